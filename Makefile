@@ -1,0 +1,63 @@
+# `make demo` and `make test` work on a bare machine with Python >= 3.11, gcc, make and git:
+# the first one called builds .venv from pyproject.toml and the pinned versions in constraints.txt.
+
+PYTHON ?= python3
+PYTEST_ARGS ?= -n 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCH := benchmarks/bench_issue2.py
+
+# INIF_DATA (a folder of real images) reaches tests and benchmarks through the environment:
+#   INIF_DATA=/path/to/images make test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench bench-matrix fuzz clean distclean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## compress a bundled image, decode it, judge it; figure in demo-out/ (about a minute)
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(STAMP) ## run the tests (with INIF_DATA set: on the real images too)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(ARGS)
+
+check: $(STAMP) ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## rewrite the sources to the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## the benchmarks; results in benchmarks/results
+	$(BIN)/python $(BENCH) $(ARGS)
+
+bench-matrix: $(STAMP) ## every development image at every ratio (long; needs INIF_DATA)
+	$(BIN)/python $(BENCH) matrix $(ARGS)
+
+fuzz: $(STAMP) ## 10 000 damaged files against the reader
+	$(BIN)/python benchmarks/fuzz.py $(ARGS)
+
+clean: ## remove what was made, except the environment
+	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment as well
+	rm -rf $(VENV)
+
+# The environment is rebuilt in place when its inputs change.
+$(STAMP): pyproject.toml constraints.txt src/inif/_version.py
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: '$(PYTHON)' was not found; install Python 3.11 or newer, or name yours: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: inif needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1); name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); echo "error: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "installing inif and its tools into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

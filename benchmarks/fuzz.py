@@ -1,0 +1,304 @@
+"""Throw damaged and forged files at the reader, and count what comes back.
+
+Every input must give samples or one `InifError`, within 2 s and 200 MB. Most changed files get
+their checksums repaired, so that the checks behind them are reached. A run is repeatable from its
+seed. Exit status: 0 if every input met the bounds, 1 if not.
+
+    python benchmarks/fuzz.py --count 10000 --seed 0 --json OUT [--corpus FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import json
+import random
+import resource
+import struct
+import sys
+import time
+import traceback
+import tracemalloc
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import inif
+from inif.container import WHOLE_FILE, Section, open_container, pack, spec
+from inif.errors import InifError
+
+MAX_SECONDS = 2.0
+MAX_BYTES = 200_000_000
+MAX_DECODED = 1 << 16
+"""Samples up to which a file is decoded whole; of a larger image a few samples are read."""
+
+EDGES = (0, 1, 2, 3, 7, 28, 32, 127, 128, 255, 256, 4096, 65535, 65536, 2**20, 2**20 + 1, 2**24)
+EDGES += (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**48, 2**63, 2**64 - 1)
+VALUES: tuple[Any, ...] = (None, True, False, -1, 0.5, 1e308, 5e-324, "", "x" * 300, [], {}, [[]])
+VALUES += ("YX", "uint8", "float32", "siren", "\x1b[2J", "\ud800", *EDGES)
+
+
+def open_and_read(data: bytes) -> None:
+    """The target: open `data` and decode it (or read every section, where nothing decodes)."""
+    opener = getattr(inif, "open", None)
+    if opener is None:
+        with open_container(data) as container:
+            for section in container.sections:
+                container.read(section)
+        return
+    with opener(data) as file:
+        if file.size <= MAX_DECODED:
+            np.asarray(file)
+        else:
+            file[tuple(n // 2 for n in file.shape)]
+
+
+def seeds(corpus: Path | None) -> list[bytes]:
+    """Sound files to start from: some made here, and every .inif file of a folder."""
+    base: dict[str, Any] = {
+        "axes": "YX",
+        "shape": [8, 9],
+        "dtype": "uint8",
+        "range": [[0, 255]],
+        "field": {"kind": "siren", "layers": 3, "width": 4},
+        "requires": ["siren/1", "qweights/1"],
+    }
+    channels: dict[str, Any] = {
+        **base,
+        "axes": "CZYX",
+        "shape": [2, 4, 8, 8],
+        "dtype": "uint16",
+        "range": [[0, 900], [7, 65535]],
+        "brick": [2, 2, 4, 8],
+        "field": {"kind": "siren", "layers": 3, "width": 4, "channels": "outputs"},
+        "meta": {
+            "name": "cells.tif",
+            "scale": {"X": [0.1, "µm"], "Z": [0.3, None]},
+            "channels": ["DNA", None],
+            "colors": [None, "#00FF00"],
+        },
+        "lossy": {"method": "siren", "target": {"ratio": 128}, "psnr": 36.2, "seed": 0},
+    }
+    ome = Section(b"OMEX", zlib.compress(b"<OME/>"))
+    found = [
+        pack(base, [Section(b"QWTS", bytes(range(60)), 0)]),
+        pack(channels, [*(Section(b"QWTS", bytes([i] * 40), i) for i in range(4)), ome]),
+        pack({**base, "dtype": "float32", "range": [[-1.5, 2.5]]}, [Section(b"note", b"x", 0, 3)]),
+    ]
+    if corpus is not None:
+        found += [p.read_bytes() for p in sorted(corpus.rglob("*.inif"))]
+    return found
+
+
+def mutate(rng: random.Random, data: bytes) -> bytes:
+    """`data` changed in one to four places; its checksums then mostly repaired."""
+    changed = bytearray(data)
+    raw = (_flip, _flip, _set, _cut, _insert, _delete, _copy, _number)
+    steps = raw if rng.random() < 0.4 else (_table, _header, _header)
+    for _ in range(rng.choice((1, 1, 1, 2, 3, 4))):
+        if changed:
+            changed = rng.choice(steps)(rng, changed)
+    repaired = rng.random() < (0.5 if steps is raw else 0.95)
+    return repair(bytes(changed)) if repaired else bytes(changed)
+
+
+def repair(data: bytes) -> bytes:
+    """`data` with the checksums of its index and of the sections that lie within it made right."""
+    if len(data) < spec.PRELUDE.size:
+        return data
+    _, _, _, stored, _, count, _ = spec.PRELUDE.unpack_from(data)
+    table = spec.PRELUDE.size + stored
+    end = table + count * spec.ENTRY_SIZE
+    if end > len(data):
+        return data
+    out = bytearray(data)
+    for at in range(table, end, spec.ENTRY_SIZE):
+        *rest, offset, length, _ = spec.ENTRY.unpack_from(out, at)
+        if offset + length <= len(out):
+            crc = spec.crc32c(bytes(out[offset : offset + length]))
+            spec.ENTRY.pack_into(out, at, *rest, offset, length, crc)
+    crc_at = spec.PRELUDE.size - 4
+    crc = spec.crc32c(bytes(out[spec.PRELUDE.size : end]), spec.crc32c(bytes(out[:crc_at])))
+    struct.pack_into("<I", out, crc_at, crc)
+    return bytes(out)
+
+
+def run(count: int, seed: int, corpus: Path | None = None) -> dict[str, Any]:
+    """Fuzz `count` inputs; the report that ``--json`` writes."""
+    rng = random.Random(seed)
+    start = seeds(corpus)
+    outcomes: collections.Counter[str] = collections.Counter()
+    rejections: collections.Counter[str] = collections.Counter()
+    failures: list[dict[str, Any]] = []
+    slowest, largest = 0.0, 0
+    for number in range(count):
+        data = mutate(rng, rng.choice(start))
+        began = time.perf_counter()
+        outcome = _outcome(data, rejections)
+        seconds = time.perf_counter() - began
+        tracemalloc.start()
+        _outcome(data, collections.Counter())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        slowest, largest = max(slowest, seconds), max(largest, peak)
+        outcomes[outcome.splitlines()[0]] += 1
+        if "\n" in outcome or seconds > MAX_SECONDS or peak > MAX_BYTES:
+            bad = {"input": number, "seconds": seconds, "bytes": peak, "outcome": outcome}
+            failures.append({**bad, "data": data.hex()[:4000]})
+    return {
+        "count": count,
+        "seed": seed,
+        "target": "inif.open" if hasattr(inif, "open") else "open_container",
+        "seeds": len(start),
+        "outcomes": dict(outcomes.most_common()),
+        "rejections": dict(rejections.most_common()),
+        "max_seconds": round(slowest, 4),
+        "max_bytes": largest,
+        "process_max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "failures": len(failures),
+        "first_failures": failures[:20],
+    }
+
+
+def _outcome(data: bytes, rejections: collections.Counter[str]) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            open_and_read(data)
+    except InifError as error:
+        rejections[str(error.rejection or "(none)")] += 1
+        return type(error).__name__
+    except Exception as error:  # what this program looks for
+        return f"{type(error).__name__}\n{traceback.format_exc()}"
+    return "read"
+
+
+def _flip(rng: random.Random, data: bytearray) -> bytearray:
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return data
+
+
+def _set(rng: random.Random, data: bytearray) -> bytearray:
+    data[rng.randrange(len(data))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+    return data
+
+
+def _cut(rng: random.Random, data: bytearray) -> bytearray:
+    return data[: rng.randrange(len(data))]
+
+
+def _insert(rng: random.Random, data: bytearray) -> bytearray:
+    at = rng.randrange(len(data) + 1)
+    return data[:at] + rng.randbytes(rng.choice((1, 4, 32, 500))) + data[at:]
+
+
+def _delete(rng: random.Random, data: bytearray) -> bytearray:
+    at = rng.randrange(len(data))
+    return data[:at] + data[at + rng.choice((1, 4, 32)) :]
+
+
+def _copy(rng: random.Random, data: bytearray) -> bytearray:
+    size = rng.choice((4, 32, 100))
+    source, target = rng.randrange(len(data)), rng.randrange(len(data))
+    data[target : target + size] = data[source : source + size]
+    return data
+
+
+def _number(rng: random.Random, data: bytearray) -> bytearray:
+    size = rng.choice((2, 4, 8))
+    at = rng.randrange(8, 24) if rng.random() < 0.4 else rng.randrange(len(data))
+    data[at : at + size] = (rng.choice(EDGES) % 2 ** (8 * size)).to_bytes(size, "little")
+    return data
+
+
+def _table(rng: random.Random, data: bytearray) -> bytearray:
+    """One field of one entry of the table becomes something else."""
+    if len(data) < spec.PRELUDE.size:
+        return data
+    _, _, _, stored, _, count, _ = spec.PRELUDE.unpack_from(data)
+    at = spec.PRELUDE.size + stored + rng.randrange(max(1, min(count, 64))) * spec.ENTRY_SIZE
+    if at + spec.ENTRY_SIZE > len(data):
+        return data
+    row: list[Any] = list(spec.ENTRY.unpack_from(data, at))
+    column = rng.randrange(len(row))
+    bits = (0, 32, 16, 16, 64, 64, 32)[column]
+    if column == 0:
+        row[0] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"note", rng.randbytes(4)))
+    elif rng.random() < 0.5:
+        row[column] = (row[column] + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
+    else:
+        row[column] = rng.choice((*EDGES, WHOLE_FILE, len(data))) % 2**bits
+    spec.ENTRY.pack_into(data, at, *row)
+    return data
+
+
+def _header(rng: random.Random, data: bytearray) -> bytearray:
+    """The header with one value replaced, removed or repeated, the rest of the file following."""
+    with contextlib.suppress(ValueError, struct.error, zlib.error, OverflowError):
+        magic, major, minor, stored, _, count, crc = spec.PRELUDE.unpack_from(data)
+        old_end = spec.PRELUDE.size + stored
+        inflate = zlib.decompressobj(-15, zdict=spec.DICTIONARY)
+        text = inflate.decompress(bytes(data[spec.PRELUDE.size : old_end]), spec.MAX_HEADER)
+        text = _change_text(rng, text) if rng.random() < 0.2 else _change_json(rng, text)
+        stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=spec.DICTIONARY)
+        new = stream.compress(text) + stream.flush()
+        shift = len(new) - stored
+        rows = data[old_end : old_end + min(count, 4096) * spec.ENTRY_SIZE]
+        for at in range(0, len(rows) - spec.ENTRY_SIZE + 1, spec.ENTRY_SIZE):
+            row = list(spec.ENTRY.unpack_from(rows, at))
+            row[4] = (row[4] + shift) % 2**64
+            spec.ENTRY.pack_into(rows, at, *row)
+        prelude = spec.PRELUDE.pack(magic, major, minor, len(new), len(text), count, crc)
+        return bytearray(prelude) + new + rows + data[old_end + len(rows) :]
+    return data
+
+
+def _change_text(rng: random.Random, text: bytes) -> bytes:
+    pieces = (b"{", b"[" * 50, b'"', b"NaN", b"1e999", b"9" * 30, b"\xff", b"\\u0000", b',"axes":1')
+    at = rng.randrange(len(text) + 1)
+    return text[:at] + rng.choice(pieces) + text[at + rng.choice((0, 1, 5)) :]
+
+
+def _change_json(rng: random.Random, text: bytes) -> bytes:
+    header = json.loads(text)
+    node, holder, key = header, None, None
+    while isinstance(node, dict | list) and node and (holder is None or rng.random() < 0.75):
+        holder = node
+        key = rng.choice(list(node)) if isinstance(node, dict) else rng.randrange(len(node))
+        node = node[key]
+    if holder is None:
+        return text
+    if rng.random() < 0.15:
+        del holder[key]
+    elif isinstance(node, int | float) and not isinstance(node, bool) and rng.random() < 0.5:
+        near = node * rng.choice((-1, 0.5, 2, 10, 1000))
+        holder[key] = rng.choice((node + 1, node - 1, near, int(near)))
+    else:
+        holder[key] = rng.choice(VALUES)
+    return json.dumps(header).encode()
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="where to write the report (default: print it)")
+    parser.add_argument("--corpus", type=Path, help="a folder with more .inif files to start from")
+    options = parser.parse_args()
+    report = run(options.count, options.seed, options.corpus)
+    text = json.dumps(report, indent=1) + "\n"
+    if options.json:
+        options.json.write_text(text)
+        summary = ("count", "outcomes", "max_seconds", "max_bytes", "failures")
+        text = json.dumps({k: report[k] for k in summary}) + "\n"
+    sys.stdout.write(text)
+    return 1 if report["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""inif: neural compression of microscopy images, with an honest account of what is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inif import errors
+from inif._version import __version__
+from inif.api import compress, evaluate, inspect, open, verify
+
+if TYPE_CHECKING:
+    from inif.decode.file import File
+
+__all__ = [
+    "File",
+    "__version__",
+    "compress",
+    "errors",
+    "evaluate",
+    "inspect",
+    "open",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "File":
+        from inif.decode.file import File
+
+        return File
+    raise AttributeError(f"module 'inif' has no attribute {name!r}")

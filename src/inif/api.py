@@ -1,0 +1,233 @@
+"""The public verbs; each imports what it needs when called, so that `import inif` is light."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from inif.errors import InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inif.config import ProgressEvent
+    from inif.decode.file import File
+    from inif.image import Image
+    from inif.metrics.report import Evaluation
+
+METHODS = ("auto", "siren")
+
+
+def compress(
+    image: str | PathLike[str] | np.ndarray | Image,
+    *,
+    out: str | PathLike[str] | None = None,
+    ratio: float | None = None,
+    size: int | None = None,
+    psnr: float | None = None,
+    method: str = "auto",
+    effort: int = 3,
+    optimizer: str = "auto",
+    axes: str | None = None,
+    seed: int = 0,
+    time_limit: float | None = None,
+    keep_partial: bool = False,
+    progress: Callable[[ProgressEvent], None] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> File:
+    """Compress an image to an exact ratio, a size, or a quality.
+
+    Parameters
+    ----------
+    image
+        A path, an `inif.image.Image`, or an array of 1 to 5 axes (then `axes` names them).
+    out
+        Where to write; without it the file stays in memory.
+    ratio, size, psnr
+        The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
+        target), bytes of the file, or pooled PSNR in dB. None of them: ratio 128.
+    method
+        "siren", or "auto" (the same in this release).
+    effort
+        1 (seconds per MB) to 9 (hours); each step doubles the work.
+    optimizer
+        "auto", a name of `inif.optim.classic`, or "name:rate".
+    axes
+        One letter of "TCZYX" per axis; needed where the image does not name them.
+    seed
+        Of everything random; the same seed on the same machine gives the same bytes.
+    time_limit
+        Seconds for the whole job, about; the fit stops in time for it.
+    keep_partial
+        Whether Ctrl-C ends the fit and keeps the best so far.
+    progress
+        Called with `inif.config.ProgressEvent`s.
+    settings
+        Changes to single fields of `inif.config.FitSettings`, for studies.
+
+    Raises
+    ------
+    InputError, AxesError, BudgetError
+        The image, an option or the target cannot be used.
+    """
+    from inif.config import FitSettings, Target
+    from inif.container.writer import write_file
+    from inif.decode.file import open_file
+    from inif.image import check_image
+
+    if method not in METHODS:
+        raise UnsupportedError(
+            "this release does not have this method",
+            field="method",
+            expected=" or ".join(METHODS),
+            got=method,
+        )
+    if ratio is None and size is None and psnr is None:
+        ratio = 128.0
+    target = Target(ratio, size, psnr)
+    changes = dict(settings or {})
+    chosen = FitSettings.for_effort(
+        effort,
+        optimizer=optimizer,
+        seed=_seed(seed),
+        time_limit=_positive(time_limit),
+        keep_partial=keep_partial,
+        **changes,
+    )
+    checked = check_image(as_image(image, axes))
+
+    from inif.encode.pipeline import Job, encode, encode_quality
+    from inif.optim.classic import parse
+
+    parse(optimizer)
+    job = Job(checked, target, chosen, "siren", effort, progress)
+    if target.psnr is not None:
+        data = encode_quality(job, target.psnr)
+    else:
+        budget = target.budget(checked.raw_bytes)
+        assert budget is not None
+        data = encode(job, budget)
+    if out is None:
+        return open_file(data)
+    write_file(out, data)
+    return open_file(out)
+
+
+def open(source: object) -> File:
+    """Open a ``.inif`` file: path, URL, bytes or binary file object. Samples stay undecoded.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, InputError
+        The file cannot be opened, is damaged, or needs a newer release.
+    """
+    from inif.decode.file import open_file
+
+    return open_file(source)
+
+
+def inspect(source: object) -> dict[str, Any]:
+    """What a file says of itself, from header and section table alone.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, InputError
+        As `open`.
+    """
+    import math
+
+    from inif.container.reader import open_container
+
+    with open_container(source) as container:
+        header = container.header
+        itemsize = {"uint8": 1, "uint16": 2, "int16": 2, "float32": 4}[header["dtype"]]
+        voxels = math.prod(header["shape"])
+        return {
+            "file": container.name,
+            "version": f"{container.major}.{container.minor}",
+            **header,
+            "raw_bytes": voxels * itemsize,
+            "file_bytes": container.file_bytes,
+            "ratio": voxels * itemsize / container.file_bytes,
+            "bits_per_voxel": 8 * container.file_bytes / voxels,
+            "bricks": math.prod(container.grid),
+            "sections": [
+                {"kind": s.kind.decode("ascii", "replace"), "brick": s.brick, "bytes": s.length}
+                for s in list(container.sections)[:1000]
+            ],
+        }
+
+
+def verify(source: object) -> dict[str, Any]:
+    """Check every checksum, decode every brick, and compare with the encoder's own decode.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, InputError
+        The file cannot be opened at all.
+    """
+    from inif.decode.verify import verify_file
+
+    return verify_file(source)
+
+
+def evaluate(original: Any, compressed: Any, *, axes: str | None = None) -> Evaluation:
+    """Compare an original with its compressed file; the honest report.
+
+    Parameters
+    ----------
+    original
+        A path, an `Image`, or an array.
+    compressed
+        A ``.inif`` path or `File`, or anything `original` may be.
+
+    Raises
+    ------
+    InputError
+        Shapes, axes or sample types differ.
+    """
+    from inif.metrics.report import evaluate as compare
+
+    return compare(original, compressed, axes=axes)
+
+
+def as_image(image: Any, axes: str | None) -> Image:
+    """A path, array or `Image` as an `Image`.
+
+    Raises
+    ------
+    AxesError, InputError
+        The axes are unknown, or the image cannot be read.
+    """
+    import os
+
+    import numpy as np
+
+    from inif.axes import check_axes
+    from inif.image import Image
+
+    if isinstance(image, Image):
+        return image if axes is None else Image(image.data, axes, image.meta, image.source)
+    if isinstance(image, str | os.PathLike):
+        from inif.io import read_image
+
+        return read_image(image, axes=axes)
+    data = np.asarray(image)
+    return Image(data, check_axes(axes, data.shape, file="<array>"), source="<array>")
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise InputError(
+            "this seed cannot be used", field="seed", expected="0 … 2147483647", got=seed
+        )
+    return seed
+
+
+def _positive(seconds: float | None) -> float | None:
+    if seconds is not None and not seconds > 0:
+        raise InputError(
+            "this time limit cannot be used", field="time_limit", expected="> 0", got=seconds
+        )
+    return seconds

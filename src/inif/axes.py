@@ -1,0 +1,270 @@
+"""Named axes, and selections of an image by slice, index, region, stride or name.
+
+Axes are letters of "TCZYX" and are never guessed: who has none gets an `AxesError`.
+A `Selection` is one `range` per axis plus which axes an integer index dropped; everything that
+decodes (whole image, slice, region, stride, preview) takes a `Selection`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inif.errors import AxesError, SelectionError
+
+AXES = "TCZYX"
+NAMES = {"T": "time", "C": "channel", "Z": "depth", "Y": "row", "X": "column"}
+
+
+def check_axes(axes: str | None, shape: Sequence[int], *, file: object = None) -> str:
+    """The axes in upper case, checked against a shape.
+
+    Raises
+    ------
+    AxesError
+        No axes, an unknown or repeated letter, or not one letter per axis of the array.
+    """
+    hint = f"name them, one letter of {AXES} per axis, as in --axes ZYX"
+    if not axes:
+        raise AxesError(
+            "the axes of this image are not known",
+            file=file,
+            field="axes",
+            expected=f"{len(shape)} letters of {AXES}",
+            got=f"none, for shape {tuple(shape)}",
+            fix=hint,
+        )
+    upper = axes.upper()
+    bad = [a for a in upper if a not in AXES]
+    if bad or len(set(upper)) != len(upper) or len(upper) != len(shape):
+        raise AxesError(
+            "these axes do not describe the image",
+            file=file,
+            field="axes",
+            expected=f"{len(shape)} different letters of {AXES} for shape {tuple(shape)}",
+            got=axes,
+            fix=hint,
+        )
+    return upper
+
+
+def coordinates(length: int, index: np.ndarray | None = None) -> np.ndarray:
+    """Coordinates of an axis's samples, i / (n - 1) · 2 - 1, float32 in [-1, 1]; 0 if n = 1.
+
+    `index` (any shape, float or int, in samples) picks some of them, also between samples.
+    """
+    i = np.arange(length) if index is None else np.asarray(index)
+    return spread(i, np.array(length))
+
+
+def spread(index: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Coordinates of positions on axes of several lengths (docs/format.md, "Coordinates").
+
+    Parameters
+    ----------
+    index
+        Positions in samples, whole or not.
+    length
+        Samples along the axis of each position; broadcasts against `index`.
+
+    Returns
+    -------
+    float32 in [-1, 1], worked out in float64: index · 2 / (length - 1) - 1, or 0 on length 1.
+    """
+    scale = np.where(length > 1, 2.0 / np.maximum(length - 1, 1), 0.0)
+    offset = np.where(length > 1, 1.0, 0.0)
+    return (index * scale - offset).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Samples picked on a grid.
+
+    Attributes
+    ----------
+    ranges
+        One non-empty or empty `range` per axis of the image, every index within the axis.
+    dropped
+        Which axes vanish from the result (they were picked by a single integer).
+    """
+
+    ranges: tuple[range, ...]
+    dropped: tuple[bool, ...]
+
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """Shape of the result before the dropped axes are removed."""
+        return tuple(len(r) for r in self.ranges)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the result."""
+        return tuple(len(r) for r, d in zip(self.ranges, self.dropped, strict=True) if not d)
+
+    def kept_axes(self, axes: str) -> str:
+        """The letters of the axes that remain in the result."""
+        return "".join(a for a, d in zip(axes, self.dropped, strict=True) if not d)
+
+
+def select(key: Any, shape: Sequence[int]) -> Selection:
+    """NumPy's basic indexing (integers, slices, one ellipsis) as a `Selection`.
+
+    Raises
+    ------
+    SelectionError
+        Too many indices, an index out of range, or an unsupported kind of index.
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    n_ellipsis = sum(k is Ellipsis for k in keys)
+    if n_ellipsis > 1 or len(keys) - n_ellipsis > len(shape):
+        raise SelectionError(
+            "too many indices", expected=f"at most {len(shape)} and one '...'", got=repr(key)
+        )
+    if n_ellipsis:
+        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
+        fill = (slice(None),) * (len(shape) - len(keys) + 1)
+        keys = keys[:at] + fill + keys[at + 1 :]
+    keys = keys + (slice(None),) * (len(shape) - len(keys))
+    ranges, dropped = [], []
+    for axis, (k, n) in enumerate(zip(keys, shape, strict=True)):
+        if isinstance(k, slice):
+            try:
+                ranges.append(range(n)[k])
+            except (TypeError, ValueError) as error:
+                raise SelectionError(
+                    "this slice cannot be used", field=f"axis {axis}", got=k, expected=str(error)
+                ) from None
+            dropped.append(False)
+        else:
+            ranges.append(_one(k, n, f"axis {axis}"))
+            dropped.append(True)
+    return Selection(tuple(ranges), tuple(dropped))
+
+
+def select_named(
+    picks: Mapping[str, Any], axes: str, shape: Sequence[int], channels: Sequence[str | None] = ()
+) -> Selection:
+    """Indices and slices by axis name (any case); the C axis also takes a channel's name.
+
+    Raises
+    ------
+    SelectionError
+        An axis the image does not have, an unknown channel name, or an index out of range.
+    """
+    keys: list[Any] = [slice(None)] * len(shape)
+    for name, pick in picks.items():
+        axis = axes.find(name.upper())
+        if len(name) != 1 or axis < 0:
+            raise SelectionError(
+                "the image has no such axis", field=name, expected=f"one of {axes}", got=name
+            )
+        if isinstance(pick, str):
+            if name.upper() != "C" or pick not in channels:
+                known = ", ".join(c for c in channels if c) or "none (use its number)"
+                raise SelectionError(
+                    "there is no channel of this name", field=name, expected=known, got=pick
+                )
+            pick = list(channels).index(pick)
+        keys[axis] = pick
+    return select(tuple(keys), shape)
+
+
+def parse_region(
+    text: str, axes: str, shape: Sequence[int], channels: Sequence[str | None] = ()
+) -> Selection:
+    """A region as typed on the command line: ``"z=32,y=100:200,x=::2,c=DNA"``.
+
+    Raises
+    ------
+    SelectionError
+        A part that is not ``axis=index``, ``axis=start:stop[:step]`` or ``c=name``.
+    """
+    picks: dict[str, Any] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, sign, value = part.partition("=")
+        name, value = name.strip(), value.strip()
+        if not sign or not name or not value or name.upper() in (p.upper() for p in picks):
+            raise SelectionError(
+                "this region cannot be read",
+                field="region",
+                expected='parts like "z=32" or "y=100:200", each axis once',
+                got=part,
+            )
+        picks[name] = _parse_pick(value)
+    return select_named(picks, axes, shape, channels)
+
+
+def parse_stride(text: str, axes: str, shape: Sequence[int]) -> Selection:
+    """A stride per axis as typed on the command line: ``"y=4,x=4"``.
+
+    Raises
+    ------
+    SelectionError
+        A part that is not ``axis=positive integer``.
+    """
+    picks: dict[str, Any] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, sign, value = part.partition("=")
+        if not sign or not value.strip().isdigit() or int(value) < 1:
+            raise SelectionError(
+                "this stride cannot be read",
+                field="stride",
+                expected='parts like "y=4"',
+                got=part,
+            )
+        picks[name.strip()] = slice(None, None, int(value))
+    return select_named(picks, axes, shape)
+
+
+def compose(first: Selection, second: Selection) -> Selection:
+    """`second` applied to the full (undropped) result of `first`; drops add up."""
+    ranges = tuple(
+        r[s.start : s.stop if s.stop >= 0 else None : s.step] if len(s) else r[:0]
+        for r, s in zip(first.ranges, second.ranges, strict=True)
+    )
+    dropped = tuple(a or b for a, b in zip(first.dropped, second.dropped, strict=True))
+    return Selection(ranges, dropped)
+
+
+def preview_selection(axes: str, shape: Sequence[int], max_size: int) -> Selection:
+    """Every k-th sample of Y and X (the same k) so that neither is longer than `max_size`."""
+    if max_size < 1:
+        raise SelectionError("a preview needs a positive size", field="max_size", got=max_size)
+    longest = max((n for a, n in zip(axes, shape, strict=True) if a in "YX"), default=1)
+    k = max(1, math.ceil(longest / max_size))
+    keys = tuple(slice(None, None, k) if a in "YX" else slice(None) for a in axes)
+    return select(keys, shape)
+
+
+def _parse_pick(value: str) -> Any:
+    fields = value.split(":")
+    try:
+        numbers = [int(f) if f.strip() else None for f in fields]
+    except ValueError:
+        return value
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) > 3:
+        raise SelectionError("this slice cannot be read", expected="start:stop:step", got=value)
+    return slice(*numbers)
+
+
+def _one(k: Any, n: int, where: str) -> range:
+    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
+        raise SelectionError(
+            "this index cannot be used",
+            field=where,
+            expected="an integer, a slice or '...' (masks and points: File.mask, File.points)",
+            got=repr(k),
+        )
+    i = int(k)
+    if not -n <= i < n:
+        raise SelectionError(
+            "the index lies outside the image", field=where, expected=f"-{n} … {n - 1}", got=i
+        )
+    i %= n
+    return range(i, i + 1)

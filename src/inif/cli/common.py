@@ -1,0 +1,203 @@
+"""What the commands share: exit codes, the common options, JSON and table output, sizes, paths."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inif.errors import InputError
+
+if TYPE_CHECKING:
+    from inif.image import Image
+
+GOOD, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
+]
+QuietFlag = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and the JSON, if asked).")
+]
+AxesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZYX",
+        help="Axes of the image, letters of TCZYX in the order of its array; needed where the "
+        "file does not name them.",
+    ),
+]
+SeriesOption = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Which image of a file that holds several.")
+]
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.ASCII | re.IGNORECASE)
+_ENDINGS = re.compile(r"(\.ome)?(\.tiff?|\.zarr|\.zip)$|\.[^./\\]+$", re.IGNORECASE)
+
+
+def emit_json(body: Mapping[str, Any]) -> None:
+    """One JSON object on stdout, standard JSON only: NaN and infinities become null."""
+    print(json.dumps(_plain(body), ensure_ascii=False, allow_nan=False))
+
+
+def emit_table(title: str, rows: Sequence[tuple[str, object]]) -> None:
+    """Names and values on stdout, for people."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(str(value)))
+    Console(soft_wrap=False).print(table)
+
+
+def parse_size(text: str) -> int:
+    """Bytes from ``"20000"``, ``"20kB"``, ``"1.5MB"``, ``"64KiB"`` (k = 1000, Ki = 1024).
+
+    Raises
+    ------
+    InputError
+        Not a size, or less than one byte.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    count = int(Decimal(match[1]) * _UNITS[(match[2] or "").lower()]) if match else 0
+    if count < 1:
+        raise InputError(
+            "this size cannot be read",
+            field="--size",
+            expected="bytes, as in 20000, 20kB, 1.5MB or 64KiB",
+            got=text,
+        )
+    return count
+
+
+def format_size(count: float) -> str:
+    """Bytes for people: ``"61.4 kB"``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is remote, so that nothing can be written next to it."""
+    return "://" in source
+
+
+def default_output(source: str, ending: str = ".inif") -> Path:
+    """The input's name with another ending, in the input's folder (here, for a remote input)."""
+    path = source.split("?")[0].rstrip("/\\")
+    if is_url(source):
+        path = path.rsplit("/", 1)[-1]
+    where = Path(path)
+    return where.with_name((_ENDINGS.sub("", where.name) or where.name) + ending)
+
+
+def check_folder(out: Path) -> None:
+    """Fail before the work, not after it, when the output has nowhere to go.
+
+    Raises
+    ------
+    InputError
+        The folder of `out` does not exist.
+    """
+    if not out.parent.is_dir():
+        raise InputError(
+            "the folder of the output does not exist",
+            file=out,
+            field="-o",
+            expected="an existing folder",
+            got=out.parent,
+            fix=f"mkdir -p '{out.parent}'",
+        )
+
+
+def check_inif_target(out: Path) -> None:
+    """Refuse to write a ``.inif`` over anything that is not one (an empty file is fine).
+
+    Raises
+    ------
+    InputError
+        `out` is a folder or holds something else.
+    """
+    check_folder(out)
+    if not out.exists():
+        return
+    from inif.container.spec import MAGIC
+
+    if out.is_file():
+        with out.open("rb") as file:
+            start = file.read(len(MAGIC))
+        if start in (b"", MAGIC):
+            return
+    raise InputError(
+        "the output exists and is not an .inif file, so it is not overwritten",
+        file=out,
+        field="-o",
+        fix="choose another name, or remove it first",
+    )
+
+
+def check_new(out: Path, *, force: bool) -> None:
+    """Refuse to overwrite an output unless forced: it may be the only original.
+
+    Raises
+    ------
+    InputError
+        `out` exists and `force` is not set.
+    """
+    check_folder(out)
+    if out.exists() and not force:
+        raise InputError(
+            "the output exists and is not overwritten",
+            file=out,
+            field="-o",
+            fix="choose another name, or add --force",
+        )
+
+
+def read_input(source: str, axes: str | None, series: int) -> Image:
+    """Read the image that a user named."""
+    from inif.io import read_image
+
+    return read_image(source, axes=axes, scene=series)
+
+
+def note(message: str, *, quiet: bool) -> None:
+    """A remark for people, on stderr."""
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+def decibels(value: float | None) -> str:
+    """A PSNR for people."""
+    if value is None:
+        return "not known"
+    return "lossless" if math.isinf(value) else f"{value:.2f} dB"
+
+
+def _plain(value: Any) -> Any:
+    """Builtin JSON types from NumPy scalars and arrays, tuples and paths."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)

@@ -1,0 +1,216 @@
+"""``inif compress``: an image in, one ``.inif`` file of the asked-for size or quality out."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inif.cli.common import (
+    AxesOption,
+    JsonFlag,
+    QuietFlag,
+    SeriesOption,
+    check_inif_target,
+    decibels,
+    default_output,
+    emit_json,
+    emit_table,
+    format_size,
+    note,
+    parse_size,
+    read_input,
+)
+from inif.cli.progress import format_time, progress_bar
+from inif.errors import InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from inif import File
+
+DEFAULT_RATIO = 128.0
+DEFAULT_EFFORT = 3
+
+
+class Method(StrEnum):
+    """The values of ``--method``."""
+
+    AUTO = "auto"
+    SIREN = "siren"
+    HYBRID = "hybrid"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("compress")(compress)
+
+
+def compress(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="The image: a path, or a URL of a Zarr image.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.inif",
+            help="The file to write (default: IN with the ending .inif).",
+        ),
+    ] = None,
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R", help="Size of the samples in memory over size of the file (default: 128)."
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="Size of the file instead: 20000, 20kB, 1.5MB, 64KiB."),
+    ] = None,
+    psnr: Annotated[
+        float | None, typer.Option(metavar="DB", help="Quality to reach instead, in dB.")
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="auto is siren in this release; hybrid is not built yet.")
+    ] = Method.AUTO,
+    effort: Annotated[
+        int, typer.Option(min=1, max=9, help="1 is quickest, 9 is best.")
+    ] = DEFAULT_EFFORT,
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …")
+    ] = "auto",
+    prior: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Prior of a hybrid (not built yet).")
+    ] = None,
+    guide: Annotated[
+        str | None, typer.Option(metavar="NAME[:opts]", help="Guidance (not built yet).")
+    ] = None,
+    axes: AxesOption = None,
+    series: SeriesOption = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Same seed, same machine: same file.")
+    ] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="S", help="Stop fitting after this many seconds.")
+    ] = None,
+    keep_partial: Annotated[
+        bool, typer.Option("--keep-partial", help="On Ctrl-C, write the best so far.")
+    ] = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compress an image of 1 to 5 axes; uint8, uint16, int16 or float32.
+
+    The target is one of --ratio, --size and --psnr.
+
+    A ratio is met exactly: never less, and at most 1 % more.
+    """
+    _check_built(method, prior, guide)
+    target = _target(ratio, size, psnr)
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(
+            "this time limit cannot be used",
+            field="--time-limit",
+            expected="seconds, more than 0",
+            got=time_limit,
+        )
+    out = default_output(source) if out is None else out
+    check_inif_target(out)
+
+    import inif
+
+    start = time.perf_counter()
+    with progress_bar(quiet=quiet) as progress:
+        file = inif.compress(
+            read_input(source, axes, series),
+            out=out,
+            **target,
+            method="siren",
+            effort=effort,
+            optimizer=optimizer,
+            seed=seed,
+            time_limit=time_limit,
+            keep_partial=keep_partial,
+            progress=progress,
+        )
+    with file:
+        facts = summary(file, out, seconds=time.perf_counter() - start)
+    if facts.get("stopped") == "interrupt":
+        note("interrupted: this file holds the best fit so far", quiet=quiet)
+    if as_json:
+        emit_json(facts)
+    elif not quiet:
+        _show(facts)
+
+
+def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
+    """The facts of ``inif compress --json`` (design §3, and what the file's record adds)."""
+    lossy = dict(file.header.get("lossy", {}))
+    target = dict(lossy.get("target", {}))
+    field = file.header.get("field", {})
+    facts = {
+        "file": str(out),
+        "raw_bytes": file.raw_bytes,
+        "file_bytes": file.file_bytes,
+        "ratio": file.ratio,
+        "target_ratio": target.get("ratio"),
+        "target": target,
+        "method": lossy.get("method"),
+        "seconds": round(seconds, 3),
+        "psnr": lossy.get("psnr"),
+        "psnr_range": lossy.get("psnr_range", file.header.get("range")),
+        "max_error": lossy.get("max_error"),
+        "bits_per_voxel": 8 * file.file_bytes / file.size,
+        "layers": field.get("layers"),
+        "width": field.get("width"),
+        "seed": lossy.get("seed"),
+    }
+    extra = ("weights", "steps", "effort", "optimizer", "stopped")
+    return facts | {name: lossy[name] for name in extra if name in lossy}
+
+
+def _check_built(method: Method, prior: str | None, guide: str | None) -> None:
+    """Name what this release does not have, rather than quietly doing something else."""
+    hybrid = "--method hybrid" if method is Method.HYBRID else None
+    missing = hybrid or (prior and "--prior") or (guide and "--guide")
+    if missing:
+        raise UnsupportedError(
+            f"this release of inif does not have {missing} yet",
+            field=missing.split()[0],
+            expected="--method auto or siren, without --prior and --guide",
+            fix="use --method siren",
+        )
+
+
+def _target(ratio: float | None, size: str | None, psnr: float | None) -> dict[str, Any]:
+    given = [
+        name
+        for name, value in (("--ratio", ratio), ("--size", size), ("--psnr", psnr))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise InputError(
+            "a file has one target",
+            field=" ".join(given),
+            expected="one of --ratio, --size and --psnr",
+            got=f"{len(given)} of them",
+        )
+    if size is not None:
+        return {"size": parse_size(size)}
+    if psnr is not None:
+        return {"psnr": psnr}
+    return {"ratio": DEFAULT_RATIO if ratio is None else ratio}
+
+
+def _show(facts: dict[str, Any]) -> None:
+    sizes = f"{format_size(facts['raw_bytes'])} → {format_size(facts['file_bytes'])}"
+    rows = [
+        ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
+        ("quality", f"{decibels(facts['psnr'])} PSNR on the image's own range"),
+        ("field", f"{facts['method']}, {facts['layers']} layers of {facts['width']}"),
+        ("time", format_time(facts["seconds"])),
+    ]
+    emit_table(facts["file"], rows)

@@ -1,0 +1,226 @@
+"""``inif decompress``: a file, or only the part of it that is wanted, as an ordinary image."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inif.cli.common import (
+    JsonFlag,
+    QuietFlag,
+    check_new,
+    emit_json,
+    emit_table,
+    format_size,
+)
+from inif.errors import InputError, SelectionError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inif import File
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("decompress")(decompress)
+
+
+def decompress(
+    source: Annotated[str, typer.Argument(metavar="FILE.inif", help="A path or a URL.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="What to write: .ome.tif, .ome.zarr, .npy or .png; .csv or .npy with --points.",
+        ),
+    ],
+    region: Annotated[
+        str | None,
+        typer.Option(metavar='"z=32,y=100:200"', help="Decode this part only; also c=NAME."),
+    ] = None,
+    stride: Annotated[
+        str | None, typer.Option(metavar='"y=4,x=4"', help="Decode every k-th sample only.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK.tif",
+            help="Decode only where this image is not 0; the rest is written as 0. Its axes are "
+            "some of the file's; a mask that names none has the file's last ones.",
+        ),
+    ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PTS.csv",
+            help="Decode at these points only, also between samples; a column per axis (z,y,x).",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Decode a file. What is not asked for is not computed."""
+    _check_one_way(region or stride, mask, points)
+    check_new(out, force=force)
+    if points is not None and out.suffix.lower() not in (".csv", ".npy"):
+        raise InputError(
+            "values at points cannot be written in this format",
+            file=out,
+            field="-o",
+            expected="a name ending in .csv or .npy",
+            got=out.suffix or "no ending",
+        )
+    if points is None:
+        from inif.io import check_output
+
+        check_output(out)
+
+    import inif
+
+    start = time.perf_counter()
+    with inif.open(source) as file:
+        if points is not None:
+            facts = _points(file, points, out)
+        elif mask is not None:
+            facts = _mask(file, mask, out)
+        else:
+            facts = _region(file, region, stride, out)
+    facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
+    if as_json:
+        emit_json(facts)
+    elif not quiet:
+        _show(facts)
+
+
+def _check_one_way(region: str | None, mask: Path | None, points: Path | None) -> None:
+    ways = (("--region/--stride", region), ("--mask", mask), ("--points", points))
+    given = [name for name, value in ways if value is not None]
+    if len(given) > 1:
+        raise InputError(
+            "only one way to select can be used at a time",
+            field=" ".join(given),
+            expected="--region and --stride, or --mask, or --points",
+            got=f"{len(given)} of them",
+        )
+
+
+def _region(file: File, region: str | None, stride: str | None, out: Path) -> dict[str, Any]:
+    from inif.axes import compose, parse_region, parse_stride
+    from inif.io import check_output, write_image
+
+    selection = None
+    shape, axes = file.shape, file.axes
+    if region is not None or stride is not None:
+        selection = parse_region(region or "", file.axes, file.shape, file.channels)
+        if stride is not None:
+            step = parse_stride(stride, file.axes, selection.full_shape)
+            selection = compose(selection, step)
+        if 0 in selection.shape:
+            raise SelectionError(
+                "this region is empty",
+                file=file.name,
+                field="--region",
+                expected=f"at least one sample of shape {tuple(file.shape)}",
+                got=region,
+            )
+        shape, axes = selection.shape, selection.kept_axes(file.axes)
+    # A single sample comes as an image of one axis.
+    check_output(out, shape=shape or (1,), axes=axes or "X", dtype=file.dtype)
+    image = file.to_image(selection)
+    write_image(image, out)
+    return {
+        "axes": image.axes,
+        "shape": list(image.data.shape),
+        "dtype": image.data.dtype.name,
+        "samples": int(image.data.size),
+    }
+
+
+def _mask(file: File, mask: Path, out: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from inif.image import Image
+    from inif.io import check_output, write_image
+
+    check_output(out, shape=file.shape, axes=file.axes, dtype=file.dtype)
+    chosen = read_mask(mask, file.axes, file.shape)
+    values = file.mask(chosen)
+    data = np.zeros(file.shape, file.dtype)
+    data[chosen] = values
+    write_image(Image(data, file.axes, replace(file.meta, ome_xml=file.ome)), out)
+    return {
+        "axes": file.axes,
+        "shape": list(file.shape),
+        "dtype": data.dtype.name,
+        "samples": int(values.size),
+    }
+
+
+def read_mask(path: Path, axes: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A binary mask as a bool array of the file's shape, spread along the axes it does not have.
+
+    Raises
+    ------
+    InputError
+        The mask has another size, or an axis that the file does not have.
+    """
+    import numpy as np
+
+    from inif.errors import AxesError
+    from inif.io import read_image
+
+    try:
+        image = read_image(path)
+    except AxesError:
+        # A mask without named axes has, by definition, the last axes of the file.
+        for start in range(len(axes)):
+            try:
+                image = read_image(path, axes=axes[start:])
+                break
+            except AxesError:
+                continue
+        else:
+            raise
+    lengths = dict(zip(axes, shape, strict=True))
+    got = dict(zip(image.axes, image.data.shape, strict=True))
+    if any(lengths.get(a) != n for a, n in got.items()):
+        raise InputError(
+            "the mask does not fit the file",
+            file=path,
+            field="--mask",
+            expected=", ".join(f"{a} {n}" for a, n in lengths.items()) + ", or some of these axes",
+            got=", ".join(f"{a} {n}" for a, n in got.items()),
+        )
+    ordered = [a for a in axes if a in got]
+    chosen = np.transpose(image.data != 0, [image.axes.index(a) for a in ordered])
+    spread = chosen.reshape([lengths[a] if a in got else 1 for a in axes])
+    return np.broadcast_to(spread, shape)
+
+
+def _points(file: File, points: Path, out: Path) -> dict[str, Any]:
+    from inif.cli.points import read_points, write_values
+
+    header, rows, coords = read_points(points, file.axes)
+    values = file.points(coords)
+    write_values(out, header, rows, values)
+    return {"points": len(values), "samples": len(values), "dtype": values.dtype.name}
+
+
+def _show(facts: dict[str, Any]) -> None:
+    rows: list[tuple[str, object]] = []
+    if "axes" in facts:
+        pairs = zip(facts["axes"], facts["shape"], strict=True)
+        rows.append(("image", " × ".join(f"{a} {n}" for a, n in pairs) + f", {facts['dtype']}"))
+    rows.append(("decoded", f"{facts['samples']:,} samples in {facts['seconds']:.3g} s"))
+    path = Path(facts["file"])
+    if path.is_file():
+        rows.append(("size", format_size(path.stat().st_size)))
+    emit_table(facts["file"], rows)

@@ -1,0 +1,75 @@
+"""``inif evaluate``: how far is a decoded file from its original, with figures and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inif.cli.common import (
+    AxesOption,
+    JsonFlag,
+    QuietFlag,
+    SeriesOption,
+    check_folder,
+    emit_json,
+    note,
+    read_input,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help="The original image.")],
+    compressed: Annotated[
+        str, typer.Argument(metavar="FILE.inif", help="The file compressed from it.")
+    ],
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F.png",
+            help="Write original, decoded and residual side by side (needs inif\\[plot]).",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="R.html", help="Write a report of one HTML page (needs inif\\[plot])."
+        ),
+    ] = None,
+    axes: AxesOption = None,
+    series: SeriesOption = 0,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare a file with its original: PSNR, SSIM, errors, worst slice."""
+    for target in (figure, report):
+        if target is not None:
+            check_folder(target)
+
+    import inif
+
+    result = inif.evaluate(read_input(original, axes, series), compressed)
+    if figure is not None:
+        from inif.metrics.figure import figure as draw
+
+        draw(result, figure)
+        note(f"wrote {figure}", quiet=quiet)
+    if report is not None:
+        from inif.metrics.html import html_report
+
+        html_report(result, report)
+        note(f"wrote {report}", quiet=quiet)
+    if as_json:
+        emit_json(result.to_json())
+    elif not quiet:
+        from rich.console import Console
+
+        from inif.metrics.text import render
+
+        Console().print(render(result))

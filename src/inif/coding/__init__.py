@@ -1,0 +1,1 @@
+"""From real-valued weights to bytes and back: quantisation, entropy models, the QWTS section."""

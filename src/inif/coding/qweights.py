@@ -1,0 +1,160 @@
+"""The section that holds one brick's quantised weights (docs/format.md, "Section QWTS").
+
+Each weight group has a step size: base · 2**(k/8), with base float32 and k a small integer. Weights
+are stored as whole multiples of it, entropy coded under the group's own integer model.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inif.coding import entropy
+from inif.coding.models import MAX_SYMBOL, TOTAL, ModelSpec, fit, frequencies
+from inif.errors import FormatError
+
+FEATURE = "qweights/1"
+KIND = b"QWTS"
+FREE_WEIGHTS = 1 << 20
+_HEAD = struct.Struct("<Iff")
+_GROUP = struct.Struct("<bHBB")
+_EIGHTHS = np.array(
+    [1.0, 1.0905077, 1.1892071, 1.2968396, 1.4142135, 1.5422108, 1.6817929, 1.8340081], np.float32
+)
+
+
+@dataclass(frozen=True)
+class QuantizedWeights:
+    """One brick's weights as integers.
+
+    Attributes
+    ----------
+    base
+        Step size that all groups share (a float32 number).
+    exponents
+        Each group's k in -128 … 127: its step is base · 2**(k/8).
+    symbols
+        Each group's integers, int32, in the group's shape.
+    """
+
+    base: float
+    exponents: tuple[int, ...]
+    symbols: tuple[np.ndarray, ...]
+
+    def weights(self) -> list[np.ndarray]:
+        """The float32 weights that these integers stand for, exactly as every decoder has them."""
+        return [
+            q.astype(np.float32) * step(self.base, k)
+            for q, k in zip(self.symbols, self.exponents, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the encoder's own decode of the brick gave, to tell damage from rounding.
+
+    Attributes
+    ----------
+    crc
+        CRC-32C of the brick's decoded samples, C order, little endian.
+    mean
+        Their mean over all channels, each sample scaled to [-1, 1] by its channel's range.
+    """
+
+    crc: int
+    mean: float
+
+
+def fixed_bytes(groups: int) -> int:
+    """Bytes of a section besides its coded symbols."""
+    return _HEAD.size + _GROUP.size * groups
+
+
+def step(base: float, exponent: int) -> np.float32:
+    """base · 2**(exponent/8) in float32: a table of eighths, then an exact power of two."""
+    return np.float32(np.ldexp(np.float32(base) * _EIGHTHS[exponent % 8], exponent // 8))
+
+
+def quantize(
+    weights: Sequence[np.ndarray], base: float, exponents: Sequence[int]
+) -> QuantizedWeights:
+    """Round each group to multiples of its step; what lies beyond ±8191 steps is clipped."""
+    symbols = tuple(
+        np.clip(np.rint(w / step(base, k)), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+        for w, k in zip(weights, exponents, strict=True)
+    )
+    return QuantizedWeights(float(np.float32(base)), tuple(exponents), symbols)
+
+
+def pack(quantized: QuantizedWeights, check: Check) -> bytes:
+    """The section's bytes."""
+    specs = [fit(q)[0] for q in quantized.symbols]
+    head = _HEAD.pack(check.crc, check.mean, quantized.base)
+    groups = b"".join(
+        _GROUP.pack(k, s.bound, s.linear, s.square)
+        for k, s in zip(quantized.exponents, specs, strict=True)
+    )
+    return head + groups + entropy.encode(quantized.symbols, specs)
+
+
+def unpack(
+    data: bytes, shapes: Sequence[tuple[int, ...]], *, file: object, brick: int
+) -> tuple[QuantizedWeights, Check]:
+    """The inverse of `pack`, for groups of known shapes.
+
+    Raises
+    ------
+    FormatError
+        Too short, numbers out of their limits, or a stream that does not decode.
+    """
+
+    def bad(problem: str) -> FormatError:
+        return FormatError(
+            "this brick's weights cannot be decoded",
+            file=file,
+            field=f"section QWTS of brick {brick}",
+            got=problem,
+            fix="get the file again from its source",
+        )
+
+    start = fixed_bytes(len(shapes))
+    if len(data) < start:
+        raise bad(f"{len(data)} bytes, at least {start} needed")
+    crc, mean, base = _HEAD.unpack_from(data)
+    if not (np.isfinite(base) and base > 0 and np.isfinite(mean)):
+        raise bad(f"base step {base}, mean {mean}")
+    specs, exponents = [], []
+    for index in range(len(shapes)):
+        k, bound, linear, square = _GROUP.unpack_from(data, _HEAD.size + _GROUP.size * index)
+        if bound > MAX_SYMBOL or not np.isfinite(step(base, k) * np.float32(max(bound, 1))):
+            raise bad(f"group {index}: largest symbol {bound}, exponent {k}")
+        specs.append(ModelSpec(bound, linear, square))
+        exponents.append(k)
+    counts = [int(np.prod(shape)) for shape in shapes]
+    _check_plausible(len(data) - start, counts, specs, bad)
+    try:
+        flat = entropy.decode(data[start:], counts, specs)
+    except (ValueError, AssertionError) as error:
+        raise bad(str(error)) from None
+    symbols = tuple(q.reshape(shape) for q, shape in zip(flat, shapes, strict=True))
+    return QuantizedWeights(base, tuple(exponents), symbols), Check(crc, mean)
+
+
+def _check_plausible(
+    coded: int,
+    counts: Sequence[int],
+    specs: Sequence[ModelSpec],
+    bad: Callable[[str], FormatError],
+) -> None:
+    """Refuse, before any allocation, streams too short for the symbols they claim to hold."""
+    if sum(counts) > FREE_WEIGHTS + 64 * coded:
+        raise bad(f"{sum(counts)} weights from {coded} coded bytes")
+    needed = 0.0
+    for count, spec in zip(counts, specs, strict=True):
+        if spec.bound:
+            needed += count * float(-np.log2(frequencies(spec).max() / TOTAL))
+    if needed > 8 * coded + 64:
+        raise bad(f"{coded} coded bytes for symbols that take at least {needed / 8:.0f}")

@@ -1,0 +1,139 @@
+"""Frozen settings that pass between the rooms, and the progress that long work reports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from inif.errors import InputError
+
+_BASE_STEPS = 250
+_GROWTH = 2.0
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """How far long work is.
+
+    Attributes
+    ----------
+    stage
+        What is going on: "trial", "fit", "code", "check".
+    step, steps
+        Steps done and steps in all.
+    psnr
+        Quality so far in dB, an estimate on a sample; None where there is none yet.
+    seconds, eta
+        Time since the stage began, and to its end.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    psnr: float | None
+    seconds: float
+    eta: float | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the file must meet: exactly one of a ratio, a size in bytes, or a pooled PSNR in dB."""
+
+    ratio: float | None = None
+    size: int | None = None
+    psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {k: v for k, v in asdict(self).items() if v is not None}
+        if len(given) != 1:
+            raise InputError(
+                "ask for exactly one target",
+                field="target",
+                expected="one of ratio, size, psnr",
+                got=", ".join(given) or "none",
+            )
+        (name, value), low = next(iter(given.items())), 1 if "psnr" not in given else 0
+        if not low <= value < float("inf"):
+            raise InputError(
+                "this target cannot be used", field=name, expected=f"a number ≥ {low}", got=value
+            )
+
+    def budget(self, raw_bytes: int) -> int | None:
+        """Largest file size in bytes; None for a PSNR target."""
+        if self.ratio is not None:
+            return int(raw_bytes / self.ratio)
+        return None if self.size is None else int(self.size)
+
+    def to_json(self) -> dict[str, float | int]:
+        """The one target that is set."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+    @classmethod
+    def from_json(cls, obj: dict[str, Any]) -> Target:
+        """The inverse of `to_json`."""
+        return cls(**obj)
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Everything a fit depends on besides image and field.
+
+    Attributes
+    ----------
+    optimizer
+        "auto", a name, or "name:rate".
+    steps
+        Optimizer steps.
+    points
+        Random voxels per brick and step.
+    seed
+        Of everything random.
+    omega
+        Starting frequency of the sines.
+    round_from
+        Share of the fit after which weights are rounded as the file will round them.
+    bits_per_weight
+        What a coded weight is expected to take; sets the width for a budget.
+    check_every
+        Steps between two looks at the validation voxels.
+    time_limit
+        Seconds for the fit, or None.
+    keep_partial
+        Whether Ctrl-C ends the fit with the best so far instead of raising.
+    """
+
+    optimizer: str = "auto"
+    steps: int = 500
+    points: int = 4096
+    seed: int = 0
+    omega: float = 30.0
+    round_from: float = 0.7
+    bits_per_weight: float = 6.0
+    check_every: int = 50
+    time_limit: float | None = None
+    keep_partial: bool = False
+
+    @classmethod
+    def for_effort(cls, effort: int, **changes: Any) -> FitSettings:
+        """Settings for an effort of 1 (seconds per MB) to 9 (hours); each doubles the steps.
+
+        Raises
+        ------
+        InputError
+            An effort that is not 1 … 9.
+        """
+        if isinstance(effort, bool) or not isinstance(effort, int) or not 1 <= effort <= 9:
+            raise InputError(
+                "this effort cannot be used", field="effort", expected="1 … 9", got=effort
+            )
+        steps = int(_BASE_STEPS * _GROWTH ** (effort - 1))
+        return cls(**{"steps": steps, **changes})
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, obj: dict[str, Any]) -> FitSettings:
+        """The inverse of `to_json`."""
+        return cls(**obj)

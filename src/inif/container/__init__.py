@@ -1,0 +1,25 @@
+"""The safe ``.inif`` container, format version 1: docs/format.md is its specification."""
+
+from inif.container.reader import Container, open_container
+from inif.container.source import Source, open_source
+from inif.container.spec import WHOLE_FILE, Rejection
+from inif.container.table import SectionEntry, SectionTable
+from inif.container.validate import clean_text, validate_header
+from inif.container.writer import Section, pack, packed_size, write_file
+
+__all__ = [
+    "WHOLE_FILE",
+    "Container",
+    "Rejection",
+    "Section",
+    "SectionEntry",
+    "SectionTable",
+    "Source",
+    "clean_text",
+    "open_container",
+    "open_source",
+    "pack",
+    "packed_size",
+    "validate_header",
+    "write_file",
+]

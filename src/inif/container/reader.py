@@ -1,0 +1,277 @@
+"""Opening a file: prelude, header and section table are read and checked; sections wait.
+
+Opening costs one read of 4 KiB for most files, so a file on a web server can be asked for one
+brick without being downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any
+
+from inif.container import spec
+from inif.container.header import decode_header
+from inif.container.source import Source, open_source
+from inif.container.spec import Rejection
+from inif.container.table import SectionEntry, SectionTable
+from inif.container.validate import grid_shape, validate_header
+from inif.errors import FormatError, InifError, UnsupportedError
+
+_CHUNK = 1 << 20
+
+# How the magic looks after text-mode transfers: newlines changed, high bit cut, UTF-8 "repaired".
+_TEXT_MODE = (
+    b"\x89INIF\n",
+    b"\x89INIF\r\r\n",
+    b"\x89INIF\r\x1a",
+    b"\x89INIF\r\n\n",
+    b"\x09INIF",
+    b"\xc2\x89INIF",
+    b"\xef\xbf\xbdINIF",
+    b"?INIF",
+)
+
+
+class Container:
+    """An open ``.inif`` file whose header and section table are valid.
+
+    Attributes
+    ----------
+    header
+        The validated header (docs/format.md, "Header fields").
+    sections
+        Every section, in file order.
+    grid
+        Bricks along each axis; bricks are numbered in C order.
+    major, minor
+        The format version.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        head: bytes,
+        header: dict[str, Any],
+        sections: SectionTable,
+        version: tuple[int, int],
+    ) -> None:
+        self._source = source
+        self._head = head
+        self.header = header
+        self.sections = sections
+        self.major, self.minor = version
+        self.grid = grid_shape(header)
+
+    @property
+    def name(self) -> str:
+        """The file, for messages."""
+        return self._source.name
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of the whole file."""
+        return self._source.size
+
+    def find(
+        self, kind: bytes, brick: int = spec.WHOLE_FILE, level: int = 0
+    ) -> SectionEntry | None:
+        """The section of this kind, brick and level, or None."""
+        return self.sections.find(kind, brick, level)
+
+    def require(self, kind: bytes, brick: int = spec.WHOLE_FILE, level: int = 0) -> SectionEntry:
+        """As `find`, but FormatError (SECTION_MISSING) where the file has no such section."""
+        found = self.find(kind, brick, level)
+        if found is None:
+            missing = SectionEntry(kind, brick, level, 0, 0, 0)
+            raise FormatError(
+                "the file lacks a section that its header asks for",
+                file=self.name,
+                expected=missing.label,
+                got="none",
+                rejection=Rejection.SECTION_MISSING,
+            )
+        return found
+
+    def read(self, section: SectionEntry) -> bytes:
+        """The bytes of one section, checked against its checksum.
+
+        Raises
+        ------
+        FormatError
+            SECTION_CRC, or TRUNCATED if the file shrank since it was opened.
+        InputError
+            The source can no longer be read.
+        """
+        data = self._range(section.offset, section.length)
+        self._compare(section, spec.crc32c(data))
+        return data
+
+    def check_all(self) -> list[InifError]:
+        """Read every section, also those of unknown kind; the errors found, one per bad section."""
+        problems: list[InifError] = []
+        for section in self.sections:
+            end, crc = section.offset + section.length, 0
+            try:
+                for offset in range(section.offset, end, _CHUNK):
+                    crc = spec.crc32c(self._range(offset, min(_CHUNK, end - offset)), crc)
+                self._compare(section, crc)
+            except InifError as error:
+                problems.append(error)
+        return problems
+
+    def close(self) -> None:
+        """Release the source, if this container opened it."""
+        self._source.close()
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _range(self, offset: int, length: int) -> bytes:
+        if offset + length <= len(self._head):
+            return self._head[offset : offset + length]
+        return self._source.read(offset, length)
+
+    def _compare(self, section: SectionEntry, crc: int) -> None:
+        if crc != section.crc:
+            raise FormatError(
+                "a section is damaged",
+                file=self.name,
+                field=section.label,
+                expected=f"crc32c {section.crc:08x}",
+                got=f"crc32c {crc:08x}",
+                fix="get the file again from its source",
+                rejection=Rejection.SECTION_CRC,
+            )
+
+
+def open_container(
+    source: object,
+    *,
+    supported: Collection[str] = spec.SUPPORTED,
+    kinds: Collection[bytes] = spec.SUPPORTED_KINDS,
+) -> Container:
+    """Open a path, URL, bytes, binary file object or `Source`; no section is read.
+
+    Parameters
+    ----------
+    supported
+        The feature names that the header may require.
+    kinds
+        The critical section kinds that the file may hold.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        The file breaks the format, or needs more than this release; `rejection` says which rule.
+    InputError, MissingExtraError
+        The source cannot be opened.
+    """
+    opened = open_source(source)
+    try:
+        return _open(opened, supported, kinds)
+    except BaseException:
+        if opened is not source:
+            opened.close()
+        raise
+
+
+def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) -> Container:
+    name, size = source.name, source.size
+    head = source.read(0, min(spec.FIRST_READ, size))
+    _check_magic(head, name)
+    if size < spec.PRELUDE.size:
+        raise _truncated(name, spec.PRELUDE.size, size)
+    _, major, minor, stored, length, count, crc = spec.PRELUDE.unpack_from(head)
+    if major != spec.MAJOR:
+        raise UnsupportedError(
+            "the file was made by a newer inif, or is damaged",
+            file=name,
+            field="version",
+            expected=f"{spec.MAJOR}.x",
+            got=f"{major}.{minor}",
+            fix="update inif, or get the file again from its source",
+            rejection=Rejection.BAD_VERSION,
+        )
+    for field, got, limit, why in (
+        ("stored header length", stored, spec.MAX_HEADER, Rejection.HEADER_TOO_LARGE),
+        ("header JSON length", length, spec.MAX_HEADER, Rejection.HEADER_TOO_LARGE),
+        ("section count", count, spec.MAX_SECTIONS, Rejection.TABLE_TOO_LARGE),
+    ):
+        if got > limit:
+            raise FormatError(
+                "the prelude holds a number beyond the limits of the format",
+                file=name,
+                field=field,
+                expected=f"at most {limit}",
+                got=got,
+                rejection=why,
+            )
+    table_at = spec.PRELUDE.size + stored
+    data_at = table_at + count * spec.ENTRY_SIZE
+    if data_at > size:
+        raise _truncated(name, data_at, size)
+    if data_at > len(head):
+        head += source.read(len(head), data_at - len(head))
+    crc_at = spec.PRELUDE.size - 4
+    if spec.crc32c(head[spec.PRELUDE.size : data_at], spec.crc32c(head[:crc_at])) != crc:
+        raise FormatError(
+            "the beginning of the file is damaged",
+            file=name,
+            field="prelude, header or section table",
+            expected=f"crc32c {crc:08x}",
+            fix="get the file again from its source",
+            rejection=Rejection.TABLE_CRC,
+        )
+    header = decode_header(head[spec.PRELUDE.size : table_at], length, name)
+    validate_header(header, name, supported)
+    table = SectionTable(head[table_at:data_at])
+    bricks = 1
+    for n in grid_shape(header):
+        bricks *= n
+    table.check(start=data_at, end=size, bricks=bricks, kinds=kinds, name=name)
+    return Container(source, head, header, table, (major, minor))
+
+
+def _check_magic(head: bytes, name: str) -> None:
+    if head.startswith(spec.MAGIC):
+        return
+    if spec.MAGIC.startswith(head):
+        raise _truncated(name, spec.PRELUDE.size, len(head))
+    if head.startswith(_TEXT_MODE):
+        raise FormatError(
+            "the file was transferred in text mode, which changed its bytes",
+            file=name,
+            field="magic",
+            expected=spec.MAGIC.hex(" "),
+            got=head[:8].hex(" "),
+            fix="transfer it again in binary mode",
+            rejection=Rejection.TEXT_MODE_DAMAGE,
+        )
+    raise FormatError(
+        "this is not an .inif file",
+        file=name,
+        field="magic",
+        expected=spec.MAGIC.hex(" "),
+        got=head[:8].hex(" "),
+        rejection=Rejection.BAD_MAGIC,
+    )
+
+
+def _truncated(name: str, expected: int, got: int) -> FormatError:
+    return FormatError(
+        "the file is truncated",
+        file=name,
+        expected=f"at least {expected} bytes",
+        got=f"{got} bytes",
+        fix="get the file again from its source",
+        rejection=Rejection.TRUNCATED,
+    )

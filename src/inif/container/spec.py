@@ -1,0 +1,112 @@
+"""The constants of format version 1, in one place so that reader, writer and docs cannot drift.
+
+Everything here is frozen: changing a value changes the format (docs/format.md, "Compatibility").
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+
+import google_crc32c
+import numpy as np
+
+MAGIC = b"\x89INIF\r\n\x1a"
+"""High bit set, CR LF and Ctrl-Z inside: transfers that damage bytes show at once."""
+
+MAJOR, MINOR = 1, 0
+
+PRELUDE = struct.Struct("<8sHHIIII")
+"""magic, major, minor, stored header length, header JSON length, section count, crc32c."""
+
+ENTRY = struct.Struct("<4sIHHQQI")
+"""One entry of the section table: kind, brick, level, flags, offset, length, crc32c."""
+
+TABLE_DTYPE = np.dtype(
+    [
+        ("kind", "S4"),
+        ("brick", "<u4"),
+        ("level", "<u2"),
+        ("flags", "<u2"),
+        ("offset", "<u8"),
+        ("length", "<u8"),
+        ("crc", "<u4"),
+    ]
+)
+"""The same entry as an array's element."""
+
+ENTRY_SIZE = ENTRY.size
+WHOLE_FILE = 0xFFFFFFFF
+"""The brick index of a section that belongs to no single brick."""
+
+FIRST_READ = 4096
+"""Bytes asked for first: prelude, header and table of most files, and all of a tiny one."""
+
+MAX_HEADER = 1 << 20
+"""Largest header, stored or inflated. A JSON byte can cost 60 bytes of memory once parsed."""
+
+MAX_NESTING = 32
+MAX_DIGITS = 20
+MAX_SECTIONS = 1 << 20
+MAX_BRICKS = 1 << 24
+MAX_SAMPLES = 1 << 48
+"""Exclusive bound on the product of the shape."""
+
+SUPPORTED = frozenset({"siren/1", "qweights/1"})
+"""Names that a header's ``requires`` may hold for this release to read the file."""
+
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX"})
+"""Critical section kinds that this release reads."""
+
+DICTIONARY = (
+    # Rare first, common last: near matches cost fewer bits (RFC 1951, section 3.2.5).
+    '"#FF00FF","#FFFF00","#00FFFF","#FFFFFF","#FF0000","#00FF00","#0000FF"'
+    '"GFP","RFP","DAPI","DNA","Membrane","Channel:0:0","Channel 0"'
+    '.ome.zarr",.czi",.nd2",.lif",.png",.npy",'
+    '"axes":"TCYX","axes":"TZYX","axes":"TYX","axes":"CYX","axes":"CZYX","axes":"TZCYX"'
+    '"axes":"TCZYX","axes":"YX","dtype":"float32","dtype":"int16","dtype":"uint8"'
+    '"kind":"conditional","prior":{"kind":"av1","kind":"hevc","prior/1","conditional/1"'
+    '"pixel"],"nm"],"mm"],"ms"],"min"],"s"],"T":[1.0,"target":{"psnr":40.0}"target":{"size":'
+    '"channels":"coordinate","method":"hybrid","optimizer":"adam","effort":3,"steps":1000,'
+    "null,null,true,false,-32768,32767],[0,255],[0.0,1.0]],"
+    '{"axes":"ZYX","brick":[1,32,64,128,256,512,1024,2048],"dtype":"uint16",'
+    '"field":{"channels":"outputs","kind":"siren","layers":7,"width":32},'
+    '"lossy":{"encoder":"inif 0.1.0","max_error":100.0,"method":"siren","psnr":36.0,'
+    '"psnr_range":[[0,1000]],"seed":0,"sha256":"0123456789abcdef","target":{"ratio":128}},'
+    '"meta":{"channels":["DNA"],"colors":["#00FF00"],"name":"image.ome.tif",'
+    '"scale":{"X":[0.1,"µm"],"Y":[0.1,"µm"],"Z":[0.3,"µm"]}},'
+    '"range":[[0,65535]],"requires":["siren/1","qweights/1"],"shape":[64,512,512]}'
+).encode()
+"""Preset dictionary of the header's raw DEFLATE stream, so that tiny files stay tiny."""
+
+
+class Rejection(enum.StrEnum):
+    """Every reason for which a file is refused; `InifError.rejection` holds one of them."""
+
+    TRUNCATED = "truncated"
+    BAD_MAGIC = "bad_magic"
+    TEXT_MODE_DAMAGE = "text_mode_damage"
+    BAD_VERSION = "bad_version"
+    HEADER_TOO_LARGE = "header_too_large"
+    TABLE_TOO_LARGE = "table_too_large"
+    TABLE_CRC = "table_crc"
+    HEADER_DEFLATE = "header_deflate"
+    HEADER_JSON = "header_json"
+    DUPLICATE_KEY = "duplicate_key"
+    HEADER_FIELD = "header_field"
+    UNKNOWN_FEATURE = "unknown_feature"
+    UNKNOWN_SECTION = "unknown_section"
+    SECTION_KIND = "section_kind"
+    SECTION_FLAGS = "section_flags"
+    SECTION_BRICK = "section_brick"
+    SECTION_DUPLICATE = "section_duplicate"
+    SECTION_HOLE = "section_hole"
+    SECTION_OVERLAP = "section_overlap"
+    TRAILING_BYTES = "trailing_bytes"
+    SECTION_MISSING = "section_missing"
+    SECTION_CRC = "section_crc"
+
+
+def crc32c(data: bytes, start: int = 0) -> int:
+    """The CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `data`, continuing from `start`."""
+    return int(google_crc32c.extend(start, data))

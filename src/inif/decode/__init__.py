@@ -1,0 +1,1 @@
+"""From a file to samples: any pixel, slice, region, mask or preview, with NumPy alone."""

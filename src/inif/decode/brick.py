@@ -1,0 +1,127 @@
+"""One brick's field turned into samples: local positions in, values of the image's dtype out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inif.axes import coordinates
+from inif.fields.base import Field
+
+_SLAB = 1 << 21
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """How a field's outputs in [-1, 1] become samples (docs/format.md, "From output to sample").
+
+    Attributes
+    ----------
+    ranges
+        (C, 2) lowest and highest sample of each channel; one row without a C axis.
+    dtype
+        The image's sample type.
+    """
+
+    ranges: np.ndarray
+    dtype: np.dtype[np.generic]
+
+    def real(self, y: np.ndarray, channel: np.ndarray | int) -> np.ndarray:
+        """Float32 intensities for outputs `y`; `channel` broadcasts against them."""
+        low, high = self.ranges[channel, 0], self.ranges[channel, 1]
+        half = ((high - low) / 2).astype(np.float32)
+        mid = (low + (high - low) / 2).astype(np.float32)
+        out: np.ndarray = y * half
+        out += mid
+        np.clip(out, low.astype(np.float32), high.astype(np.float32), out=out)
+        return out
+
+    def samples(self, y: np.ndarray, channel: np.ndarray | int) -> np.ndarray:
+        """Samples of the image's dtype: intensities, rounded half to even for whole numbers."""
+        real = self.real(y, channel)
+        return real if self.dtype.kind == "f" else np.rint(real, out=real).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class BrickDecoder:
+    """A brick ready to be evaluated.
+
+    Attributes
+    ----------
+    field, weights
+        The network and its float32 weight groups.
+    axes
+        The image's axes.
+    extent
+        The brick's samples along each axis.
+    channel_start
+        First channel of the brick.
+    intensities
+        How outputs become samples.
+    as_outputs
+        Whether channels are the field's outputs (else C, if there, is a coordinate).
+    """
+
+    field: Field
+    weights: Sequence[np.ndarray]
+    axes: str
+    extent: tuple[int, ...]
+    channel_start: int
+    intensities: Intensities
+    as_outputs: bool
+
+    def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
+        """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
+        shape = tuple(len(i) for i in local)
+        c = self.axes.find("C")
+        per_point = self.field.outputs if c >= 0 and self.as_outputs else 1
+        cut = max(range(len(shape)), key=lambda a: -1 if a == c else shape[a])
+        if math.prod(shape) * max(1, per_point // (shape[c] if c >= 0 else 1)) <= _SLAB:
+            return self._grid(local)
+        half = max(1, shape[cut] // 2)
+        if shape[cut] < 2:
+            return self._grid(local)
+        parts = [list(local), list(local)]
+        parts[0][cut], parts[1][cut] = local[cut][:half], local[cut][half:]
+        out = np.empty(shape, self.intensities.dtype)
+        index: list[slice] = [slice(None)] * len(shape)
+        for part, where in zip(parts, (slice(half), slice(half, None)), strict=True):
+            index[cut] = where
+            out[tuple(index)] = self.grid(part)
+        return out
+
+    def points(self, local: np.ndarray) -> np.ndarray:
+        """Outputs in [-1, 1] at (N, D) local positions (C's a whole number): (N,) float32."""
+        coords = [
+            coordinates(self.extent[i], local[:, i])
+            for i, a in enumerate(self.axes)
+            if not (a == "C" and self.as_outputs)
+        ]
+        stacked = np.stack(coords) if coords else np.zeros((0, len(local)), np.float32)
+        values = self.field.points(self.weights, stacked)
+        c = self.axes.find("C")
+        if c >= 0 and self.as_outputs:
+            return values[local[:, c].astype(np.int64), np.arange(len(local))]
+        return values[0]
+
+    def _grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
+        c = self.axes.find("C")
+        vectors = [
+            coordinates(self.extent[i], index)
+            for i, index in enumerate(local)
+            if not (i == c and self.as_outputs)
+        ]
+        values = self.field.grid(self.weights, vectors)
+        shape = tuple(len(i) for i in local)
+        if c < 0:
+            return self.intensities.samples(values, 0).reshape(shape)
+        channel = local[c] + self.channel_start
+        if self.as_outputs:
+            rest = shape[:c] + shape[c + 1 :]
+            out = self.intensities.samples(values[local[c]], channel[:, None])
+            return np.asarray(np.moveaxis(out.reshape(len(channel), *rest), 0, c))
+        spread = channel.reshape([-1 if i == c else 1 for i in range(len(shape))])
+        return self.intensities.samples(values.reshape(shape), spread)

@@ -1,0 +1,339 @@
+"""An open `.inif` file, lazy and NumPy-like: what is asked for is what is computed."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from inif.axes import Selection, preview_selection, select, select_named
+from inif.bricks import BrickGrid
+from inif.coding import qweights
+from inif.container.reader import Container, open_container
+from inif.decode.brick import BrickDecoder, Intensities
+from inif.errors import FormatError, SelectionError
+from inif.fields.base import load_field
+from inif.image import Image, Metadata
+
+_CACHE_BYTES = 256 << 20
+_MAX_OME_BYTES = 16 << 20
+
+
+class File:
+    """An image in a ``.inif`` file; samples are decoded when they are asked for.
+
+    ``f[0, 32]``, ``f[..., ::4, ::4]``, ``f.sel(z=32, c="DNA")``, ``f.points(...)``, ``f.mask(...)``
+    and ``f.preview()`` cost what they return; ``np.asarray(f)`` decodes everything.
+    """
+
+    def __init__(self, container: Container) -> None:
+        header = container.header
+        self.container = container
+        self.header: dict[str, Any] = header
+        self.axes: str = header["axes"]
+        self.shape: tuple[int, ...] = tuple(header["shape"])
+        self.dtype: np.dtype[Any] = np.dtype(header["dtype"])
+        self.grid = BrickGrid(self.shape, tuple(header.get("brick", header["shape"])))
+        c = self.axes.find("C")
+        channels = self.shape[c] if c >= 0 else 0
+        self.field = load_field(
+            header["field"], len(self.axes.replace("C", "")), channels, file=container.name
+        )
+        self._as_outputs = header["field"].get("channels") != "coordinate"
+        if c >= 0 and self._as_outputs and self.grid.counts[c] > 1:
+            raise FormatError(
+                "bricks cut the channel axis of a field whose outputs are the channels",
+                file=container.name,
+                field="brick",
+                expected=f"{channels} along C",
+                got=self.grid.brick[c],
+            )
+        self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
+        self.meta = Metadata.from_json(header.get("meta") or {})
+        self._bricks: OrderedDict[int, BrickDecoder] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        """Where the file came from, for messages."""
+        return self.container.name
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the uncompressed samples."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the whole file."""
+        return self.container.file_bytes
+
+    @property
+    def ratio(self) -> float:
+        """raw_bytes / file_bytes."""
+        return self.raw_bytes / self.file_bytes
+
+    @property
+    def channels(self) -> list[str | None]:
+        """Names of the channels, None where the source gave none; empty without a C axis."""
+        c = self.axes.find("C")
+        if c < 0:
+            return []
+        names = [channel.name for channel in self.meta.channels]
+        return (names + [None] * self.shape[c])[: self.shape[c]]
+
+    @property
+    def ome(self) -> str:
+        """OME-XML: the source's own where the file keeps it, else written from the metadata."""
+        from inif.io import ome_document
+
+        return str(ome_document(self.shape, self.axes, self.dtype, self._full_meta()))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"<inif.File {self.axes} {self.shape} {self.dtype} at {self.ratio:.1f}x, {self.name}>"
+        )
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.read(select(key, self.shape))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("decoding always makes a new array")
+        full: np.ndarray = self[...]
+        return full if dtype is None else full.astype(dtype)
+
+    def sel(self, **picks: Any) -> Any:
+        """Samples by axis name: ``f.sel(z=32, y=slice(0, 64), c="DNA")``.
+
+        Raises
+        ------
+        SelectionError
+            No such axis or channel, or an index outside the image.
+        """
+        return self.read(select_named(picks, self.axes, self.shape, self.channels))
+
+    def read(self, selection: Selection) -> Any:
+        """Samples of a selection, in the image's dtype; a scalar where every axis is dropped."""
+        out = np.empty(selection.full_shape, self.dtype)
+        for piece in self.grid.pieces(selection):
+            out[piece.out] = self._brick(piece.brick).grid(piece.local)
+        return out.reshape(selection.shape)[()]
+
+    def points(self, coords: Any) -> np.ndarray:
+        """Intensities at any positions, also between samples: (N,) float32, not rounded.
+
+        Parameters
+        ----------
+        coords
+            (N, ndim) positions in samples, columns in the order of `axes`; 0 is the first sample's
+            centre. A channel is a whole number.
+
+        Raises
+        ------
+        SelectionError
+            Wrong shape, a position outside the image, or a fractional channel.
+        """
+        where = np.asarray(coords, np.float64)
+        last = np.array(self.shape) - 1
+        if where.ndim != 2 or where.shape[1] != self.ndim:
+            raise SelectionError(
+                "points must be a table", expected=f"(N, {self.ndim}) numbers", got=where.shape
+            )
+        if not bool(np.all((where >= 0) & (where <= last))):
+            raise SelectionError(
+                "a point lies outside the image",
+                expected=f"0 … {tuple(last.tolist())} for axes {self.axes}",
+                got=where[~np.all((where >= 0) & (where <= last), axis=1)][0].tolist(),
+            )
+        c = self.axes.find("C")
+        if c >= 0 and not bool(np.all(where[:, c] == np.floor(where[:, c]))):
+            raise SelectionError("there is nothing between channels", expected="whole numbers in C")
+        y, channel = self._outputs(where)
+        return self.intensities.real(y, channel)
+
+    def mask(self, mask: Any) -> np.ndarray:
+        """Samples where a mask is true, in C order: (count,) of the image's dtype.
+
+        Parameters
+        ----------
+        mask
+            Boolean array of the image's shape, or of its last axes (then it holds for all others).
+
+        Raises
+        ------
+        SelectionError
+            Not boolean, or a shape that does not fit.
+        """
+        chosen = np.asarray(mask)
+        if chosen.dtype != bool or chosen.shape != self.shape[self.ndim - chosen.ndim :]:
+            raise SelectionError(
+                "this mask does not fit the image",
+                expected=f"booleans of shape {self.shape} or of its last axes",
+                got=f"{chosen.dtype} {chosen.shape}",
+            )
+        where = np.argwhere(np.broadcast_to(chosen, self.shape)).astype(np.float64)
+        y, channel = self._outputs(where)
+        return self.intensities.samples(y, channel)
+
+    def preview(self, max_size: int = 512) -> np.ndarray:
+        """Every k-th row and column so that neither is longer than `max_size`; other axes whole."""
+        result: np.ndarray = self.read(preview_selection(self.axes, self.shape, max_size))
+        return result
+
+    def to_dask(self) -> Any:
+        """A dask array whose chunks are the bricks.
+
+        Raises
+        ------
+        MissingExtraError
+            dask is not installed.
+        """
+        try:
+            import dask.array as da
+        except ImportError:
+            from inif.errors import MissingExtraError
+
+            raise MissingExtraError("dask", "dask", need="to_dask") from None
+        return da.from_array(self, chunks=self.grid.brick, asarray=False, name=False)
+
+    def to_image(self, selection: Selection | None = None) -> Image:
+        """A decoded selection (all by default) with axes and metadata that fit it."""
+        if selection is None:
+            return Image(self[...], self.axes, self._full_meta(), self.name)
+        picked = selection
+        data = np.asarray(self.read(picked))
+        axes = picked.kept_axes(self.axes)
+        return Image(
+            data.reshape(data.shape or (1,)),
+            axes or "X",
+            _meta_of(self.meta, self.axes, picked),
+            self.name,
+        )
+
+    def brick_samples(self, brick: int) -> np.ndarray:
+        """All samples of one brick, in the brick's shape."""
+        local = tuple(np.arange(n) for n in self.grid.extent(brick))
+        return self._brick(brick).grid(local)
+
+    def close(self) -> None:
+        """Release the underlying file."""
+        self.container.close()
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def brick_section(self, brick: int) -> tuple[qweights.QuantizedWeights, qweights.Check]:
+        """One brick's quantised weights and the encoder's check of its decode."""
+        data = self.container.read(self.container.require(qweights.KIND, brick))
+        return qweights.unpack(data, self.field.group_shapes, file=self.name, brick=brick)
+
+    def _full_meta(self) -> Metadata:
+        """The metadata with the source's OME-XML, where the file keeps it."""
+        entry = self.container.find(b"OMEX")
+        if entry is None:
+            return self.meta
+        return replace(self.meta, ome_xml=_inflate(self.container.read(entry), self.name))
+
+    def _brick(self, brick: int) -> BrickDecoder:
+        if brick in self._bricks:
+            self._bricks.move_to_end(brick)
+            return self._bricks[brick]
+        quantized, _ = self.brick_section(brick)
+        c = self.axes.find("C")
+        decoder = BrickDecoder(
+            self.field,
+            quantized.weights(),
+            self.axes,
+            self.grid.extent(brick),
+            self.grid.origin(brick)[c] if c >= 0 else 0,
+            self.intensities,
+            self._as_outputs,
+        )
+        self._bricks[brick] = decoder
+        size = sum(w.nbytes for w in decoder.weights)
+        while len(self._bricks) > max(1, _CACHE_BYTES // max(size, 1)):
+            self._bricks.popitem(last=False)
+        return decoder
+
+    def _outputs(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray | int]:
+        """Field outputs at valid positions (N, D), and the channel of each."""
+        bricks, local = self.grid.locate(where)
+        out = np.empty(len(where), np.float32)
+        order = np.argsort(bricks, kind="stable")
+        starts = np.flatnonzero(np.diff(bricks[order], prepend=-1))
+        for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
+            rows = order[begin:end]
+            out[rows] = self._brick(int(bricks[rows[0]])).points(local[rows])
+        c = self.axes.find("C")
+        return out, (where[:, c].astype(np.int64) if c >= 0 else 0)
+
+
+def open_file(source: object) -> File:
+    """Open a path, URL, bytes or binary file object; reads the header and the section table.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, InputError
+        The file cannot be opened, is damaged, or needs a newer release.
+    """
+    container = open_container(source)
+    try:
+        return File(container)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _inflate(data: bytes, name: str) -> str:
+    inflater = zlib.decompressobj()
+    try:
+        text = inflater.decompress(data, _MAX_OME_BYTES)
+        whole = inflater.eof and not inflater.unconsumed_tail
+        decoded = text.decode() if whole else None
+    except (zlib.error, UnicodeDecodeError):
+        decoded = None
+    if decoded is None:
+        raise FormatError("the OME-XML cannot be read", file=name, field="section OMEX")
+    return decoded
+
+
+def _meta_of(meta: Metadata, axes: str, selection: Selection) -> Metadata:
+    """Metadata that fits a selection: steps grow with strides, channels follow their indices."""
+    scale = {}
+    for axis, (value, unit) in meta.scale.items():
+        picked = axes.find(axis)
+        if picked < 0 or selection.dropped[picked]:
+            continue
+        scale[axis] = (value * abs(selection.ranges[picked].step), unit)
+    c = axes.find("C")
+    channels: Sequence[Any] = meta.channels
+    if c >= 0 and meta.channels:
+        channels = [meta.channels[i] for i in selection.ranges[c] if i < len(meta.channels)]
+    return Metadata(meta.name, scale, tuple(channels))

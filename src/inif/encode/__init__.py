@@ -1,0 +1,1 @@
+"""From an image to a file: planning, fitting, the rate, the exact budget. Needs JAX."""

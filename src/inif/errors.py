@@ -1,0 +1,95 @@
+"""One exception tree, so that every failure reads the same and exits the same.
+
+A message names the file, the field at fault, what was expected, what was found and how to fix it.
+"""
+
+from __future__ import annotations
+
+
+class InifError(Exception):
+    """Base of every error that inif raises for bad input; the command line exits with code 2.
+
+    Parameters
+    ----------
+    problem
+        One sentence: what is wrong.
+    file, field, expected, got, fix
+        The file, the place in it, what was expected there, what was found, and what the user can
+        do. Parts that are not known are left out of the message.
+    rejection
+        For ``.inif`` files: which rule of the format was broken, a `container.spec.Rejection`.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: object = None,
+        field: str | None = None,
+        expected: object = None,
+        got: object = None,
+        fix: str | None = None,
+        rejection: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = None if file is None else str(file)
+        self.field = field
+        self.expected = None if expected is None else _short(expected)
+        self.got = None if got is None else _short(got)
+        self.fix = fix
+        self.rejection = rejection
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        parts = [self.problem.rstrip(".")]
+        for label in ("file", "field", "expected", "got", "fix"):
+            value = getattr(self, label)
+            if value is not None:
+                parts.append(f"{label}: {value}")
+        return "; ".join(parts)
+
+    def to_json(self) -> dict[str, str]:
+        """The error as a JSON object, for ``--json``."""
+        labels = ("problem", "file", "field", "expected", "got", "fix", "rejection")
+        body = {k: str(getattr(self, k)) for k in labels if getattr(self, k) is not None}
+        return {"error": type(self).__name__, **body}
+
+
+class InputError(InifError):
+    """An image, a number or an option given by the user cannot be used."""
+
+
+class AxesError(InputError):
+    """Axes are missing, unknown, repeated, or do not fit the array."""
+
+
+class SelectionError(InputError):
+    """A slice, region, mask or point lies outside the image or cannot be read."""
+
+
+class BudgetError(InputError):
+    """The asked-for ratio, size or quality cannot be met."""
+
+
+class FormatError(InifError):
+    """A file claims to be ``.inif`` but breaks the format, or is damaged."""
+
+
+class UnsupportedError(InifError):
+    """The file is sound but needs a feature or a version that this release does not have."""
+
+
+class MissingExtraError(InifError):
+    """An optional dependency is needed; the message names the extra to install."""
+
+    def __init__(self, package: str, extra: str, *, need: str, file: object = None) -> None:
+        super().__init__(
+            f"{need} needs the Python package {package!r}",
+            file=file,
+            fix=f"pip install 'inif[{extra}]'",
+        )
+
+
+def _short(value: object, limit: int = 200) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""Fields: functions from coordinates to intensities, evaluated with NumPy alone."""

@@ -1,0 +1,154 @@
+"""The paper's field: a SIREN, coordinates in, intensities out (Methods; docs/format.md "siren/1").
+
+h0 = coordinates; h(i+1) = sin(W_i h_i + b_i); output = W_last h + b_last, in [-1, 1] for the range
+of each channel. The learnable frequency of training is folded into W and b, so decoding needs none.
+Layout is (features, points): BLAS then gives each point the same bits whatever its neighbours, so
+one slice equals the same slice of the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inif.errors import FormatError
+
+FEATURE = "siren/1"
+MAX_WIDTH = 4096
+MAX_LAYERS = 32
+_BLOCK = 8192
+_ALIGN = 32
+
+
+@dataclass(frozen=True)
+class Siren:
+    """A SIREN's shape.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Coordinates in (D), values out.
+    width, layers
+        Features of each hidden layer; linear maps in all, the last one without sine.
+    channels
+        "outputs": one output per channel; "coordinate": C is an input axis; "none": no C axis.
+    """
+
+    inputs: int
+    outputs: int
+    width: int
+    layers: int = 7
+    channels: str = "none"
+
+    kind = "siren"
+    feature = FEATURE
+
+    @property
+    def group_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Each layer's matrix, then all hidden biases together, then the output's biases."""
+        w = self.width
+        matrices = [(w, self.inputs), *[(w, w)] * (self.layers - 2), (self.outputs, w)]
+        return (*matrices, (self.layers - 1, w), (self.outputs,))
+
+    def points(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
+        """Values at (D, N) float32 coordinates in [-1, 1]: (outputs, N) float32."""
+        n = coords.shape[1]
+        out = np.empty((self.outputs, n), np.float32)
+        for start in range(0, n, _BLOCK):
+            part = coords[:, start : start + _BLOCK]
+            out[:, start : start + _BLOCK] = self._block(weights, part)
+        return out
+
+    def grid(self, weights: Sequence[np.ndarray], axes: Sequence[np.ndarray]) -> np.ndarray:
+        """Values on a grid, C order: (outputs, n1 · … · nD) float32; memory beyond it is small."""
+        shape = tuple(len(a) for a in axes)
+        n = int(np.prod(shape))
+        out = np.empty((self.outputs, n), np.float32)
+        for start in range(0, n, _BLOCK):
+            flat = np.arange(start, min(n, start + _BLOCK))
+            index = np.unravel_index(flat, shape)
+            coords = np.stack([a[i] for a, i in zip(axes, index, strict=True)])
+            out[:, start : start + flat.size] = self._block(weights, coords)
+        return out
+
+    def _block(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
+        n = coords.shape[1]
+        padded = -n % _ALIGN
+        if padded:
+            coords = np.pad(coords, ((0, 0), (0, padded)))
+        biases, last_bias = weights[-2], weights[-1]
+        first = weights[0]
+        h = np.repeat(biases[0][:, None], coords.shape[1], axis=1)
+        for axis in range(self.inputs):
+            h += first[:, axis, None] * coords[axis]
+        np.sin(h, out=h)
+        spare = np.empty_like(h)
+        for matrix, bias in zip(weights[1:-3], biases[1:], strict=True):
+            np.matmul(matrix, h, out=spare)
+            spare += bias[:, None]
+            np.sin(spare, out=spare)
+            h, spare = spare, h
+        out = weights[-3] @ h
+        out += last_bias[:, None]
+        return np.asarray(out[:, :n])
+
+    def to_json(self) -> dict[str, Any]:
+        """The header's ``field`` object; inputs and outputs follow from axes and shape."""
+        body: dict[str, Any] = {"kind": "siren", "width": self.width, "layers": self.layers}
+        if self.channels != "none":
+            body["channels"] = self.channels
+        return body
+
+    @classmethod
+    def for_image(
+        cls, axes: str, shape: Sequence[int], *, channels: str, width: int, layers: int = 7
+    ) -> Siren:
+        """The SIREN of an image; `channels` is "outputs" or "coordinate" (ignored without C)."""
+        inputs = len(axes.replace("C", ""))
+        if "C" not in axes:
+            return cls(inputs, 1, width, layers, "none")
+        if channels == "coordinate":
+            return cls(inputs + 1, 1, width, layers, channels)
+        return cls(inputs, shape[axes.index("C")], width, layers, "outputs")
+
+    @classmethod
+    def from_json(
+        cls, spec: Mapping[str, Any], inputs: int, channels: int, *, file: object
+    ) -> Siren:
+        """The inverse of `to_json`; every number is checked against the format's limits.
+
+        Raises
+        ------
+        FormatError
+            A number out of its limits, or a treatment of channels that does not fit the image.
+        """
+
+        def number(name: str, low: int, high: int) -> int:
+            value = spec.get(name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise FormatError(
+                    "the field's description is not valid",
+                    file=file,
+                    field=f"field.{name}",
+                    expected=f"a whole number in {low} … {high}",
+                    got=value,
+                )
+            return value
+
+        width, layers = number("width", 1, MAX_WIDTH), number("layers", 3, MAX_LAYERS)
+        mode = spec.get("channels", "none")
+        allowed = ("outputs", "coordinate") if channels else ("none",)
+        if mode not in allowed:
+            raise FormatError(
+                "the field's description is not valid",
+                file=file,
+                field="field.channels",
+                expected=" or ".join(allowed),
+                got=mode,
+            )
+        if mode == "coordinate":
+            return cls(inputs + 1, 1, width, layers, mode)
+        return cls(inputs, channels or 1, width, layers, mode)

@@ -1,0 +1,178 @@
+"""An image as the rest of inif sees it: samples, named axes, and the metadata that must survive.
+
+Every reader produces an `Image`, every writer takes one; nothing here knows a file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from inif.axes import check_axes
+from inif.errors import InputError
+
+DTYPES = ("uint8", "uint16", "int16", "float32")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel: its name and display colour (``"#RRGGBB"``), where the source states them."""
+
+    name: str | None = None
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a viewer or an analysis needs to know beyond the samples.
+
+    Attributes
+    ----------
+    name
+        The image's name in its source.
+    scale
+        Axis → (step between samples, unit); X, Y, Z in length units ("µm"), T in time units ("s").
+        An axis without a stated step is absent; the unit is None where the source gives none.
+    channels
+        One entry per index of the C axis (one entry, or none, if the image has no C axis).
+    ome_xml
+        The source's OME-XML, whole, where it had one.
+    """
+
+    name: str | None = None
+    scale: Mapping[str, tuple[float, str | None]] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+    ome_xml: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A compact JSON object without the OME-XML; absent facts take no bytes."""
+        out: dict[str, Any] = {}
+        if self.name:
+            out["name"] = self.name
+        if self.scale:
+            out["scale"] = {a: [step, unit] for a, (step, unit) in self.scale.items()}
+        if any(c.name for c in self.channels):
+            out["channels"] = [c.name for c in self.channels]
+        if any(c.color for c in self.channels):
+            out["colors"] = [c.color for c in self.channels]
+        return out
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> Metadata:
+        """The inverse of `to_json`; the caller has validated types (container/validate.py)."""
+        names = obj.get("channels") or []
+        colors = obj.get("colors") or []
+        count = max(len(names), len(colors))
+        names = list(names) + [None] * (count - len(names))
+        colors = list(colors) + [None] * (count - len(colors))
+        return cls(
+            name=obj.get("name"),
+            scale={a: (float(v[0]), v[1]) for a, v in (obj.get("scale") or {}).items()},
+            channels=tuple(Channel(n, c) for n, c in zip(names, colors, strict=True)),
+        )
+
+
+@dataclass(frozen=True)
+class Image:
+    """Samples with named axes.
+
+    Attributes
+    ----------
+    data
+        Array of 1 to 5 axes; uint8, uint16, int16 or float32, native byte order.
+    axes
+        One letter of "TCZYX" for each axis of `data`, in the array's own order ("TZCYX", "YX", …).
+    meta
+        Names, pixel sizes, colours.
+    source
+        Where it came from, for messages and reports.
+    """
+
+    data: np.ndarray
+    axes: str
+    meta: Metadata = field(default_factory=Metadata)
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape, file=self.source))
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The position of C in `axes`, or None."""
+        return self.axes.index("C") if "C" in self.axes else None
+
+    @property
+    def n_channels(self) -> int:
+        """The length of the C axis, 1 where there is none."""
+        axis = self.channel_axis
+        return 1 if axis is None else self.data.shape[axis]
+
+    @property
+    def raw_bytes(self) -> int:
+        """Voxels × itemsize: the size that every ratio is measured against (design §3)."""
+        return int(self.data.size) * self.data.dtype.itemsize
+
+    def with_data(self, data: np.ndarray) -> Image:
+        """The same axes and metadata around other samples of the same shape."""
+        return replace(self, data=data)
+
+
+def check_image(image: Image) -> Image:
+    """The image in native byte order, ready to compress.
+
+    Raises
+    ------
+    InputError
+        Empty array, unsupported dtype (the message names the conversion), NaN or infinity.
+    """
+    data = image.data
+    if data.size == 0:
+        raise InputError(
+            "the image has no samples",
+            file=image.source,
+            field="shape",
+            expected="every axis ≥ 1",
+            got=data.shape,
+            fix="check how the image was cropped or exported",
+        )
+    if data.dtype.name not in DTYPES:
+        raise InputError(
+            "this sample type cannot be compressed",
+            file=image.source,
+            field="dtype",
+            expected=" or ".join(DTYPES),
+            got=data.dtype.name,
+            fix=_conversion(data.dtype),
+        )
+    if not data.dtype.isnative:
+        image = image.with_data(data.astype(data.dtype.newbyteorder("=")))
+    if data.dtype.kind == "f":
+        for index, part in enumerate(image.data.reshape(image.data.shape[0], -1)):
+            if not np.isfinite(part).all():
+                raise InputError(
+                    "the image holds NaN or infinite samples",
+                    file=image.source,
+                    field=f"{image.axes[0]}={index}",
+                    expected="finite numbers",
+                    got="NaN or infinity",
+                    fix="replace them first, for instance with numpy.nan_to_num",
+                )
+    return image
+
+
+def _conversion(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "b":
+        return "convert with image.astype('uint8')"
+    if dtype.kind == "f":
+        return "convert with image.astype('float32')"
+    if dtype.kind in "iu":
+        return (
+            "convert with image.astype('uint16') if all values lie in 0…65535, "
+            "else image.astype('float32') (exact up to 2**24)"
+        )
+    if dtype.kind == "c":
+        return "compress numpy.abs(image) and numpy.angle(image) as float32 images of their own"
+    return "convert to one of the supported sample types"

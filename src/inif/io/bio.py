@@ -1,0 +1,89 @@
+"""CZI, ND2 and LIF through bioio, which is optional: ``pip install 'inif[bioio]'``."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from inif.errors import InifError, MissingExtraError, UnsupportedError
+from inif.image import Channel, Image, Metadata
+from inif.io.common import Source, build, check_memory, only_scene, reading, rgb_channels
+from inif.io.ome import MAX_XML, parse_ome_xml
+
+_PLUGINS = {"czi": "bioio_czi", "nd2": "bioio_nd2", "lif": "bioio_lif"}
+
+
+def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+    """One scene; T, C and Z of length 1 are left out, steps are in µm and s as bioio gives them.
+
+    Raises
+    ------
+    InputError
+        Damaged, or no such scene.
+    UnsupportedError
+        A URL; these formats are read from local files.
+    MissingExtraError
+        bioio or its plug-in for the format is not installed.
+    """
+    if source.remote:
+        raise UnsupportedError(
+            f"{kind.upper()} is read from local files only", file=source.name, fix="download it"
+        )
+    try:
+        bio_image: Any = import_module("bioio").BioImage
+        plugin: Any = import_module(_PLUGINS[kind]).Reader
+    except ImportError as error:
+        raise MissingExtraError(
+            error.name or "bioio", "bioio", need=f"reading {kind.upper()}", file=source.name
+        ) from error
+    with reading(source.name, f"{kind.upper()} file"):
+        image = bio_image(source.path, reader=plugin)
+        only_scene(scene, len(image.scenes), source.name)
+        image.set_scene(scene)
+        order: str = image.dims.order
+        check_memory(tuple(image.shape), np.dtype(image.dtype), source.name)
+        meta = _metadata(image, scene, len(image.scenes))
+        data = np.asarray(image.data)
+    gone = tuple(i for i, a in enumerate(order) if a not in "YX" and data.shape[i] == 1)
+    data = data.squeeze(gone)
+    stored = "".join(a for i, a in enumerate(order) if i not in gone)
+    if "S" in stored and "C" not in stored:
+        samples = data.shape[stored.index("S")]
+        meta = Metadata(meta.name, meta.scale, rgb_channels(samples), meta.ome_xml)
+        stored = stored.replace("S", "C")
+    return build(data, stored, axes, meta, source.name)
+
+
+def _metadata(image: Any, scene: int, scenes: int) -> Metadata:
+    """What bioio says about the current scene; its OME-XML, where it has one that is sound."""
+    said = _ome(image, scene, scenes)
+    sizes = image.physical_pixel_sizes
+    scale = dict(said.scale)
+    for axis in "ZYX":
+        step = getattr(sizes, axis, None)
+        if axis not in scale and step and math.isfinite(step):
+            scale[axis] = (float(step), "µm")
+    interval = getattr(image, "time_interval", None)
+    if isinstance(interval, timedelta):
+        interval = interval.total_seconds()
+    if "T" not in scale and isinstance(interval, int | float) and interval:
+        scale["T"] = (float(interval), "s")
+    names = [str(n) if n else None for n in image.channel_names or []]
+    colors = [c.color for c in said.channels]
+    colors += [None] * (len(names) - len(colors))
+    channels = tuple(Channel(n, c) for n, c in zip(names, colors, strict=False))
+    return Metadata(said.name, scale, channels or said.channels, said.ome_xml)
+
+
+def _ome(image: Any, scene: int, scenes: int) -> Metadata:
+    try:
+        xml = str(image.ome_metadata.to_xml())
+        if len(xml) > MAX_XML:
+            return Metadata()
+        return parse_ome_xml(xml, scene)
+    except (InifError, NotImplementedError, AttributeError, ValueError, KeyError, TypeError):
+        return Metadata()  # the plug-in cannot translate this file's metadata

@@ -1,0 +1,306 @@
+"""What all readers and writers share: sources, errors, memory, axes, and files that appear whole.
+
+The libraries behind the readers raise errors of dozens of types and warn in their own ways; here
+each becomes one `InputError` that names the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from inif.axes import check_axes
+from inif.errors import InifError, InputError, MissingExtraError
+from inif.image import Channel, Image, Metadata
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image lies.
+
+    Attributes
+    ----------
+    path
+        Local path, or URL.
+    remote
+        Whether `path` is a URL.
+    """
+
+    path: str
+    remote: bool
+
+    @property
+    def name(self) -> str:
+        """The path for messages: a URL without user, password and query."""
+        if not self.remote:
+            return self.path
+        return _public(self.path)
+
+    def open(self) -> BinaryIO:
+        """The file, for reading; the caller closes it."""
+        if not self.remote:
+            return open(self.path, "rb")
+        return cast(BinaryIO, self.filesystem()[0].open(self.filesystem()[1], "rb"))
+
+    def filesystem(self) -> tuple[Any, str]:
+        """The fsspec file system of a URL, and the path in it."""
+        try:
+            from fsspec.core import url_to_fs
+
+            fs, path = url_to_fs(self.path)
+        except ImportError as error:
+            raise MissingExtraError(
+                error.name or "fsspec", "remote", need="reading a URL", file=self.name
+            ) from error
+        return fs, path
+
+    def read_small(self, relative: str, limit: int) -> bytes | None:
+        """A file inside this directory; None if it is absent, InputError if it is larger."""
+        try:
+            inner = Source(join(self.path, relative), self.remote)
+            with inner.open() as file:
+                data = file.read(limit + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        if len(data) > limit:
+            raise InputError(
+                "a part of this image is too large",
+                file=self.name,
+                field=relative,
+                expected=f"at most {limit} bytes",
+            )
+        return data
+
+    def holds(self, relative: str) -> bool:
+        """Whether this directory has such a file."""
+        if not self.remote:
+            return os.path.isfile(join(self.path, relative))
+        fs, path = self.filesystem()
+        return bool(fs.isfile(join(path, relative)))
+
+
+def source_of(path: str | os.PathLike[str]) -> Source:
+    """The source that a path or URL names."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(
+            "an image is read from a path or a URL", expected="str or Path", got=type(path).__name__
+        )
+    text = os.fspath(path)
+    return Source(text, bool(_URL.match(text)))
+
+
+def join(path: str, relative: str) -> str:
+    """A path inside a directory or URL; a query stays at the end."""
+    head, mark, query = path.partition("?") if _URL.match(path) else (path, "", "")
+    return f"{head.rstrip('/')}/{relative}{mark}{query}" if relative else path
+
+
+@contextlib.contextmanager
+def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception) -> Iterator[None]:
+    """Silence a library's warnings and log, and turn what it raises into an InputError."""
+    log = logging.getLogger("tifffile")
+    silence = _Silence()
+    log.addFilter(silence)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except InifError:
+        raise
+    except only as error:  # libraries raise what they like on damaged files
+        reason = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        if isinstance(error, MemoryError):
+            reason = f"not enough memory ({error})"
+        raise InputError(problem, file=name, got=_public(reason), fix=fix) from error
+    finally:
+        log.removeFilter(silence)
+
+
+def reading(name: str, kind: str) -> contextlib.AbstractContextManager[None]:
+    """`guarded` for readers."""
+    return guarded(
+        name, f"this {kind} cannot be read", "check that the file is complete, or export it again"
+    )
+
+
+def _public(text: str) -> str:
+    """The text with the user, password and query of each URL in it taken out: they hold secrets."""
+    return re.sub(r"(://)(?:[^/@\s]*@)?([^?\s]*)(?:\?[^\s'\")]*)?", r"\1\2", text)
+
+
+class _Silence(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False
+
+
+def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Refuse an array that is larger than the memory of this machine, before it is allocated.
+
+    Raises
+    ------
+    InputError
+        The array cannot fit.
+    """
+    need = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
+    try:
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        have = 1 << 48
+    if need > have:
+        raise InputError(
+            "this image does not fit into memory",
+            file=name,
+            field="shape",
+            expected=f"at most {have} bytes",
+            got=f"{need} bytes, shape {tuple(shape)}, {dtype}",
+            fix="crop it, or use a machine with more memory",
+        )
+
+
+def only_scene(scene: int, count: int, name: str) -> None:
+    """Check a scene's number against how many images the file holds."""
+    if isinstance(scene, bool) or not isinstance(scene, int) or not 0 <= scene < count:
+        raise InputError(
+            "there is no such scene",
+            file=name,
+            field="scene",
+            expected=f"0 … {count - 1}" if count > 1 else "0",
+            got=scene,
+        )
+
+
+def build(
+    data: np.ndarray, stored: str | None, axes: str | None, meta: Metadata, name: str
+) -> Image:
+    """An `Image`, with the axes that the file states or else those that the user gave.
+
+    Explicit `axes` win if they fit the array. Metadata of axes that the image does not have are
+    left out; channels that say nothing, or whose number does not fit, are too.
+
+    Raises
+    ------
+    AxesError
+        Neither the file nor the user names the axes, or the names do not fit.
+    """
+    chosen = check_axes(axes or stored, data.shape, file=name)
+    count = data.shape[chosen.index("C")] if "C" in chosen else 1
+    channels = meta.channels if any(c.name or c.color for c in meta.channels) else ()
+    meta = replace(
+        meta,
+        scale={a: meta.scale[a] for a in chosen if a in meta.scale},
+        channels=channels if len(channels) == count else (),
+    )
+    return Image(data, chosen, meta, name)
+
+
+def rgb_channels(samples: int) -> tuple[Channel, ...]:
+    """Names and colours of interleaved colour samples; nothing unless there are 3 or 4."""
+    names = [("R", "#FF0000"), ("G", "#00FF00"), ("B", "#0000FF"), ("A", None)]
+    return tuple(Channel(n, c) for n, c in names[:samples]) if samples in (3, 4) else ()
+
+
+def hex_color(color: object) -> str | None:
+    """The six digits, in upper case, of a colour like "#00ff00"; None if it is none."""
+    match = re.fullmatch(r"#?([0-9A-Fa-f]{6})(?:[0-9A-Fa-f]{2})?", str(color))
+    return match[1].upper() if match else None
+
+
+def planes_last(image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
+    """The samples with Y and X as the last axes, and the axes then; both are added if missing.
+
+    `order` (letters of "TCZYX") fixes the order of all axes; by default the others keep theirs.
+    Axes of length 1 are inserted for a missing Y or X. No samples are copied.
+    """
+    data, axes = image.data, image.axes
+    for axis in "YX":
+        if axis not in axes:
+            data, axes = data[..., np.newaxis], axes + axis
+    wanted = [a for a in order or axes if a in axes and a not in "YX"] + ["Y", "X"]
+    return data.transpose([axes.index(a) for a in wanted]), "".join(wanted)
+
+
+@contextlib.contextmanager
+def replacing(path: str, *, overwrite: bool) -> Iterator[str]:
+    """A temporary name beside `path` to write to; it replaces `path` when all went well.
+
+    On any failure the temporary file or directory is removed and `path` is as it was.
+
+    Raises
+    ------
+    InputError
+        The target exists and may not be replaced, or the operating system refuses (disk full, …).
+    """
+    check_target(path, overwrite=overwrite)
+    target = os.path.abspath(path)
+    folder, base = os.path.split(target)
+    mark = f".{base[:100]}.{secrets.token_hex(4)}"
+    temporary, aside = (os.path.join(folder, mark + end) for end in (".tmp", ".old"))
+    try:
+        with guarded(path, "the image cannot be written", "check the free space", OSError):
+            yield temporary
+            if os.path.isdir(target):
+                os.rename(target, aside)
+                try:
+                    os.rename(temporary, target)
+                except OSError:
+                    os.rename(aside, target)
+                    raise
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                os.replace(temporary, target)
+    finally:
+        if os.path.isdir(temporary):
+            shutil.rmtree(temporary, ignore_errors=True)
+        elif os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def check_target(path: str, *, overwrite: bool) -> None:
+    """Refuse a target that cannot be written, before any work is done.
+
+    Raises
+    ------
+    InputError
+        The folder is missing or closed to us, or the target exists and may not be replaced. A
+        directory is replaced only by a Zarr store, and only if it is one itself.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise InputError("the folder does not exist", file=path, expected=folder, fix="create it")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError("the folder is not writable", file=path, got=folder)
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise InputError(
+            "the output exists already", file=path, fix="choose another name, or allow overwriting"
+        )
+    is_zarr = path.lower().rstrip("/").endswith(".zarr")
+    if os.path.isdir(path):
+        if is_zarr and any(os.path.exists(join(path, m)) for m in ZARR_MARKERS):
+            return
+        raise InputError(
+            "the output is a directory that holds something else", file=path, fix="choose another"
+        )
+    if is_zarr:
+        raise InputError(
+            "the output is a file, and a Zarr store is a directory", file=path, fix="remove it"
+        )
+
+
+ZARR_MARKERS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+"""Files of which every Zarr array or group has at least one."""

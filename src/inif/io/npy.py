@@ -1,0 +1,113 @@
+"""NPY and NPZ: samples only, so the axes must come from the user, even for a plane.
+
+Never unpickles. A header is believed only as far as the file is long.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from inif.errors import InputError
+from inif.image import Image, Metadata
+from inif.io.common import Source, build, check_memory, only_scene, reading, replacing
+
+MAX_HEADER = 10_000
+"""Longest NPY header that is read, in bytes (NumPy's own bound for files it does not trust)."""
+
+
+def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+    """The array of an NPY file, or the only array of an NPZ file.
+
+    Raises
+    ------
+    InputError
+        Object arrays, a header that does not fit the file, or several arrays in an NPZ.
+    AxesError
+        `axes` is missing or does not fit.
+    """
+    only_scene(scene, 1, source.name)
+    with reading(source.name, kind.upper() + " file"), source.open() as file:
+        if kind == "npy":
+            size = file.seek(0, 2)
+            file.seek(0)
+            data = _array(file, size, source.name)
+        else:
+            data = _from_zip(file, source.name)
+    return build(data, None, axes, Metadata(), source.name)
+
+
+def write(image: Image, path: str, *, overwrite: bool) -> None:
+    """The samples, in the image's own axes; NPY holds no metadata."""
+    with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
+        npy_format.write_array(file, image.data, allow_pickle=False)
+
+
+def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
+    """NPY holds every array but those of Python objects."""
+    if dtype.hasobject:
+        raise InputError("NPY holds no Python objects here", file=path, field="dtype", got=dtype)
+
+
+def _from_zip(file: BinaryIO, name: str) -> np.ndarray:
+    with zipfile.ZipFile(file) as archive:
+        members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+        if len(members) != 1:
+            names = ", ".join(m.filename[:-4] for m in members)
+            raise InputError(
+                "an NPZ file must hold exactly one array",
+                file=name,
+                expected="one array",
+                got=f"{len(members)}: {names}" if names else "no .npy member in this ZIP file",
+                fix="save the wanted one alone, with numpy.save",
+            )
+        with archive.open(members[0]) as member:
+            return _array(cast(BinaryIO, member), members[0].file_size, name)
+
+
+def _array(file: BinaryIO, size: int, name: str) -> np.ndarray:
+    version = npy_format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise InputError(
+            "this version of NPY is for structured arrays",
+            file=name,
+            expected="1.0 or 2.0",
+            got=".".join(map(str, version)),
+        )
+    header = (
+        npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    )
+    shape, fortran, dtype = header(file, max_header_size=MAX_HEADER)
+    if dtype.hasobject:
+        raise InputError(
+            "this array holds Python objects, which are never unpickled",
+            file=name,
+            field="dtype",
+            expected="numbers",
+            got=dtype,
+        )
+    count = math.prod(shape)
+    if min(shape, default=1) < 0 or file.tell() + count * dtype.itemsize > size:
+        raise InputError(
+            "the file is shorter than its header says",
+            file=name,
+            field="shape",
+            expected=f"{count * dtype.itemsize} bytes for shape {shape}, {dtype}",
+            got=f"{size - file.tell()} bytes",
+            fix="get the file again from its source",
+        )
+    check_memory(shape, dtype, name)
+    data = np.empty(count, dtype)
+    into = data.view(np.uint8) if data.nbytes else np.empty(0, np.uint8)
+    filled = 0
+    while filled < into.size:  # a ZIP member may give less than asked for
+        part = file.read(min(1 << 24, into.size - filled))
+        if not part:
+            raise EOFError("the file ends too early")
+        into[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+    return data.reshape(shape[::-1]).T if fortran else data.reshape(shape)

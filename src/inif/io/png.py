@@ -1,0 +1,121 @@
+"""PNG: one plane, for looking at; greyscale or colour with 8 or 16 bits, no metadata.
+
+The header is read here first: it says how large the picture unpacks, and deflate cannot shrink
+more than 1032-fold, so a bomb is known before a byte is unpacked.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+
+from inif.errors import InputError
+from inif.image import Channel, Image, Metadata
+from inif.io.common import Source, build, check_memory, only_scene, reading, replacing, rgb_channels
+
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type → samples per pixel as stored
+MAX_FILE = 1 << 31
+"""Longest PNG file that is read, in bytes."""
+
+
+def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+    """Samples, axes "YX", or "YXC" with the channels R, G, B(, A); palettes become R, G, B.
+
+    Raises
+    ------
+    InputError
+        Damaged, or a header that says more than the file can hold.
+    AxesError
+        `axes` does not fit.
+    """
+    only_scene(scene, 1, source.name)
+    with reading(source.name, "PNG file"):
+        import imagecodecs
+
+        with source.open() as file:
+            packed = file.read(MAX_FILE)
+        _check_header(packed, source.name)
+        data: np.ndarray = imagecodecs.png_decode(packed)
+    if data.ndim == 2:
+        return build(data, "YX", axes, Metadata(), source.name)
+    grey = (Channel("grey"), Channel("A"))
+    channels = rgb_channels(data.shape[-1]) or grey
+    return build(data, "YXC", axes, Metadata(channels=channels), source.name)
+
+
+def write(image: Image, path: str, *, overwrite: bool) -> None:
+    """One plane as greyscale, or 3 or 4 channels of uint8 as RGB(A); length-1 axes are dropped.
+
+    Raises
+    ------
+    InputError
+        More than one plane, or a sample type that PNG does not have.
+    """
+    import imagecodecs
+
+    axes = _plane(path, image.data.shape, image.axes, image.data.dtype)
+    order = [image.axes.index(a) for a in axes]
+    rest = [i for i in range(image.data.ndim) if i not in order]
+    data = image.data.transpose([*rest, *order]).reshape([image.data.shape[i] for i in order])
+    data = np.atleast_2d(data)
+    data = np.ascontiguousarray(data, data.dtype.newbyteorder("="))
+    with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
+        file.write(imagecodecs.png_encode(data))
+
+
+def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
+    """Whether PNG can hold such an image; InputError if not."""
+    _plane(path, shape, axes, dtype)
+
+
+def _plane(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> str:
+    """The axes of the picture, rows first: those longer than 1, filled up with Y and X."""
+    if dtype.name not in ("uint8", "uint16"):
+        raise InputError(
+            "PNG cannot hold this sample type",
+            file=path,
+            field="dtype",
+            expected="uint8 or uint16",
+            got=dtype,
+            fix="write .ome.tif, .ome.zarr or .npy",
+        )
+    kept = [a for a, n in zip(axes, shape, strict=True) if n > 1]
+    colour = "C" in kept and shape[axes.index("C")] in (3, 4) and len(kept) > 1
+    colour = colour and dtype.name == "uint8"
+    plane = [a for a in kept if not (colour and a == "C")]
+    if len(plane) > 2:
+        raise InputError(
+            "PNG holds a single plane",
+            file=path,
+            field="shape",
+            expected="two axes longer than 1 (and 3 or 4 channels, if uint8)",
+            got=f"{axes}, {tuple(shape)}",
+            fix='choose a slice, for instance --region "z=0"; or write .ome.tif',
+        )
+    spare = [a for a in (*"YXZTC",) if a in axes and a not in plane and not (colour and a == "C")]
+    plane = (plane + spare)[:2]
+    in_order = [a for a in axes if a in plane]
+    if {"Y", "X"} == set(in_order):
+        in_order = ["Y", "X"]
+    return "".join(in_order) + ("C" if colour else "")
+
+
+def _check_header(packed: bytes, name: str) -> None:
+    if len(packed) < 33 or packed[12:16] != b"IHDR":
+        raise InputError("this PNG file is damaged", file=name, field="IHDR", got="no header")
+    width, height, bits, colour = struct.unpack(">IIBB", packed[16:26])
+    if colour not in _SAMPLES or bits not in (1, 2, 4, 8, 16) or not width or not height:
+        raise InputError("this PNG file is damaged", file=name, field="IHDR")
+    row = (width * _SAMPLES[colour] * bits + 7) // 8
+    if row * height > 1032 * len(packed):
+        raise InputError(
+            "this PNG file says that it is larger than it can be",
+            file=name,
+            field="IHDR",
+            expected=f"at most {1032 * len(packed)} bytes unpacked",
+            got=f"{width} × {height} pixels, {row * height} bytes",
+        )
+    samples = 4 if colour == 3 else _SAMPLES[colour]
+    check_memory((height, width, samples), np.dtype("uint16" if bits == 16 else "uint8"), name)

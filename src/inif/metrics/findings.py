@@ -1,0 +1,224 @@
+"""Plain sentences on where a compressed image is worse than its original.
+
+A table of numbers hides its worst entry; these rules look for it. Each rule is one small function
+that yields sentences; thresholds are named here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inif.metrics.evaluation import ChannelReport, Evaluation, Slice
+
+WORST_SLICE_DB = 3.0
+CHANNEL_DB = 6.0
+SATURATED = 1e-4
+NEWLY_SATURATED = 1e-5
+PEAK_PERCENT = -5.0
+BIAS = 0.002
+FINE_POWER = 0.5
+SMOOTH_RESIDUAL = 0.3
+LOST_STRUCTURE = 0.5
+LARGE_ERROR = 0.3
+RECORD_DB = 0.05
+GROUPED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence on one channel; findings of one kind are comparable by their severity."""
+
+    kind: str
+    severity: float
+    text: str
+
+
+def findings(evaluation: Evaluation) -> tuple[str, ...]:
+    """All sentences for an evaluation, the general ones first.
+
+    Where more than three channels share a problem, the worst of them speaks for all.
+    """
+    if evaluation.lossless:
+        return tuple(_record(evaluation))
+    out = [*_record(evaluation), *_weak_channels(evaluation)]
+    many = len(evaluation.channels) > 1
+    found: dict[str, list[tuple[Finding, str]]] = {}
+    for channel in evaluation.channels:
+        for finding in _channel(channel):
+            found.setdefault(finding.kind, []).append((finding, channel.name))
+    for same in found.values():
+        worst = max(same, key=lambda pair: pair[0].severity)
+        for finding, name in [worst] if len(same) > GROUPED else same:
+            text = f"Channel {name}: {finding.text}" if many else _capital(finding.text)
+            if len(same) > GROUPED:
+                text += f" ({len(same)} of {len(evaluation.channels)} channels; this is the worst.)"
+            out.append(text)
+    if evaluation.ssim_note:
+        out.append(f"{_capital(evaluation.ssim_note)}.")
+    return tuple(out)
+
+
+def place(slice_: Slice) -> str:
+    """A plane in words: "slice c=0, z=31"; "the only slice" for a 2-D image."""
+    if not slice_.index:
+        return "the only slice"
+    return "slice " + ", ".join(f"{a}={i}" for a, i in slice_.index.items())
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _channel(c: ChannelReport) -> Iterator[Finding]:
+    if math.isinf(c.psnr):
+        return
+    if c.constant:
+        yield Finding(
+            "constant",
+            c.max_error,
+            f"the original is constant ({c.range[0]:g}) but the decoded channel is not; "
+            "its errors are measured with a range of 1 count.",
+        )
+        return
+    yield from _worst_slice(c)
+    yield from _residual(c)
+    yield from _fine_detail(c)
+    yield from _peaks(c)
+    yield from _saturation(c)
+
+
+def _record(e: Evaluation) -> Iterator[str]:
+    """The file's own record of its quality should be what is measured now."""
+    said = (e.provenance or {}).get("psnr")
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return
+    if math.isinf(e.psnr) or abs(said - e.psnr) > RECORD_DB:
+        measured = "exact" if math.isinf(e.psnr) else f"{e.psnr:.2f} dB"
+        yield (
+            f"The file's own record says {said:.2f} dB but it measures {measured}: "
+            "is this the image that the file was made from?"
+        )
+
+
+def _weak_channels(e: Evaluation) -> Iterator[str]:
+    values = [c.psnr for c in e.channels if math.isfinite(c.psnr) and not c.constant]
+    if len(values) < 2:
+        return
+    middle = statistics.median(values)
+    weak = [c for c in e.channels if c.psnr < middle - CHANNEL_DB and not c.constant]
+    if weak:
+        names = ", ".join(f"{c.name} ({c.psnr:.1f} dB)" for c in weak)
+        yield f"Far below the other channels (median {middle:.1f} dB): {names}."
+
+
+def _worst_slice(c: ChannelReport) -> Iterator[Finding]:
+    gap = c.median_slice_psnr - c.worst_slice.psnr
+    if math.isfinite(gap) and gap > WORST_SLICE_DB:
+        yield Finding(
+            "worst slice",
+            gap,
+            f"{place(c.worst_slice)} has {c.worst_slice.psnr:.1f} dB, {gap:.1f} dB less than the "
+            f"median slice ({c.median_slice_psnr:.1f} dB).",
+        )
+
+
+def _residual(c: ChannelReport) -> Iterator[Finding]:
+    size = c.range[1] - c.range[0]
+    smooth = _smoothness(c)
+    lost = c.residual.lost_correlation
+    if smooth is not None and smooth > SMOOTH_RESIDUAL:
+        if lost is not None and lost > LOST_STRUCTURE:
+            yield Finding(
+                "structure",
+                lost,
+                f"structure was lost: what is missing resembles the image (correlation {lost:.2f}) "
+                f"and is smooth (neighbouring errors correlate by {smooth:.2f}).",
+            )
+        else:
+            yield Finding(
+                "smooth error",
+                smooth,
+                "the error is not noise-like: neighbouring errors correlate by "
+                f"{smooth:.2f} (0 for noise).",
+            )
+    if abs(c.mean_error) > BIAS * size:
+        word = "brighter" if c.mean_error > 0 else "darker"
+        yield Finding(
+            "bias",
+            abs(c.mean_error) / size,
+            f"the decoded image is {word} by {abs(c.mean_error):.3g} counts on average "
+            f"({100 * abs(c.mean_error) / size:.2f} % of the range).",
+        )
+    if c.max_error > LARGE_ERROR * size:
+        yield Finding(
+            "large error",
+            c.max_error / size,
+            f"single voxels are off by up to {c.max_error:g} counts "
+            f"({100 * c.max_error / size:.0f} % of the range).",
+        )
+
+
+def _fine_detail(c: ChannelReport) -> Iterator[Finding]:
+    if c.spectrum is None or c.resolution is None:
+        return
+    low, high, ratio = c.spectrum.octaves[0]
+    if ratio is None or ratio >= FINE_POWER:
+        return
+    period = c.resolution.period_pixels
+    kept = (
+        "no detail is kept in full"
+        if period is None
+        else f"detail is kept down to a period of {period:.1f} pixels"
+    )
+    smooth = _smoothness(c)
+    noise = (
+        " The error is noise-like, so this may be noise rather than detail."
+        if smooth is not None and abs(smooth) < SMOOTH_RESIDUAL
+        else ""
+    )
+    yield Finding(
+        "fine detail",
+        1 - ratio,
+        f"of the finest detail ({low:g} to {high:g} cycles/pixel) {100 * ratio:.0f} % of the power "
+        f"is left; {kept}.{noise}",
+    )
+
+
+def _peaks(c: ChannelReport) -> Iterator[Finding]:
+    bias = c.peaks.bias_percent
+    if bias is not None and bias < PEAK_PERCENT:
+        yield Finding(
+            "peaks",
+            -bias,
+            f"bright spots are flattened: the brightest 0.1 % of the voxels come out {-bias:.0f} % "
+            "lower (of their height above the mean; a part of it may be noise).",
+        )
+
+
+def _saturation(c: ChannelReport) -> Iterator[Finding]:
+    before, after = c.residual.saturated_original, c.residual.saturated_decoded
+    if before is None or after is None:
+        return
+    if before > SATURATED:
+        yield Finding(
+            "saturated",
+            before,
+            f"{100 * before:.2g} % of the original's voxels are saturated (largest value of the "
+            "data type): what they hid was lost before compression.",
+        )
+    if after > before + NEWLY_SATURATED:
+        yield Finding(
+            "newly saturated",
+            after - before,
+            f"decoding saturates more voxels than the original has ({100 * after:.2g} % instead of "
+            f"{100 * before:.2g} %).",
+        )
+
+
+def _smoothness(c: ChannelReport) -> float | None:
+    """The larger of the residual's lag-1 correlations along Y and X."""
+    lags = [v for v in (c.residual.lag1_y, c.residual.lag1_x) if v is not None]
+    return max(lags) if lags else None

@@ -1,0 +1,1 @@
+"""Optimizers by name: each is an `optax.GradientTransformation` whose defaults need no tuning."""
