@@ -7,18 +7,22 @@ are stored as whole multiples of it, entropy coded under the group's own integer
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from inif.coding import entropy
-from inif.coding.models import MAX_SYMBOL, TOTAL, ModelSpec, fit, frequencies
+from inif.coding.models import MAX_SYMBOL, ModelSpec, fit
 from inif.errors import FormatError
 
 FEATURE = "qweights/1"
 KIND = b"QWTS"
 FREE_WEIGHTS = 1 << 20
+WEIGHTS_PER_BYTE = 64
+SMALLEST_BASE, LARGEST_BASE = 2.0**-64, 2.0**64
+"""Within these no step is subnormal, and no field of finite weights can overflow float32."""
+
 _HEAD = struct.Struct("<Iff")
 _GROUP = struct.Struct("<bHBB")
 _EIGHTHS = np.array(
@@ -82,11 +86,12 @@ def quantize(
     weights: Sequence[np.ndarray], base: float, exponents: Sequence[int]
 ) -> QuantizedWeights:
     """Round each group to multiples of its step; what lies beyond ±8191 steps is clipped."""
+    base = min(max(float(np.float32(base)), SMALLEST_BASE), LARGEST_BASE)
     symbols = tuple(
         np.clip(np.rint(w / step(base, k)), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
         for w, k in zip(weights, exponents, strict=True)
     )
-    return QuantizedWeights(float(np.float32(base)), tuple(exponents), symbols)
+    return QuantizedWeights(base, tuple(exponents), symbols)
 
 
 def pack(quantized: QuantizedWeights, check: Check) -> bytes:
@@ -124,37 +129,22 @@ def unpack(
     if len(data) < start:
         raise bad(f"{len(data)} bytes, at least {start} needed")
     crc, mean, base = _HEAD.unpack_from(data)
-    if not (np.isfinite(base) and base > 0 and np.isfinite(mean)):
+    if not (SMALLEST_BASE <= base <= LARGEST_BASE and np.isfinite(mean)):
         raise bad(f"base step {base}, mean {mean}")
     specs, exponents = [], []
     for index in range(len(shapes)):
         k, bound, linear, square = _GROUP.unpack_from(data, _HEAD.size + _GROUP.size * index)
-        if bound > MAX_SYMBOL or not np.isfinite(step(base, k) * np.float32(max(bound, 1))):
-            raise bad(f"group {index}: largest symbol {bound}, exponent {k}")
+        if bound > MAX_SYMBOL:
+            raise bad(f"group {index}: largest symbol {bound}")
         specs.append(ModelSpec(bound, linear, square))
         exponents.append(k)
     counts = [int(np.prod(shape)) for shape in shapes]
-    _check_plausible(len(data) - start, counts, specs, bad)
+    coded = len(data) - start
+    if sum(counts) > FREE_WEIGHTS + WEIGHTS_PER_BYTE * coded:  # before anything is allocated
+        raise bad(f"{sum(counts)} weights from {coded} coded bytes")
     try:
         flat = entropy.decode(data[start:], counts, specs)
     except (ValueError, AssertionError) as error:
         raise bad(str(error)) from None
     symbols = tuple(q.reshape(shape) for q, shape in zip(flat, shapes, strict=True))
     return QuantizedWeights(base, tuple(exponents), symbols), Check(crc, mean)
-
-
-def _check_plausible(
-    coded: int,
-    counts: Sequence[int],
-    specs: Sequence[ModelSpec],
-    bad: Callable[[str], FormatError],
-) -> None:
-    """Refuse, before any allocation, streams too short for the symbols they claim to hold."""
-    if sum(counts) > FREE_WEIGHTS + 64 * coded:
-        raise bad(f"{sum(counts)} weights from {coded} coded bytes")
-    needed = 0.0
-    for count, spec in zip(counts, specs, strict=True):
-        if spec.bound:
-            needed += count * float(-np.log2(frequencies(spec).max() / TOTAL))
-    if needed > 8 * coded + 64:
-        raise bad(f"{coded} coded bytes for symbols that take at least {needed / 8:.0f}")

@@ -34,7 +34,8 @@ class Intensities:
         low, high = self.ranges[channel, 0], self.ranges[channel, 1]
         half = ((high - low) / 2).astype(np.float32)
         mid = (low + (high - low) / 2).astype(np.float32)
-        out: np.ndarray = y * half
+        with np.errstate(over="ignore"):  # infinite is clipped, as any other value out of range
+            out: np.ndarray = y * half
         out += mid
         np.clip(out, low.astype(np.float32), high.astype(np.float32), out=out)
         return out
@@ -103,9 +104,8 @@ class BrickDecoder:
         stacked = np.stack(coords) if coords else np.zeros((0, len(local)), np.float32)
         values = self.field.points(self.weights, stacked)
         c = self.axes.find("C")
-        if c >= 0 and self.as_outputs:
-            return values[local[:, c].astype(np.int64), np.arange(len(local))]
-        return values[0]
+        row = local[:, c].astype(np.int64) if c >= 0 and self.as_outputs else 0
+        return np.asarray(values[row, np.arange(len(local))])
 
     def _grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         c = self.axes.find("C")

@@ -49,7 +49,7 @@ class RateControl:
             return fixed + self.correction * rate.entropy_bytes(groups, exps, base)
 
         self.base = rate.solve_base(size, self.payload * 0.995, self.base)
-        return rate.step_table(self.base, exps)
+        return rate.step_table(self.base, rate.reachable(groups, exps, self.base))
 
     def land(
         self, groups: Sequence[np.ndarray], largest: int
@@ -99,7 +99,8 @@ def fixed_bytes(groups: int) -> int:
 def quantize_all(
     groups: Sequence[np.ndarray], exps: np.ndarray, base: float
 ) -> list[qweights.QuantizedWeights]:
-    """Every brick's weights, rounded to the steps of `base` and `exps`."""
+    """Every brick's weights, rounded to the steps of `base` and `exps` (`rate.reachable`)."""
+    exps = rate.reachable(groups, exps, base)
     return [
         qweights.quantize([g[b] for g in groups], base, [int(k) for k in exps[b]])
         for b in range(len(exps))

@@ -21,14 +21,13 @@ import optax
 from inif.config import FitSettings, ProgressEvent
 from inif.encode.network import Parameters, evaluate, fold, initialize, round_through
 from inif.encode.sampling import Sampler
+from inif.encode.sensitivity import sensitivity
 from inif.fields.siren import Siren
 from inif.optim import classic, schedules
 
 CHUNK = 2048
 _VALIDATION = 32768
 _BLOCK_VALUES = 4_000_000
-_SENSITIVITY_CHUNKS = 32
-_SENSITIVITY_POINTS = 128
 
 
 class Quantizer(Protocol):
@@ -101,7 +100,9 @@ class Fitter:
         every = jax.vmap if jax.default_backend() != "cpu" else _sequential
         self._train = jax.jit(partial(self._blocks, every=every))
         self._errors = jax.jit(partial(self._validate, every=every))
-        self._derive = jax.jit(partial(self._sensitivities, every=every))
+        self._derive = jax.jit(
+            every(lambda params, x: sensitivity(fold(params, settings.omega), x))
+        )
         self._folded = jax.jit(jax.vmap(partial(fold, omega=settings.omega)))
         self._choose = jax.jit(_choose)
 
@@ -325,30 +326,6 @@ class Fitter:
             return self._chunked(lambda a, b: self._loss(p, a, b, table), x, y)
 
         return every(error)(params, coords, targets, steps)  # type: ignore[no-any-return]
-
-    def _sensitivities(
-        self, params: Parameters, coords: jax.Array, *, every: Callable[..., Any]
-    ) -> jax.Array:
-        """Mean squared derivative of the outputs by each group's weights, by random signs."""
-        outputs = self.field.outputs
-
-        def brick(p: Parameters, x: jax.Array) -> jax.Array:
-            groups = fold(p, self.settings.omega)
-            points = min(_SENSITIVITY_POINTS, x.shape[0] // _SENSITIVITY_CHUNKS)
-            used = x[: points * _SENSITIVITY_CHUNKS].reshape(_SENSITIVITY_CHUNKS, points, -1)
-
-            def part(total: jax.Array, given: tuple[jax.Array, jax.Array]) -> Any:
-                chunk, key = given
-                signs = jax.random.rademacher(key, (points, outputs), jnp.float32)
-                grads = jax.grad(lambda g: jnp.sum(signs * evaluate(g, chunk)))(groups)
-                squares = jnp.stack([jnp.mean(g**2) for g in grads])
-                return total + squares / (points * outputs), None
-
-            keys = jax.random.split(jax.random.key(0), _SENSITIVITY_CHUNKS)
-            zero = jnp.zeros(len(groups))
-            return jax.lax.scan(part, zero, (used, keys))[0] / _SENSITIVITY_CHUNKS
-
-        return every(brick)(params, coords)  # type: ignore[no-any-return]
 
 
 def _sequential(function: Callable[..., Any]) -> Callable[..., Any]:

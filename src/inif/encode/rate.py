@@ -40,6 +40,13 @@ def exponents(sensitivity: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return eighths
 
 
+def reachable(groups: Sequence[np.ndarray], exps: np.ndarray, base: float) -> np.ndarray:
+    """Exponents raised where a group's largest weight would pass the format's largest symbol."""
+    largest = np.stack([np.abs(g.reshape(len(g), -1)).max(axis=1) for g in groups], axis=1)
+    needed = np.ceil(8 * np.log2(np.maximum(largest, 1e-30) / (0.99 * MAX_SYMBOL * base)))
+    return np.clip(np.maximum(exps, needed), -127, 127).astype(np.int64)
+
+
 def step_table(base: float, exps: np.ndarray) -> np.ndarray:
     """Step sizes (bricks, groups) float32, exactly those that the file will hold."""
     return np.array([[step(base, int(k)) for k in row] for row in exps], np.float32)
@@ -53,7 +60,7 @@ def entropy_bytes(groups: Sequence[np.ndarray], exps: np.ndarray, base: float) -
     groups
         Per weight group, (bricks, …) float32.
     """
-    table = step_table(base, exps)
+    table = step_table(base, reachable(groups, exps, base))
     total = 0.0
     for g, stacked in enumerate(groups):
         for b, weights in enumerate(stacked):

@@ -69,8 +69,10 @@ class Siren:
         out = np.empty((self.outputs, n), np.float32)
         for start in range(0, n, _BLOCK):
             flat = np.arange(start, min(n, start + _BLOCK))
-            index = np.unravel_index(flat, shape)
-            coords = np.stack([a[i] for a, i in zip(axes, index, strict=True)])
+            coords = np.zeros((len(axes), flat.size), np.float32)
+            index = np.unravel_index(flat, shape) if shape else ()
+            for row, a, i in zip(coords, axes, index, strict=True):
+                row[:] = a[i]
             out[:, start : start + flat.size] = self._block(weights, coords)
         return out
 
