@@ -1,10 +1,16 @@
-"""Fixtures for all tests: real images from INIF_DATA, and the command line as a function."""
+"""Fixtures for all tests: real images from INIF_DATA, small files, the command line as a function.
+
+Most of a small fit is compiling it. So tests compile without optimising, programs are cached for
+the session (JAX_COMPILATION_CACHE_DIR: for longer), and tests of decoding use files of random
+weights, which need no fit.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +25,25 @@ from inif.image import Image, Metadata
 # The same examples on every run and every machine, however slow: a red test stays red.
 hypothesis.settings.register_profile("inif", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("inif")
+
+QUICK: dict[str, Any] = {"optimizer": "adam", "settings": {"steps": 32, "points": 256}}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compiler() -> Iterator[None]:
+    """Settings that JAX reads when it is first imported."""
+    with tempfile.TemporaryDirectory(prefix="inif-jax-") as folder:
+        wanted = {
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",
+            "JAX_COMPILATION_CACHE_DIR": folder,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        added = [name for name in wanted if name not in os.environ]
+        os.environ.update({name: wanted[name] for name in added})
+        yield
+        for name in added:
+            del os.environ[name]
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +118,89 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     np.save(image, stack.data)
     inif.compress(stack, out=target, ratio=4, effort=1).close()
     return Compressed(image, stack.axes, target)
+
+
+@pytest.fixture(scope="session")
+def quick() -> Callable[..., Any]:
+    """`inif.compress` with very few steps: ``quick(data, axes="YX", size=1000)``."""
+    import inif
+
+    def run(image: Any, **options: Any) -> Any:
+        return inif.compress(image, **{**QUICK, **options})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def random_file() -> Callable[..., bytes]:
+    """The bytes of a sound file of random weights: ``random_file("ZYX", (4, 9, 9), "uint8")``."""
+    return make_random_file
+
+
+def make_random_file(
+    axes: str,
+    shape: tuple[int, ...],
+    dtype: str = "uint16",
+    *,
+    brick: tuple[int, ...] | None = None,
+    channels: str = "outputs",
+    width: int = 9,
+    layers: int = 4,
+    seed: int = 0,
+    meta: Metadata | None = None,
+    extra: tuple[Any, ...] = (),
+    ranges: list[list[float]] | None = None,
+    spoil: Callable[[int, list[np.ndarray]], list[np.ndarray]] = lambda b, w: w,
+) -> bytes:
+    """A file as the encoder would write it; `spoil` may change weights after their check."""
+    from inif.coding.qweights import KIND, Check, quantize
+    from inif.coding.qweights import pack as pack_weights
+    from inif.container.writer import Section, pack
+    from inif.decode.check import check_of
+    from inif.decode.file import open_file
+    from inif.fields.siren import Siren
+
+    c = axes.find("C")
+    count = shape[c] if c >= 0 else 1
+    field = Siren.for_image(axes, shape, channels=channels, width=width, layers=layers)
+    limits = {"uint8": [0, 255], "uint16": [100, 4000], "int16": [-300, 900]}
+    header: dict[str, Any] = {
+        "axes": axes,
+        "shape": list(shape),
+        "dtype": dtype,
+        "range": ranges or [limits.get(dtype, [-0.5, 2.5])] * count,
+        "brick": list(brick or shape),
+        "field": field.to_json(),
+        "requires": ["siren/1", "qweights/1"],
+    }
+    if meta is not None:
+        header["meta"] = meta.to_json()
+    bricks = int(np.prod([-(-n // b) for n, b in zip(shape, brick or shape, strict=True)]))
+    rng = np.random.default_rng(seed)
+    weights = []
+    for _ in range(bricks):
+        groups = [rng.normal(0, 1.5 / np.sqrt(s[-1] or 1), s) for s in field.group_shapes]
+        groups[0] *= 4
+        groups[-3] *= 0.4  # most outputs stay within the range
+        groups[-1] *= 0.1
+        weights.append(groups)
+
+    def written(changed: list[list[np.ndarray]], checks: list[Check]) -> bytes:
+        quantized = [quantize(w, 2e-3, [0] * len(w)) for w in changed]
+        parts = [Section(KIND, pack_weights(q, checks[b]), b) for b, q in enumerate(quantized)]
+        return pack(header, [*extra, *parts])
+
+    with open_file(written(weights, [Check(0, 0.0)] * bricks)) as file:
+        checks = [
+            check_of(
+                file.brick_samples(b),
+                c if c >= 0 else None,
+                file.grid.origin(b)[c] if c >= 0 else 0,
+                file.intensities,
+            )
+            for b in range(bricks)
+        ]
+    return written([spoil(b, w) for b, w in enumerate(weights)], checks)
 
 
 def _no_constant(name: str) -> None:

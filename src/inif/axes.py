@@ -209,14 +209,16 @@ def parse_stride(text: str, axes: str, shape: Sequence[int]) -> Selection:
     picks: dict[str, Any] = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, sign, value = part.partition("=")
-        if not sign or not value.strip().isdigit() or int(value) < 1:
+        name, value = name.strip(), value.strip()
+        twice = name.upper() in (p.upper() for p in picks)
+        if not sign or twice or not value.isdecimal() or int(value) < 1:
             raise SelectionError(
                 "this stride cannot be read",
                 field="stride",
-                expected='parts like "y=4"',
+                expected='parts like "y=4", each axis once',
                 got=part,
             )
-        picks[name.strip()] = slice(None, None, int(value))
+        picks[name] = slice(None, None, int(value))
     return select_named(picks, axes, shape)
 
 

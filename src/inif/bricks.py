@@ -107,6 +107,8 @@ def plan(axes: str, shape: Sequence[int], wanted: int, *, whole: str = "") -> Br
 
 def _runs(index: np.ndarray, size: int) -> Iterator[tuple[int, np.ndarray, slice]]:
     """Split monotonic indices where they pass from one brick to the next."""
+    if not index.size:
+        return
     owner = index // size
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     for begin, end in zip(starts, [*starts[1:], index.size], strict=True):

@@ -66,8 +66,14 @@ def bits(counts: np.ndarray, spec: ModelSpec) -> float:
     """
     if spec.bound == 0:
         return 0.0
-    table = frequencies(spec)[spec.bound :]
-    return float(-(counts * np.log2(table / TOTAL)).sum())
+    return float(counts @ _costs(spec))
+
+
+@lru_cache(maxsize=4096)
+def _costs(spec: ModelSpec) -> np.ndarray:
+    """Bits of each |symbol|, (K + 1,)."""
+    costs: np.ndarray = PRECISION - np.log2(frequencies(spec)[spec.bound :])
+    return costs
 
 
 def fit(symbols: np.ndarray) -> tuple[ModelSpec, float]:
@@ -86,8 +92,8 @@ def fit(symbols: np.ndarray) -> tuple[ModelSpec, float]:
         (_code(0.5 * np.log2(1 + 1 / mean)), _code(0.2 / np.log(2) / power)),
         (0, 0),
     ]
-    best = min((_search(counts, bound, a, b) for a, b in starts), key=lambda found: found[1])
-    return best
+    first = min(starts, key=lambda start: bits(counts, ModelSpec(bound, *start)))
+    return _search(counts, bound, *first)
 
 
 def _code(bits_per_step: float) -> int:
@@ -101,7 +107,7 @@ def _code(bits_per_step: float) -> int:
 def _search(counts: np.ndarray, bound: int, a: int, b: int) -> tuple[ModelSpec, float]:
     best = ModelSpec(bound, a, b)
     cost = bits(counts, best)
-    stride = 8
+    stride = 4
     while stride:
         moved = False
         for da, db in ((stride, 0), (-stride, 0), (0, stride), (0, -stride), (stride, -stride)):

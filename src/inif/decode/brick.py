@@ -36,7 +36,7 @@ class Intensities:
         mid = (low + (high - low) / 2).astype(np.float32)
         with np.errstate(over="ignore"):  # infinite is clipped, as any other value out of range
             out: np.ndarray = y * half
-        out += mid
+            out += mid
         np.clip(out, low.astype(np.float32), high.astype(np.float32), out=out)
         return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ from inif.fields.base import load_field
 from inif.image import Image, Metadata
 
 _CACHE_BYTES = 256 << 20
-_MAX_OME_BYTES = 16 << 20
+MAX_OME_BYTES = 16 << 20
 
 
 class File:
@@ -106,6 +106,9 @@ class File:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
         return (
@@ -287,9 +290,8 @@ class File:
         bricks, local = self.grid.locate(where)
         out = np.empty(len(where), np.float32)
         order = np.argsort(bricks, kind="stable")
-        starts = np.flatnonzero(np.diff(bricks[order], prepend=-1))
-        for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            rows = order[begin:end]
+        runs = np.split(order, np.flatnonzero(np.diff(bricks[order])) + 1)
+        for rows in runs if order.size else []:
             out[rows] = self._brick(int(bricks[rows[0]])).points(local[rows])
         c = self.axes.find("C")
         return out, (where[:, c].astype(np.int64) if c >= 0 else 0)
@@ -314,7 +316,7 @@ def open_file(source: object) -> File:
 def _inflate(data: bytes, name: str) -> str:
     inflater = zlib.decompressobj()
     try:
-        text = inflater.decompress(data, _MAX_OME_BYTES)
+        text = inflater.decompress(data, MAX_OME_BYTES)
         whole = inflater.eof and not inflater.unconsumed_tail
         decoded = text.decode() if whole else None
     except (zlib.error, UnicodeDecodeError):

@@ -27,6 +27,7 @@ from inif.optim import classic, schedules
 
 CHUNK = 2048
 _VALIDATION = 32768
+_VALIDATION_LEAST = 512
 _BLOCK_VALUES = 4_000_000
 
 
@@ -204,8 +205,10 @@ class Fitter:
         return ProgressEvent(stage, step, last, psnr_of(weighted), seconds, eta)
 
     def _held_out(self, rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
-        count = max(1024, _VALIDATION // len(self.sampler.grid) // self.sampler.outputs)
-        coords, targets = self.sampler.draw(rng, -(-count // CHUNK) * CHUNK)
+        count = max(_VALIDATION_LEAST, _VALIDATION // len(self.sampler.grid))
+        if count > CHUNK:
+            count = count // CHUNK * CHUNK
+        coords, targets = self.sampler.draw(rng, count)
         return jnp.asarray(coords), jnp.asarray(targets)
 
     def _start(self, targets: jax.Array) -> _State:

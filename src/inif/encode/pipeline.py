@@ -22,6 +22,7 @@ from inif.container.validate import clean_text
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of, little_endian
+from inif.decode.file import MAX_OME_BYTES
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
 from inif.encode.fit import FitResult, Fitter, psnr_of
@@ -34,6 +35,7 @@ from inif.optim import classic
 Progress = Callable[[ProgressEvent], None]
 _SLACK = 12
 _OME_SHARE = 0.01
+_VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,10 @@ def _ome_section(image: Image, budget: int) -> list[Section]:
     """The source's OME-XML, whole, where it takes less than 1 % of the budget."""
     if not image.meta.ome_xml:
         return []
-    data = zlib.compress(image.meta.ome_xml.encode(), 9)
+    text = image.meta.ome_xml.encode()
+    if len(text) > MAX_OME_BYTES:
+        return []
+    data = zlib.compress(text, 9)
     return [Section(b"OMEX", data)] if len(data) <= _OME_SHARE * budget else []
 
 
@@ -197,7 +202,7 @@ def _choose_channels(job: Job, budget: int, overhead: int, intensities: Intensit
     if image.n_channels < 2:
         return make_plan(image, budget, job.settings, overhead)
     trials: list[tuple[float, FieldPlan]] = []
-    steps = max(60, job.settings.steps // 8)
+    steps = max(32, job.settings.steps // 8)
     for mode in ("outputs", "coordinate"):
         try:
             plan = make_plan(image, budget, job.settings, overhead, channels=mode)
@@ -223,8 +228,9 @@ def _choose_channels(job: Job, budget: int, overhead: int, intensities: Intensit
 
 def _fitter(job: Job, plan: FieldPlan, intensities: Intensities) -> Fitter:
     sampler = Sampler(job.image.data, job.image.axes, plan.grid, intensities, plan.as_outputs)
-    most = int(_voxels(plan).min()) // sampler.outputs
-    points = 1 << max(7, min(job.settings.points, most).bit_length() - 1)
+    positions = float(_voxels(plan).mean()) / sampler.outputs
+    wanted = max(_VISITS * positions, job.settings.points / len(plan.grid))
+    points = 1 << max(7, int(min(job.settings.points, wanted)).bit_length() - 1)
     return Fitter(plan.field, sampler, replace(job.settings, points=points))
 
 

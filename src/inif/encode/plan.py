@@ -81,7 +81,7 @@ def make_plan(
             field="target",
             expected=f"at least {overhead + floor} bytes for this image",
             got=f"{budget} bytes",
-            fix=f"the largest possible ratio is {image.raw_bytes / (overhead + floor):.4g}",
+            fix=_way_out(image.raw_bytes, overhead + floor),
         )
     weights = payload * 8 / settings.bits_per_weight
     wanted = max(1, round(weights / brick_weights))
@@ -104,6 +104,15 @@ def smallest_payload(image: Image, channels: str = "outputs") -> int:
 def header_bytes(header: dict[str, Any], extra: Sequence[int] = ()) -> int:
     """Bytes of a file without its QWTS sections and their table entries."""
     return packed_size(header, list(extra))
+
+
+def _way_out(raw: int, smallest: int) -> str:
+    """The largest ratio that is sure to work, three digits rounded down."""
+    ratio = raw / smallest
+    if ratio < 1:
+        return f"ask for a size of {smallest} bytes or more: the image itself is smaller"
+    unit = 10.0 ** (np.floor(np.log10(ratio)) - 2)
+    return f"the largest possible ratio is {np.floor(ratio / unit) * unit:.4g}"
 
 
 def _field(image: Image, channels: str, width: int) -> Siren:

@@ -44,7 +44,8 @@ def reachable(groups: Sequence[np.ndarray], exps: np.ndarray, base: float) -> np
     """Exponents raised where a group's largest weight would pass the format's largest symbol."""
     largest = np.stack([np.abs(g.reshape(len(g), -1)).max(axis=1) for g in groups], axis=1)
     needed = np.ceil(8 * np.log2(np.maximum(largest, 1e-30) / (0.99 * MAX_SYMBOL * base)))
-    return np.clip(np.maximum(exps, needed), -127, 127).astype(np.int64)
+    raised: np.ndarray = np.clip(np.maximum(exps, needed), -127, 127).astype(np.int64)
+    return raised
 
 
 def step_table(base: float, exps: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from inif.errors import FormatError
 FEATURE = "siren/1"
 MAX_WIDTH = 4096
 MAX_LAYERS = 32
-_BLOCK = 8192
+_BLOCK = 2048
 _ALIGN = 32
 
 
