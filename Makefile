@@ -8,13 +8,12 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-BENCH := benchmarks/bench_issue2.py
 
 # INIF_DATA (a folder of real images) reaches tests and benchmarks through the environment:
 #   INIF_DATA=/path/to/images make test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-matrix fuzz clean distclean
+.PHONY: help demo test check format bench bench-matrix bench-legacy fuzz clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +33,15 @@ format: $(STAMP) ## rewrite the sources to the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## the benchmarks; results in benchmarks/results
-	$(BIN)/python $(BENCH) $(ARGS)
+bench: $(STAMP) ## speed, access, memory, and the field against a SIREN as published (minutes)
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/field_vs_published.py $(ARGS)
 
-bench-matrix: $(STAMP) ## every development image at every ratio (long; needs INIF_DATA)
-	$(BIN)/python $(BENCH) matrix $(ARGS)
+bench-matrix: $(STAMP) ## every image of INIF_DATA at four ratios (an hour)
+	$(BIN)/python benchmarks/matrix.py $(ARGS)
+
+bench-legacy: $(STAMP) ## the authors' networks converted: make bench-legacy ARGS=folder
+	$(BIN)/python benchmarks/legacy.py $(ARGS)
 
 fuzz: $(STAMP) ## 10 000 damaged files against the reader
 	$(BIN)/python benchmarks/fuzz.py $(ARGS)

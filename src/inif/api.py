@@ -71,6 +71,8 @@ def compress(
     InputError, AxesError, BudgetError
         The image, an option or the target cannot be used.
     """
+    from dataclasses import fields
+
     from inif.config import FitSettings, Target
     from inif.container.writer import write_file
     from inif.decode.file import open_file
@@ -87,14 +89,21 @@ def compress(
         ratio = 128.0
     target = Target(ratio, size, psnr)
     changes = dict(settings or {})
-    chosen = FitSettings.for_effort(
-        effort,
-        optimizer=optimizer,
-        seed=_seed(seed),
-        time_limit=_positive(time_limit),
-        keep_partial=keep_partial,
-        **changes,
-    )
+    unknown = changes.keys() - {f.name for f in fields(FitSettings)}
+    if unknown:
+        raise InputError(
+            "there is no setting of this name",
+            field="settings",
+            expected=" or ".join(f.name for f in fields(FitSettings)),
+            got=", ".join(sorted(unknown)),
+        )
+    named = {
+        "optimizer": optimizer,
+        "seed": _seed(seed),
+        "time_limit": _positive(time_limit),
+        "keep_partial": keep_partial,
+    }
+    chosen = FitSettings.for_effort(effort, **(named | changes))
     checked = check_image(as_image(image, axes))
 
     from inif.encode.pipeline import Job, encode, encode_quality

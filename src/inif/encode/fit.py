@@ -82,7 +82,7 @@ class FitResult:
 
 def psnr_of(mse: float) -> float:
     """PSNR in dB from a squared error in units of half the range."""
-    return float(10 * np.log10(4 / max(mse, 1e-20)))
+    return float(10 * np.log10(4 / min(max(mse, 1e-20), 1e20)))
 
 
 class Fitter:
@@ -96,7 +96,7 @@ class Fitter:
             classic.build(classic.parse(settings.optimizer))
         )
         self._voxels = np.array(
-            [np.prod(sampler.grid.extent(b)) for b in range(len(sampler.grid))], np.float64
+            [np.prod(sampler.grid.extent(b)) for b in sampler.bricks], np.float64
         )
         every = jax.vmap if jax.default_backend() != "cpu" else _sequential
         self._train = jax.jit(partial(self._blocks, every=every))
@@ -133,7 +133,7 @@ class Fitter:
         held = self._held_out(np.random.default_rng([s.seed, 2]))
         state = self._start(held[1])
         fresh = state.optimizer
-        bricks = len(self.sampler.grid)
+        bricks = len(self.sampler.bricks)
         best, best_mse = state.params, np.full(bricks, np.inf)
         caution = np.ones(bricks, np.float32)
         steps = np.zeros((bricks, len(self.field.group_shapes)), np.float32)
@@ -146,6 +146,8 @@ class Fitter:
         try:
             while done < 1:
                 if quantizer and not rounding and done >= s.round_from:
+                    since = self._mse(state.params, held, steps)  # since the last look
+                    best = self._choose(since < best_mse, state.params, best)
                     state = _State(best, state.optimizer)
                     steps = quantizer.steps(self._fold(best), self._sensitivity(best, held))
                     rounding, best_mse = True, np.full(bricks, np.inf)
@@ -179,6 +181,9 @@ class Fitter:
             if not s.keep_partial:
                 raise
             stopped = "interrupt"
+            since = self._mse(state.params, held, steps)
+            best = self._choose(since < best_mse, state.params, best)
+            best_mse = np.fmin(since, best_mse)
             if not np.isfinite(best_mse).all():
                 best_mse = self._mse(best, held, np.zeros_like(steps))
         return FitResult(
@@ -205,7 +210,7 @@ class Fitter:
         return ProgressEvent(stage, step, last, psnr_of(weighted), seconds, eta)
 
     def _held_out(self, rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
-        count = max(_VALIDATION_LEAST, _VALIDATION // len(self.sampler.grid))
+        count = max(_VALIDATION_LEAST, _VALIDATION // len(self.sampler.bricks))
         if count > CHUNK:
             count = count // CHUNK * CHUNK
         coords, targets = self.sampler.draw(rng, count)
@@ -218,13 +223,13 @@ class Fitter:
 
         @jax.jit
         def every(key: jax.Array, targets: jax.Array) -> _State:
-            keys = jax.random.split(key, len(self.sampler.grid))
+            keys = jax.random.split(key, len(self.sampler.bricks))
             return jax.vmap(one)(keys, targets.mean(axis=1))
 
         return every(jax.random.key(self.settings.seed), targets)  # type: ignore[no-any-return]
 
     def _block_length(self) -> int:
-        per_step = len(self.sampler.grid) * self.settings.points
+        per_step = len(self.sampler.bricks) * self.settings.points
         per_step *= self.field.inputs + self.field.outputs
         return int(np.clip(_BLOCK_VALUES // per_step, 1, 16))
 

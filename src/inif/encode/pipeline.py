@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from inif._version import __version__
+from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.validate import clean_text
@@ -26,15 +27,17 @@ from inif.decode.file import MAX_OME_BYTES
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
 from inif.encode.fit import FitResult, Fitter, psnr_of
-from inif.encode.plan import FieldPlan, header_bytes, make_plan
+from inif.encode.plan import LAYERS, FieldPlan, header_bytes, make_plan, too_small
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
+from inif.fields.siren import Siren
 from inif.image import Image
 from inif.optim import classic
 
 Progress = Callable[[ProgressEvent], None]
 _SLACK = 12
 _OME_SHARE = 0.01
+_TRIAL_BRICKS = 24
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
@@ -90,7 +93,7 @@ def encode(job: Job, budget: int) -> bytes:
     intensities = Intensities(np.array(header["range"], np.float64), job.image.data.dtype)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + _SLACK
     if not np.diff(intensities.ranges, axis=1).any():
-        return _constant(job, header, extra, intensities, overhead)
+        return _constant(job, header, extra, intensities, budget)
     job = replace(job, settings=_within_time(job, budget))
     plan = _choose_channels(job, budget, overhead, intensities)
     header |= {"field": plan.field.to_json()}
@@ -203,33 +206,43 @@ def _choose_channels(job: Job, budget: int, overhead: int, intensities: Intensit
         return make_plan(image, budget, job.settings, overhead)
     trials: list[tuple[float, FieldPlan]] = []
     steps = max(32, job.settings.steps // 8)
+    limit = job.settings.time_limit
+    settings = replace(
+        job.settings,
+        steps=steps,
+        check_every=steps,
+        time_limit=limit and limit / 10,
+        keep_partial=False,
+    )
     for mode in ("outputs", "coordinate"):
         try:
             plan = make_plan(image, budget, job.settings, overhead, channels=mode)
         except BudgetError:
-            if mode == "coordinate" and trials:
-                continue
+            if trials:
+                break
             raise
-        points = job.settings.points
-        limit = job.settings.time_limit
-        settings = replace(
-            job.settings,
-            steps=steps,
-            points=points,
-            check_every=steps,
-            time_limit=limit and limit / 10,
-            keep_partial=False,
-        )
-        trial = replace(job, settings=settings)
-        result = _fitter(trial, plan, intensities).run(None, job.progress, stage=f"trial {mode}")
+        fitter = _fitter(replace(job, settings=settings), plan, intensities, _TRIAL_BRICKS)
+        result = fitter.run(None, job.progress, stage=f"trial {mode}")
         trials.append((result.psnr, plan))
     return max(trials, key=lambda t: t[0])[1]
 
 
-def _fitter(job: Job, plan: FieldPlan, intensities: Intensities) -> Fitter:
-    sampler = Sampler(job.image.data, job.image.axes, plan.grid, intensities, plan.as_outputs)
+def _fitter(
+    job: Job, plan: FieldPlan, intensities: Intensities, most_bricks: int | None = None
+) -> Fitter:
+    """A fitter of all bricks, or of at most some, evenly spread."""
+    count = len(plan.grid)
+    some = np.linspace(0, count - 1, min(count, most_bricks or count)).astype(int)
+    sampler = Sampler(
+        job.image.data,
+        job.image.axes,
+        plan.grid,
+        intensities,
+        plan.as_outputs,
+        tuple(int(b) for b in some),
+    )
     positions = float(_voxels(plan).mean()) / sampler.outputs
-    wanted = max(_VISITS * positions, job.settings.points / len(plan.grid))
+    wanted = max(_VISITS * positions, job.settings.points / count)
     points = 1 << max(7, int(min(job.settings.points, wanted)).bit_length() - 1)
     return Fitter(plan.field, sampler, replace(job.settings, points=points))
 
@@ -269,8 +282,7 @@ def _finish(
             seconds = time.monotonic() - begun
             job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
         sections, facts = _decode_all(job.image, plan, quantized, intensities)
-        header["lossy"] |= facts
-        data = pack(header, [*extra, *sections])
+        data = _with_record(header, [*extra, *sections], facts, budget)
         if len(data) > budget:
             room -= len(data) - budget
             continue
@@ -287,23 +299,45 @@ def _finish(
     )
 
 
+def _with_record(
+    header: dict[str, Any], sections: list[Section], facts: dict[str, Any], budget: int
+) -> bytes:
+    """The file, its PSNR given to as many digits as bring it into the window.
+
+    Coded weights come in words of 4 bytes; in a tiny file that is coarser than 1 %.
+    """
+    best = b""
+    for digits in (3, 2, 4, 5, 6, 7, 8, 9):
+        psnr = facts["psnr"] and round(facts["psnr"], digits)
+        header["lossy"] |= facts | {"psnr": psnr}
+        data = pack(header, sections)
+        if not best or len(best) > budget or len(best) < len(data) <= budget:
+            best = data
+        if psnr is None or len(best) <= budget <= len(best) * WINDOW:
+            break
+    return best
+
+
 def _constant(
     job: Job,
     header: dict[str, Any],
     extra: list[Section],
     intensities: Intensities,
-    overhead: int,
+    budget: int,
 ) -> bytes:
     """Every channel has one value, which its range states: a network of zeros is exact."""
-    plan = make_plan(job.image, overhead + 4096, job.settings, overhead, brick_weights=10**9)
-    field = replace(plan.field, width=1)
-    plan = replace(plan, field=field)
+    axes, shape = job.image.axes, job.image.data.shape
+    field = Siren.for_image(axes, shape, channels="outputs", width=1, layers=LAYERS)
+    plan = FieldPlan(BrickGrid(shape, shape), field, 0)
     header |= {"field": field.to_json()}
     zeros = [np.zeros((1, *shape), np.float32) for shape in field.group_shapes]
     exps = np.zeros((1, len(zeros)), np.int64)
     sections, facts = _decode_all(job.image, plan, quantize_all(zeros, exps, 1.0), intensities)
     header["lossy"] |= facts | {"steps": 0}
-    return pack(header, [*extra, *sections])
+    data = pack(header, [*extra, *sections])
+    if len(data) > budget:
+        raise too_small(job.image, budget, len(data))
+    return data
 
 
 def _decode_all(
@@ -338,8 +372,8 @@ def _decode_all(
     per_channel = image.data.size / image.n_channels
     error = float((squares / np.where(span > 0, span, 1) ** 2).mean() / per_channel)
     facts = {
-        "psnr": round(psnr_of(4 * error), 3) if worst else None,
-        "max_error": _number(np.float32(worst)) if image.data.dtype.kind == "f" else int(worst),
+        "psnr": psnr_of(4 * error) if worst else None,
+        "max_error": float(f"{worst:.8g}") if image.data.dtype.kind == "f" else int(worst),
     }
     return sections, facts
 

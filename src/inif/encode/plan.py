@@ -25,6 +25,7 @@ LAYERS = 7
 SMALLEST_WIDTH = 4
 BRICK_WEIGHTS = 7000
 _SMALLEST_BITS = 2.0
+_RECORD_SLACK = 12  # bytes by which the header may grow with another target and other errors
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,7 @@ def make_plan(
     payload = budget - overhead
     floor = smallest_payload(image, channels)
     if payload < floor:
-        raise BudgetError(
-            "the budget does not hold the header and the smallest network",
-            file=image.source,
-            field="target",
-            expected=f"at least {overhead + floor} bytes for this image",
-            got=f"{budget} bytes",
-            fix=_way_out(image.raw_bytes, overhead + floor),
-        )
+        raise too_small(image, budget, overhead + floor)
     weights = payload * 8 / settings.bits_per_weight
     wanted = max(1, round(weights / brick_weights))
     whole = "C" if channels == "outputs" else ""
@@ -106,13 +100,23 @@ def header_bytes(header: dict[str, Any], extra: Sequence[int] = ()) -> int:
     return packed_size(header, list(extra))
 
 
-def _way_out(raw: int, smallest: int) -> str:
-    """The largest ratio that is sure to work, three digits rounded down."""
-    ratio = raw / smallest
+def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
+    """The error for a budget below `smallest` bytes; it names a ratio that is sure to work."""
+    smallest += _RECORD_SLACK
+    ratio = image.raw_bytes / smallest
     if ratio < 1:
-        return f"ask for a size of {smallest} bytes or more: the image itself is smaller"
-    unit = 10.0 ** (np.floor(np.log10(ratio)) - 2)
-    return f"the largest possible ratio is {np.floor(ratio / unit) * unit:.4g}"
+        fix = f"ask for a size of {smallest} bytes or more: the image itself is smaller"
+    else:
+        unit = 10.0 ** (np.floor(np.log10(ratio)) - 2)
+        fix = f"the largest possible ratio is {np.floor(ratio / unit) * unit:.3g}"
+    return BudgetError(
+        "the budget does not hold the header and the smallest network",
+        file=image.source,
+        field="target",
+        expected=f"at least {smallest} bytes for this image",
+        got=f"{budget} bytes",
+        fix=fix,
+    )
 
 
 def _field(image: Image, channels: str, width: int) -> Siren:

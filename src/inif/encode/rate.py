@@ -16,6 +16,7 @@ from inif.coding.qweights import step
 
 _FLOOR = 1e-12
 _EXTREME = 1e12
+_LARGEST = 1e30
 
 
 def exponents(sensitivity: np.ndarray, voxels: np.ndarray) -> np.ndarray:
@@ -32,6 +33,7 @@ def exponents(sensitivity: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     -------
     (bricks, groups) int: a step is base · 2**(value / 8), with value in -120 … 120.
     """
+    sensitivity = np.minimum(np.nan_to_num(sensitivity, nan=_LARGEST), _LARGEST)  # of a wild fit
     share = voxels / voxels.sum()
     slope = np.maximum(sensitivity * share[:, None], _FLOOR * max(sensitivity.max(), _FLOOR))
     octaves = -0.5 * np.log2(slope)
@@ -42,7 +44,9 @@ def exponents(sensitivity: np.ndarray, voxels: np.ndarray) -> np.ndarray:
 
 def reachable(groups: Sequence[np.ndarray], exps: np.ndarray, base: float) -> np.ndarray:
     """Exponents raised where a group's largest weight would pass the format's largest symbol."""
-    largest = np.stack([np.abs(g.reshape(len(g), -1)).max(axis=1) for g in groups], axis=1)
+    largest = np.stack(
+        [np.abs(g.reshape(len(g), -1)).max(axis=1, initial=0) for g in groups], axis=1
+    )
     needed = np.ceil(8 * np.log2(np.maximum(largest, 1e-30) / (0.99 * MAX_SYMBOL * base)))
     raised: np.ndarray = np.clip(np.maximum(exps, needed), -127, 127).astype(np.int64)
     return raised

@@ -31,6 +31,8 @@ class Sampler:
         The range of each channel.
     as_outputs
         Whether one point carries all channels (else C is one more coordinate).
+    bricks
+        Numbers of the bricks to draw from; all of them by default.
     """
 
     data: np.ndarray
@@ -38,6 +40,11 @@ class Sampler:
     grid: BrickGrid
     intensities: Intensities
     as_outputs: bool
+    bricks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.bricks:
+            object.__setattr__(self, "bricks", tuple(range(len(self.grid))))
 
     @property
     def outputs(self) -> int:
@@ -58,9 +65,8 @@ class Sampler:
         targets
             (bricks, count, outputs) float32 in [-1, 1] over the channel's range.
         """
-        bricks = range(len(self.grid))
-        origins = np.array([self.grid.origin(b) for b in bricks])
-        extents = np.array([self.grid.extent(b) for b in bricks])
+        origins = np.array([self.grid.origin(b) for b in self.bricks])
+        extents = np.array([self.grid.extent(b) for b in self.bricks])
         c = self.axes.find("C")
         index: list[np.ndarray] = []
         coords = []
@@ -69,12 +75,12 @@ class Sampler:
                 index.append(np.arange(self.data.shape[c])[None, None])
                 continue
             n = extents[:, i, None]
-            local = (rng.random((len(bricks), count)) * n).astype(np.int64)
+            local = (rng.random((len(extents), count)) * n).astype(np.int64)
             index.append((local + origins[:, i, None])[..., None])
             coords.append(spread(local, n))
         values = self.data[tuple(index)]
         channel = index[c] if c >= 0 else np.zeros((1, 1, 1), np.int64)
-        shape = (len(bricks), count)
+        shape = (len(extents), count)
         stacked = np.stack(coords, axis=2) if coords else np.zeros((*shape, 0), np.float32)
         return stacked, self._normalize(np.broadcast_to(values, (*shape, self.outputs)), channel)
 
