@@ -106,7 +106,9 @@ def compress(
     chosen = FitSettings.for_effort(effort, **(named | changes))
     checked = check_image(as_image(image, axes))
 
-    from inif.encode.pipeline import Job, encode, encode_quality
+    from inif.encode.job import Job
+    from inif.encode.pipeline import encode
+    from inif.encode.quality import encode_quality
     from inif.optim.classic import parse
 
     parse(optimizer)

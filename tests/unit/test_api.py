@@ -75,7 +75,7 @@ def test_the_record(made: inif.File, data: np.ndarray) -> None:
 
 
 def test_inspect(made: inif.File, tmp_path: Path) -> None:
-    raw = made.container._source.read(0, made.file_bytes)
+    raw = made.to_bytes()
     facts = inif.inspect(raw)
     assert facts["axes"] == "YX"
     assert facts["raw_bytes"] == made.raw_bytes

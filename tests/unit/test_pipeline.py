@@ -48,7 +48,7 @@ def check(file: inif.File, data: np.ndarray, budget: int | None = None) -> np.nd
 
 
 def _bytes(file: inif.File) -> bytes:
-    return file.container._source.read(0, file.file_bytes)
+    return file.to_bytes()
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_both_treatments_of_channels(
 ) -> None:
     from inif.encode import pipeline
 
-    def chosen(job: Any, budget: int, overhead: int, intensities: Any) -> Any:
+    def chosen(job: Any, budget: int, overhead: int) -> Any:
         return pipeline.make_plan(job.image, budget, job.settings, overhead, channels=mode)
 
     monkeypatch.setattr(pipeline, "_choose_channels", chosen)

@@ -120,6 +120,10 @@ class Container:
                 problems.append(error)
         return problems
 
+    def to_bytes(self) -> bytes:
+        """The whole file, unchecked."""
+        return self._source.read(0, self._source.size)
+
     def close(self) -> None:
         """Release the source, if this container opened it."""
         self._source.close()

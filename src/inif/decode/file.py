@@ -7,6 +7,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from os import PathLike
 from types import TracebackType
 from typing import Any
 
@@ -231,6 +232,22 @@ class File:
             _meta_of(self.meta, self.axes, picked),
             self.name,
         )
+
+    def to_bytes(self) -> bytes:
+        """The whole file as bytes."""
+        return self.container.to_bytes()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the file, as it is, to a path.
+
+        Raises
+        ------
+        InputError
+            The path cannot be written; nothing is left there then.
+        """
+        from inif.container.writer import write_file
+
+        write_file(path, self.to_bytes())
 
     def brick_samples(self, brick: int) -> np.ndarray:
         """All samples of one brick, in the brick's shape."""

@@ -1,0 +1,163 @@
+"""From fitted weights to the file: quantise, check the decode, land exactly inside the budget."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.coding import qweights
+from inif.config import ProgressEvent
+from inif.container.spec import ENTRY_SIZE
+from inif.container.writer import Section, pack
+from inif.decode.brick import BrickDecoder, Intensities
+from inif.decode.check import check_of
+from inif.encode import rate
+from inif.encode.budget import WINDOW, RateControl, quantize_all
+from inif.encode.fit import FitResult, psnr_of
+from inif.encode.job import Job
+from inif.encode.plan import LAYERS, FieldPlan, header_bytes, too_small
+from inif.errors import BudgetError
+from inif.fields.siren import Siren
+from inif.image import Image
+
+SLACK = 12
+"""Bytes by which a header may still grow when its numbers are filled in."""
+
+
+def finish(
+    job: Job,
+    plan: FieldPlan,
+    result: FitResult,
+    control: RateControl,
+    header: dict[str, Any],
+    extra: list[Section],
+    budget: int,
+) -> bytes:
+    """Quantise, check the decode, write the header, and land inside the window.
+
+    Raises
+    ------
+    BudgetError
+        The weights do not fit, or the file misses the window.
+    """
+    intensities = job.intensities
+    if control.exponents is None:
+        control.exponents = rate.exponents(result.sensitivity, control.voxels)
+    header["lossy"]["steps"] = result.steps
+    if result.stopped != "steps":
+        header["lossy"]["stopped"] = result.stopped
+    entries = ENTRY_SIZE * len(plan.grid)
+    overhead = header_bytes(header, [len(s.data) for s in extra])
+    room = budget - overhead - entries - SLACK // 2
+    begun = time.monotonic()
+    for _ in range(4):
+        try:
+            quantized, _size = control.land(result.groups, room)
+        except ValueError:
+            raise BudgetError(
+                "the weights do not fit the budget",
+                file=job.image.source,
+                field="target",
+                got=f"{budget} bytes",
+                fix="ask for a smaller ratio",
+            ) from None
+        if job.progress:
+            seconds = time.monotonic() - begun
+            job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
+        sections, facts = _decode_all(job.image, plan, quantized, intensities)
+        data = _with_record(header, [*extra, *sections], facts, budget)
+        if len(data) > budget:
+            room -= len(data) - budget
+            continue
+        if len(data) * WINDOW >= budget or facts["psnr"] is None:
+            return data
+        room += min(budget - len(data), SLACK)
+    raise BudgetError(
+        "the file cannot be made to fit this budget exactly",
+        file=job.image.source,
+        field="target",
+        expected=f"{int(budget / WINDOW)} … {budget} bytes",
+        got=f"{len(data)} bytes",
+        fix="ask for a slightly smaller ratio",
+    )
+
+
+def constant(
+    job: Job,
+    header: dict[str, Any],
+    extra: list[Section],
+    budget: int,
+) -> bytes:
+    """Every channel has one value, which its range states: a network of zeros is exact."""
+    axes, shape = job.image.axes, job.image.data.shape
+    field = Siren.for_image(axes, shape, channels="outputs", width=1, layers=LAYERS)
+    plan = FieldPlan(BrickGrid(shape, shape), field, 0)
+    header |= {"field": field.to_json()}
+    zeros = [np.zeros((1, *shape), np.float32) for shape in field.group_shapes]
+    exps = np.zeros((1, len(zeros)), np.int64)
+    sections, facts = _decode_all(job.image, plan, quantize_all(zeros, exps, 1.0), job.intensities)
+    header["lossy"] |= facts | {"steps": 0}
+    data = pack(header, [*extra, *sections])
+    if len(data) > budget:
+        raise too_small(job.image, budget, len(data))
+    return data
+
+
+def _with_record(
+    header: dict[str, Any], sections: list[Section], facts: dict[str, Any], budget: int
+) -> bytes:
+    """The file, its PSNR given to as many digits as bring it into the window.
+
+    Coded weights come in words of 4 bytes; in a tiny file that is coarser than 1 %.
+    """
+    best = b""
+    for digits in (3, 2, 4, 5, 6, 7, 8, 9):
+        psnr = facts["psnr"] and round(facts["psnr"], digits)
+        header["lossy"] |= facts | {"psnr": psnr}
+        data = pack(header, sections)
+        if not best or len(best) > budget or len(best) < len(data) <= budget:
+            best = data
+        if psnr is None or len(best) <= budget <= len(best) * WINDOW:
+            break
+    return best
+
+
+def _decode_all(
+    image: Image,
+    plan: FieldPlan,
+    quantized: list[qweights.QuantizedWeights],
+    intensities: Intensities,
+) -> tuple[list[Section], dict[str, Any]]:
+    """Decode as every reader will; sections with their checks, and the errors for the record."""
+    c = image.channel_axis
+    squares = np.zeros(image.n_channels)
+    worst = 0.0
+    sections = []
+    for b, weights in enumerate(quantized):
+        start = plan.grid.origin(b)[c] if c is not None else 0
+        extent = plan.grid.extent(b)
+        decoder = BrickDecoder(
+            plan.field, weights.weights(), image.axes, extent, start, intensities, plan.as_outputs
+        )
+        decoded = decoder.grid([np.arange(n) for n in extent])
+        original = image.data[plan.grid.slices(b)]
+        check = check_of(decoded, c, start, intensities)
+        sections.append(Section(qweights.KIND, qweights.pack(weights, check), b))
+        for i in range(extent[c] if c is not None else 1):
+            pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
+            got, wanted = decoded[pick], original[pick]
+            for g, w in zip(np.atleast_2d(got), np.atleast_2d(wanted), strict=True):
+                difference = g.astype(np.float64) - w
+                squares[start + i] += float(np.vdot(difference, difference))
+                worst = max(worst, float(np.abs(difference).max()))
+    span = np.diff(intensities.ranges, axis=1)[:, 0]
+    per_channel = image.data.size / image.n_channels
+    error = float((squares / np.where(span > 0, span, 1) ** 2).mean() / per_channel)
+    facts = {
+        "psnr": psnr_of(4 * error) if worst else None,
+        "max_error": float(f"{worst:.8g}") if image.data.dtype.kind == "f" else int(worst),
+    }
+    return sections, facts

@@ -1,0 +1,133 @@
+"""What is asked for, and the record of it that the file's header will carry."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from inif._version import __version__
+from inif.coding import qweights
+from inif.config import FitSettings, ProgressEvent, Target
+from inif.container.validate import clean_text
+from inif.container.writer import Section
+from inif.decode.brick import Intensities
+from inif.decode.check import little_endian
+from inif.decode.file import MAX_OME_BYTES
+from inif.fields import siren
+from inif.image import Image
+from inif.optim import classic
+
+Progress = Callable[[ProgressEvent], None]
+_OME_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Job:
+    """One compression: what is asked for, and how.
+
+    Attributes
+    ----------
+    image
+        Checked by `inif.image.check_image`.
+    target
+        Ratio, size or PSNR.
+    settings
+        Of the fit.
+    method
+        "siren".
+    effort
+        For the record.
+    progress
+        Called as the work goes on, or None.
+    """
+
+    image: Image
+    target: Target
+    settings: FitSettings
+    method: str = "siren"
+    effort: int | None = None
+    progress: Progress | None = None
+
+    @cached_property
+    def intensities(self) -> Intensities:
+        """How outputs become samples, from the ranges as the header states them."""
+        return Intensities(np.array(self.ranges, np.float64), self.image.data.dtype)
+
+    @cached_property
+    def ranges(self) -> list[list[float | int]]:
+        """Lowest and highest sample of each channel, as the header states them."""
+        data, c = self.image.data, self.image.channel_axis
+        parts = [data] if c is None else [data.take(i, axis=c) for i in range(data.shape[c])]
+        return [[_number(part.min()), _number(part.max())] for part in parts]
+
+
+def draft_header(job: Job) -> dict[str, Any]:
+    """The header with stand-ins for what is known only at the end."""
+    image = job.image
+    meta = image.meta.to_json()
+    lossy: dict[str, Any] = {
+        "method": job.method,
+        "target": job.target.to_json(),
+        "psnr": 36.123,
+        "max_error": 12345 if image.data.dtype.kind != "f" else 0.1234567,
+        "seed": job.settings.seed,
+        "encoder": f"inif {__version__}",
+        "sha256": _digest(image.data),
+        "optimizer": classic.parse(job.settings.optimizer).name,
+        "steps": job.settings.steps,
+    }
+    if job.effort is not None:
+        lossy["effort"] = job.effort
+    header: dict[str, Any] = {
+        "axes": image.axes,
+        "shape": list(image.data.shape),
+        "dtype": image.data.dtype.name,
+        "range": job.ranges,
+        "field": {"kind": "siren", "width": 123, "layers": 7},
+        "requires": [siren.FEATURE, qweights.FEATURE],
+        "lossy": lossy,
+    }
+    if meta:
+        header["meta"] = _clean(meta)
+    return header
+
+
+def ome_section(image: Image, budget: int) -> list[Section]:
+    """The source's OME-XML, whole, where it takes less than 1 % of the budget."""
+    if not image.meta.ome_xml:
+        return []
+    text = image.meta.ome_xml.encode()
+    if len(text) > MAX_OME_BYTES:
+        return []
+    data = zlib.compress(text, 9)
+    return [Section(b"OMEX", data)] if len(data) <= _OME_SHARE * budget else []
+
+
+def _digest(data: np.ndarray) -> str:
+    """SHA-256 of the samples, C order, little endian, without a second copy of the image."""
+    digest = hashlib.sha256()
+    for part in data if data.ndim > 1 else (data,):
+        digest.update(little_endian(part))
+    return digest.hexdigest()
+
+
+def _number(value: Any) -> float | int:
+    """A sample as JSON: floats by the shortest text that gives the same float32."""
+    return int(value) if np.issubdtype(type(value), np.integer) else float(str(value))
+
+
+def _clean(value: Any) -> Any:
+    """Metadata without control characters, which the format refuses."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [_clean(v) for v in value]
+    if isinstance(value, dict):
+        return {clean_text(k): _clean(v) for k, v in value.items()}
+    return value
