@@ -14,13 +14,17 @@ import io
 import math
 import pickle
 import pickletools
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inif.errors import InifError, InputError
+from inif.axes import check_axes
+from inif.container.validate import clean_text
+from inif.errors import AxesError, InifError, InputError
+from inif.fields.siren import MAX_WIDTH
 
 if TYPE_CHECKING:
     from inif.decode.file import File
@@ -28,8 +32,11 @@ if TYPE_CHECKING:
 _MAX_BYTES = 256 << 20
 _OMEGA = 90.0
 _PERCENT = 100.0
-_SAMPLE = 65536
 _DEFAULT_PSNR = 57.5
+_LAYERS = 7
+_MAX_VOXELS = 1 << 30
+_MAX_WEIGHT = 1e6  # far beyond any fit; sums of so large numbers are still finite
+_MAX_INSTRUCTIONS = 8192  # ten times what the files need; deep nesting overflows the C stack
 _OPCODES = frozenset(
     (  # noqa: SIM905  (a list of names reads best as text)
         "PROTO FRAME STOP MARK SHORT_BINUNICODE BINUNICODE MEMOIZE BINGET LONG_BINGET STACK_GLOBAL "
@@ -64,12 +71,18 @@ def convert(
     InputError
         Not such a pickle, one that does more than hold arrays, or a target that cannot be met.
     """
+    from inif.config import Target
+
+    if psnr is None and size is None:
+        psnr = _DEFAULT_PSNR
+    target = Target(size=size, psnr=psnr)
+    network = read_legacy(path, axes=axes)
+
     from inif.container.writer import write_file
     from inif.decode.file import open_file
     from inif.encode.convert import encode_network
 
-    network = read_legacy(path, axes=axes)
-    write_file(out, encode_network(network, psnr=psnr or _DEFAULT_PSNR, size=size))
+    write_file(out, encode_network(network, psnr=target.psnr, size=target.size))
     return open_file(out)
 
 
@@ -94,20 +107,28 @@ class LegacyNetwork:
         self.shape = tuple(int(n) for n in facts["shape"].values() if n)
         self.shape = self.shape[: weights[0].shape[0]]
         self.axes = axes or ("ZYX" if len(self.shape) == 3 else "")
-        self.dtype = np.dtype("uint16")
+        self.dtype = facts["dtype"].numpy().newbyteorder("=")
         self.low, self.high = int(facts["min"]), int(facts["max"])
         self.digest, self.path = digest, path
         width = weights[0].shape[1]
         good = (
-            self.low < self.high
-            and math.prod(self.shape) > 0
+            len(layers) == _LAYERS
+            and 1 <= width <= MAX_WIDTH
             and [w.shape for w in weights]
             == [(len(self.shape), width), *[(width, width)] * (len(layers) - 2), (width, 1)]
             and all(b.shape == (w.shape[1],) for w, b in zip(weights, biases, strict=True))
             and all(np.isfinite(a).all() for a in (*weights, *biases, frequency))
+            and all(np.abs(a).max() <= _MAX_WEIGHT for a in (*weights, *biases, frequency))
         )
         if not good:
-            raise ValueError("the arrays do not form a seven-layer network with its image")
+            raise ValueError("the arrays do not form a seven-layer network")
+        if self.dtype.name not in ("uint8", "uint16", "int16"):
+            raise ValueError(f"an image of sample type {self.dtype.name}")
+        limits = np.iinfo(self.dtype)
+        if not limits.min <= self.low < self.high <= limits.max:
+            raise ValueError(f"an image whose samples go from {self.low} to {self.high}")
+        if not all(n > 0 for n in self.shape) or math.prod(self.shape) > _MAX_VOXELS:
+            raise ValueError("an image without samples, or with too many")
         span = self.high - self.low
         scale = np.float32(2 / _PERCENT)
         self.groups = [
@@ -116,6 +137,8 @@ class LegacyNetwork:
             np.stack(biases[:-1]) * frequency,
             biases[-1] * scale - np.float32(2 * self.low / span + 1),
         ]
+        if not all(np.abs(g).max() <= _MAX_WEIGHT for g in self.groups):
+            raise ValueError("weights so large that sums of them overflow")
 
 
 def read_legacy(path: str | PathLike[str], *, axes: str | None = None) -> LegacyNetwork:
@@ -127,12 +150,13 @@ def read_legacy(path: str | PathLike[str], *, axes: str | None = None) -> Legacy
         As `convert`.
     """
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise InputError("the file cannot be read", file=path, got=error.strerror) from None
     if len(data) > _MAX_BYTES:
         raise InputError(
-            "the file is too large", file=path, expected=f"≤ {_MAX_BYTES} bytes", got=len(data)
+            "the file is too large", file=path, expected=f"≤ {_MAX_BYTES} bytes", got="more"
         )
     try:
         _check_opcodes(data)
@@ -148,18 +172,26 @@ def read_legacy(path: str | PathLike[str], *, axes: str | None = None) -> Legacy
             "this is not a network pickled by the authors' program",
             file=path,
             expected="a FlatMapping of float32 arrays, then the image's shape, min and max",
-            got=str(error) or type(error).__name__,
+            got=clean_text(str(error)) or type(error).__name__,
         ) from None
-    from inif.axes import check_axes
-
-    check_axes(network.axes, network.shape, file=path)
+    network.axes = check_axes(network.axes, network.shape, file=path)
+    if "C" in network.axes:
+        raise AxesError(
+            "these networks have no channels",
+            file=path,
+            field="axes",
+            expected=f"{len(network.shape)} letters of TZYX",
+            got=axes,
+        )
     return network
 
 
 def _check_opcodes(data: bytes) -> None:
-    for opcode, _argument, _position in pickletools.genops(data):
+    for count, (opcode, _argument, _position) in enumerate(pickletools.genops(data)):
         if opcode.name not in _OPCODES:
             raise ValueError(f"pickle instruction {opcode.name} is not allowed")
+        if count == _MAX_INSTRUCTIONS:
+            raise ValueError(f"more than {_MAX_INSTRUCTIONS} pickle instructions")
 
 
 def _array(tree: Any, module: str, name: str) -> np.ndarray:
@@ -202,7 +234,7 @@ def _reconstruct(_kind: Any, _shape: Any, _code: Any) -> _Array:
 
 def _reconstruct_jax(function: Any, args: Any, state: Any, _aval: Any) -> np.ndarray:
     array = _Array()
-    if function is not _reconstruct or args[0] is not _Array:
+    if function is not _RECONSTRUCT or args[0] is not _Array:
         raise ValueError("an array is built by a function that is not allowed")
     array.__setstate__(state)
     return array.value
@@ -212,16 +244,35 @@ def _scalar(dtype: _Dtype, data: bytes) -> Any:
     return np.frombuffer(data, dtype.numpy(), count=1)[0]
 
 
+class _Call:
+    """A function that a pickle may call and do nothing else with: BUILD would set attributes."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise ValueError("a function cannot be given a state")
+
+
+_RECONSTRUCT, _RECONSTRUCT_JAX = _Call(_reconstruct), _Call(_reconstruct_jax)
+_SCALAR = _Call(_scalar)
+
+
 class _Unpickler(pickle.Unpickler):
     """Finds stand-ins of this module by the names that the authors' files use, and nothing else."""
 
     _ALLOWED = {  # noqa: RUF012  (never changed)
         ("haiku._src.data_structures", "FlatMapping"): dict,
-        ("jax._src.array", "_reconstruct_array"): _reconstruct_jax,
-        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-        ("numpy.core.multiarray", "scalar"): _scalar,
-        ("numpy._core.multiarray", "scalar"): _scalar,
+        ("jax._src.array", "_reconstruct_array"): _RECONSTRUCT_JAX,
+        ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+        ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+        ("numpy.core.multiarray", "scalar"): _SCALAR,
+        ("numpy._core.multiarray", "scalar"): _SCALAR,
         ("numpy", "ndarray"): _Array,
         ("numpy", "dtype"): _Dtype,
         ("builtins", "slice"): slice,

@@ -10,6 +10,20 @@ import typer
 from inif.cli.common import JsonFlag, QuietFlag, decibels, emit_json, emit_table, format_size
 
 
+_PROVENANCE = (
+    "method",
+    "target",
+    "psnr_range",
+    "reference",
+    "optimizer",
+    "steps",
+    "stopped",
+    "seed",
+    "encoder",
+    "sha256",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
     app.command("info")(info)
@@ -57,8 +71,7 @@ def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
     if lossy.get("psnr") is not None:
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
         table.append(("quality", f"{decibels(lossy['psnr'])} PSNR on the image's own range{worst}"))
-    named = ("method", "target", "psnr_range", "seed", "encoder", "sha256")
-    table += [(name, _text(lossy[name])) for name in named if name in lossy]
+    table += [(name, _text(lossy[name])) for name in _PROVENANCE if name in lossy]
     table.append(("requires", ", ".join(header["requires"])))
     return table
 

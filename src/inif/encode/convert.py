@@ -28,7 +28,7 @@ _SAMPLE = 65536
 _FINEST = 2.0**-40
 
 
-def encode_network(network: LegacyNetwork, *, psnr: float, size: int | None) -> bytes:
+def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | None) -> bytes:
     """A file whose decode keeps to the network's own, to a PSNR or within a size.
 
     Parameters
@@ -36,7 +36,7 @@ def encode_network(network: LegacyNetwork, *, psnr: float, size: int | None) -> 
     psnr
         In dB over the image's range, against the float32 decode, on random voxels.
     size
-        Bytes; if given, `psnr` is not looked at.
+        Bytes, where `psnr` is None.
 
     Raises
     ------
@@ -57,9 +57,12 @@ def encode_network(network: LegacyNetwork, *, psnr: float, size: int | None) -> 
         difference = field.points(weights.weights(), coords).astype(np.float64) - wanted
         return psnr_of(float(np.mean(difference**2)))
 
-    header = _header(network, field, {"size": size} if size else {"psnr": psnr})
+    header = _header(network, field, {"size": size} if psnr is None else {"psnr": psnr})
     overhead = packed_size(header, [0]) + 8
-    if size:
+    if psnr is not None:
+        weights = _coarsest(control, stacked, quality, psnr, network.path)
+    else:
+        assert size is not None
         try:
             weights = control.land(stacked, size - overhead)[0][0]
         except ValueError:
@@ -70,8 +73,6 @@ def encode_network(network: LegacyNetwork, *, psnr: float, size: int | None) -> 
                 got=f"{size} bytes",
                 fix="ask for a larger size",
             ) from None
-    else:
-        weights = _coarsest(control, stacked, quality, psnr, network.path)
     header["lossy"]["psnr"] = round(quality(weights), 3)
     return pack(header, [_checked_section(network, field, weights, header)])
 

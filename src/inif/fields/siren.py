@@ -8,6 +8,7 @@ one slice equals the same slice of the whole image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from inif.errors import FormatError
+from inif.fields.parallel import over_ranges
 
 FEATURE = "siren/1"
 MAX_WIDTH = 4096
@@ -55,25 +57,31 @@ class Siren:
 
     def points(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
         """Values at (D, N) float32 coordinates in [-1, 1]: (outputs, N) float32."""
-        n = coords.shape[1]
-        out = np.empty((self.outputs, n), np.float32)
-        for start in range(0, n, _BLOCK):
-            part = coords[:, start : start + _BLOCK]
-            out[:, start : start + _BLOCK] = self._block(weights, part)
+        out = np.empty((self.outputs, coords.shape[1]), np.float32)
+
+        def task(start: int, stop: int) -> None:
+            for at in range(start, stop, _BLOCK):
+                part = slice(at, min(at + _BLOCK, stop))
+                out[:, part] = self._block(weights, coords[:, part])
+
+        over_ranges(task, coords.shape[1], _BLOCK)
         return out
 
     def grid(self, weights: Sequence[np.ndarray], axes: Sequence[np.ndarray]) -> np.ndarray:
         """Values on a grid, C order: (outputs, n1 · … · nD) float32; memory beyond it is small."""
         shape = tuple(len(a) for a in axes)
-        n = int(np.prod(shape))
-        out = np.empty((self.outputs, n), np.float32)
-        for start in range(0, n, _BLOCK):
-            flat = np.arange(start, min(n, start + _BLOCK))
-            coords = np.zeros((len(axes), flat.size), np.float32)
-            index = np.unravel_index(flat, shape) if shape else ()
-            for row, a, i in zip(coords, axes, index, strict=True):
-                row[:] = a[i]
-            out[:, start : start + flat.size] = self._block(weights, coords)
+        out = np.empty((self.outputs, math.prod(shape)), np.float32)
+
+        def task(start: int, stop: int) -> None:
+            for at in range(start, stop, _BLOCK):
+                flat = np.arange(at, min(at + _BLOCK, stop))
+                coords = np.zeros((len(axes), flat.size), np.float32)
+                index = np.unravel_index(flat, shape) if shape else ()
+                for row, a, i in zip(coords, axes, index, strict=True):
+                    row[:] = a[i]
+                out[:, at : at + flat.size] = self._block(weights, coords)
+
+        over_ranges(task, out.shape[1], _BLOCK)
         return out
 
     def _block(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
