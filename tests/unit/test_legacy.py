@@ -1,6 +1,6 @@
 """`inif convert`: the layout of the authors' pickles, and pickles that try to do something else.
 
-The pickles are made here, by a pickler that writes the names which haiku, JAX and an old NumPy have.
+The pickles are made here, by a pickler that writes the names of haiku, JAX and an old NumPy.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def scalar(value: int) -> Reduced:
 
 
 class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
-    dispatch = pickle._Pickler.dispatch.copy()  # type: ignore[attr-defined]  # noqa: RUF012
+    dispatch = pickle._Pickler.dispatch.copy()  # type: ignore[attr-defined]
 
     def save_name(self, name: Name) -> None:
         self.save(name.module)
@@ -195,7 +195,7 @@ class TestSound:
         with convert(sound, tmp_path / "a.inif", psnr=wanted) as file:
             truth = published(network())
             assert LOW < truth.min() < truth.max() < HIGH  # nothing is clipped
-            assert wanted - 0.3 < psnr(truth, file[...]) < wanted + 3
+            assert wanted - 0.3 < psnr(truth, file[...]) < wanted + 6
             assert file.header["lossy"]["psnr"] >= wanted
             assert file.header["lossy"]["target"] == {"psnr": wanted}
             assert (file.axes, file.shape, file.dtype) == ("ZYX", SHAPE, np.dtype("uint16"))
@@ -205,7 +205,7 @@ class TestSound:
         with convert(sound, tmp_path / "a.inif") as file:
             assert psnr(published(network()), file[...]) > 57
 
-    @pytest.mark.parametrize("size", [750, 900, 1200])
+    @pytest.mark.parametrize("size", [700, 800, 900])
     def test_meets_a_size(self, sound: Path, tmp_path: Path, size: int) -> None:
         with convert(sound, tmp_path / "a.inif", size=size) as file:
             assert 0.95 * size < (tmp_path / "a.inif").stat().st_size <= size
@@ -214,12 +214,17 @@ class TestSound:
                 psnr(published(network()), file[...]), abs=0.5
             )
 
+    def test_a_size_beyond_need(self, sound: Path, tmp_path: Path) -> None:
+        with convert(sound, tmp_path / "a.inif", size=1_000_000) as file:
+            assert file.file_bytes < 2000
+            assert psnr(published(network()), file[...]) > 70
+
     def test_more_bytes_keep_more(self, sound: Path, tmp_path: Path) -> None:
         truth = published(network())
-        kept = [
-            psnr(truth, convert(sound, tmp_path / "a.inif", size=size)[...])
-            for size in (700, 900, 1200)
-        ]
+        kept = []
+        for size in (650, 750, 900):
+            with convert(sound, tmp_path / "a.inif", size=size) as file:
+                kept.append(psnr(truth, file[...]))
         assert kept == sorted(kept)
 
     def test_same_bytes_every_time(self, sound: Path, tmp_path: Path) -> None:

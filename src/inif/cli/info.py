@@ -9,7 +9,6 @@ import typer
 
 from inif.cli.common import JsonFlag, QuietFlag, decibels, emit_json, emit_table, format_size
 
-
 _PROVENANCE = (
     "method",
     "target",

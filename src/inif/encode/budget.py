@@ -68,6 +68,7 @@ class RateControl:
         goal = largest / (1 + 0.3 * (WINDOW - 1))
         low, high, base = 0.0, np.inf, self.base
         best: tuple[list[qweights.QuantizedWeights], int] | None = None
+        finest = rate.finest_base(groups)
         for _ in range(ROUNDS):
             quantized = quantize_all(groups, self.exponents, base)
             size = packed_bytes(quantized)
@@ -79,10 +80,14 @@ class RateControl:
                     break
             else:
                 low = base
+            tried = base
             # Halving every step costs about one bit per weight.
             base *= 2.0 ** float(np.clip(8 * (size - goal) / count, -4, 4))
             if not low < base < high:
                 base = float(np.sqrt(low * high)) if low > 0 and high < np.inf else base
+            base = min(max(base, finest), qweights.LARGEST_BASE)
+            if base == tried:  # even the finest weights leave room, or the coarsest have none
+                break
         if best is None:
             raise ValueError("no step size fits the budget")
         self.base = best[0][0].base

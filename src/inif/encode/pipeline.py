@@ -20,6 +20,7 @@ from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
 
 _TRIAL_BRICKS = 24
+_STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps of less noise
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
@@ -95,8 +96,9 @@ def _fitter(job: Job, plan: FieldPlan, most_bricks: int | None = None) -> Fitter
         tuple(int(b) for b in some),
     )
     positions = float(_voxels(plan).mean()) / sampler.outputs
-    wanted = max(_VISITS * positions, job.settings.points / count)
-    points = 1 << max(7, int(min(job.settings.points, wanted)).bit_length() - 1)
+    wanted = min(_VISITS * positions, job.settings.points)
+    wanted = max(wanted, min(_STEP_POINTS / count, 2 * job.settings.points))
+    points = 1 << max(7, int(wanted).bit_length() - 1)
     return Fitter(plan.field, sampler, replace(job.settings, points=points))
 
 

@@ -47,9 +47,16 @@ def reachable(groups: Sequence[np.ndarray], exps: np.ndarray, base: float) -> np
     largest = np.stack(
         [np.abs(g.reshape(len(g), -1)).max(axis=1, initial=0) for g in groups], axis=1
     )
+    largest = largest.astype(np.float64)  # else extreme bases overflow
     needed = np.ceil(8 * np.log2(np.maximum(largest, 1e-30) / (0.99 * MAX_SYMBOL * base)))
     raised: np.ndarray = np.clip(np.maximum(exps, needed), -127, 127).astype(np.int64)
     return raised
+
+
+def finest_base(groups: Sequence[np.ndarray]) -> float:
+    """The smallest base at which `reachable` can still bring every weight within the symbols."""
+    largest = max(float(np.abs(g).max(initial=0)) for g in groups)
+    return max(largest, 1e-9) / (0.99 * MAX_SYMBOL * 2 ** (126 / 8))
 
 
 def step_table(base: float, exps: np.ndarray) -> np.ndarray:
