@@ -8,6 +8,7 @@ weights, which need no fit.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -56,6 +57,27 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.fail(f"INIF_DATA names {folder!r}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits return random weights at once."""
+    from inif.encode import fit
+
+    def run(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
+        bricks = len(self.sampler.grid)
+        rng = np.random.default_rng(self.settings.seed)
+        groups = [
+            rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
+            for s in self.field.group_shapes
+        ]
+        sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
+        if quantizer:
+            quantizer.steps(groups, sensitivity)
+        mse = np.full(bricks, 0.1)
+        return fit.FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
+
+    monkeypatch.setattr(fit.Fitter, "run", run)
 
 
 @dataclass(frozen=True)

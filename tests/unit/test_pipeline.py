@@ -5,7 +5,6 @@ Where only the bytes matter, networks of random weights take the place of fitted
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,27 +48,6 @@ def check(file: inif.File, data: np.ndarray, budget: int | None = None) -> np.nd
 
 def _bytes(file: inif.File) -> bytes:
     return file.to_bytes()
-
-
-@pytest.fixture
-def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fits return random weights at once."""
-    from inif.encode import fit
-
-    def run(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
-        bricks = len(self.sampler.grid)
-        rng = np.random.default_rng(self.settings.seed)
-        groups = [
-            rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
-            for s in self.field.group_shapes
-        ]
-        sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
-        if quantizer:
-            quantizer.steps(groups, sensitivity)
-        mse = np.full(bricks, 0.1)
-        return fit.FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
-
-    monkeypatch.setattr(fit.Fitter, "run", run)
 
 
 SIZES = {

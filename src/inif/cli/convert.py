@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from inif.cli.common import (
+    AxesOption,
     JsonFlag,
     QuietFlag,
     check_inif_target,
@@ -34,6 +35,7 @@ def convert(
     size: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Size of the file instead: 36kB.")
     ] = None,
+    axes: AxesOption = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -50,7 +52,7 @@ def convert(
 
     from inif.legacy import convert as convert_legacy
 
-    with convert_legacy(legacy, out, psnr=psnr, size=count) as file:
+    with convert_legacy(legacy, out, psnr=psnr, size=count, axes=axes) as file:
         facts = {
             "file": str(out),
             "legacy_bytes": legacy.stat().st_size,

@@ -1,0 +1,44 @@
+"""Every development image keeps shape, type, axes and metadata from file to file, at an exact size.
+
+Crops and networks of random weights stand for whole images and fits: quality is the benchmarks'.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import inif
+from inif.image import Image
+from inif.io import read_image, write_image
+
+LONGEST = {"T": 3, "Z": 8, "Y": 96, "X": 80}
+
+
+@pytest.mark.usefixtures("unfitted")
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_round_trip(data_dir: Path, tmp_path: Path, suffix: str) -> None:
+    paths = sorted(data_dir.glob("*.tif"))
+    assert paths, f"no TIFF image in {data_dir}"
+    for path in paths:
+        whole = read_image(path)
+        crop = tuple(slice(LONGEST.get(a)) for a in whole.axes)
+        image = Image(np.ascontiguousarray(whole.data[crop]), whole.axes, whole.meta, path.name)
+        ratio = image.raw_bytes / 6000
+        packed = tmp_path / "a.inif"
+        with inif.compress(image, out=packed, ratio=ratio, effort=1) as file:
+            assert ratio <= file.ratio <= 1.01 * ratio, path.name
+            target = tmp_path / f"{path.name}{suffix}"
+            write_image(file.to_image(), target)
+            decoded = np.asarray(file)
+        back = read_image(target)
+        axes = image.axes
+        if suffix == ".ome.zarr":  # which fixes the order of its axes
+            axes = "".join(a for a in "TCZYX" if a in axes)
+            decoded = decoded.transpose([image.axes.index(a) for a in axes])
+        assert back.axes == axes, path.name
+        assert back.data.dtype == image.data.dtype, path.name
+        assert np.array_equal(back.data, decoded), path.name
+        assert back.meta.to_json() == image.meta.to_json(), path.name
