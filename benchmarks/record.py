@@ -34,7 +34,7 @@ def save(name: str, body: dict[str, Any]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     record = {
         "benchmark": name,
-        "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["python", *(Path(word).name for word in sys.argv)]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "versions": {p: version(p) for p in ("inif", "numpy", "jax", "optax", "constriction")}
         | {"python": platform.python_version()},

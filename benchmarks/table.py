@@ -1,0 +1,129 @@
+"""docs/results.md from the JSON in benchmarks/results: python benchmarks/table.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from record import load
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "results.md"
+
+
+def main() -> None:
+    parts = [
+        "# Measured",
+        "Written by `python benchmarks/table.py` from `benchmarks/results/*.json`, which hold the"
+        " commands, versions and dates. Two CPU cores, no GPU, with other work on them: times are"
+        " upper bounds, and only ratios within one run mean much. PSNR is pooled, on each channel's"
+        " own range.",
+        *matrix(load("matrix_effort1")),
+        *published(load("field_vs_published")),
+        *legacy(load("legacy")),
+        *speed(load("speed")),
+        *fuzz(load("fuzz")),
+    ]
+    TARGET.write_text("\n\n".join(parts) + "\n")
+    print(TARGET)
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def matrix(result: dict[str, Any]) -> list[str]:
+    """PSNR of every image at every ratio."""
+    if not result:
+        return []
+    by_image: dict[str, dict[int, Any]] = {}
+    for key, run in result["runs"].items():
+        name, ratio = key.rsplit(" ", 1)
+        by_image.setdefault(name, {})[int(ratio)] = run
+    ratios = sorted({r for runs in by_image.values() for r in runs})
+    rows = []
+    for name, runs in by_image.items():
+        scores = [f"{runs[r]['psnr']:.2f}" if r in runs else "" for r in ratios]
+        slowest = max(run["encode_s"] for run in runs.values())
+        rows.append([name.removesuffix(".ome.tif"), *scores, f"{slowest:.0f}"])
+    done = (
+        f"{result['count']} runs at effort {result['effort']}: all within target … 1.01 × target:"
+        f" {result['all_exact']}; samples, shape, type, axes and metadata the same after"
+        " decompression to OME-TIFF: "
+        f"{result['all_same_samples'] and result['all_same_shape_dtype_axes']},"
+        f" {result['all_same_metadata']}."
+    )
+    head = ["image", *(f"{r}×" for r in ratios), "slowest encode, s"]
+    return ["## Every image at every ratio, `--method siren --effort 1`", table(head, rows), done]
+
+
+def published(result: dict[str, Any]) -> list[str]:
+    """Our field against a SIREN as published."""
+    if not result:
+        return []
+    rows = [
+        [
+            r["effort"],
+            r["steps"],
+            r["file_bytes"],
+            r["inif_psnr"],
+            r["published_psnr"],
+            r["gain_db"],
+        ]
+        for r in result["rows"]
+    ]
+    head = ["effort", "steps", "bytes", "inif, dB", "as published, dB", "gain, dB"]
+    return [
+        f"## Against a SIREN as published ({result['image']} at {result['ratio']}×)",
+        "As published: float32 weights at the same bytes, one network, omega 30, Adam 1e-3 with a"
+        " cosine; the same steps and voxels.",
+        table(head, rows),
+    ]
+
+
+def legacy(result: dict[str, Any]) -> list[str]:
+    """The authors' networks, converted."""
+    if not result:
+        return []
+    rows = [
+        [r["file"], r["pickle_bytes"], r["inif_bytes"], r["psnr_to_own_decode"]]
+        for r in result["rows"]
+    ]
+    head = ["network", "pickle, bytes", ".inif, bytes", "dB to its own float32 decode"]
+    return ["## The authors' networks, converted", table(head, rows)]
+
+
+def speed(result: dict[str, Any]) -> list[str]:
+    """Inner loop, access and memory."""
+    if not result:
+        return []
+    loop, access = result["inner_loop"], result.get("access", {})
+    rows = [
+        [
+            "forward + gradient, 7×64 SIREN, 100 000 points: plain / ours, s",
+            f"{loop['plain_s']} / {loop['inif_s']} (× {loop['ratio']})",
+        ],
+        *[[key.replace("_", " "), value] for key, value in access.items()],
+        *[
+            [
+                f"peak memory, MB, {m['image']} ({m['raw'] / 1e6:.0f} MB raw)",
+                f"{m['peak'] / 1e6:.0f}",
+            ]
+            for m in result.get("memory", [])
+        ],
+    ]
+    return ["## Speed and memory", table(["what", "measured"], rows)]
+
+
+def fuzz(result: dict[str, Any]) -> list[str]:
+    """Damaged files."""
+    if not result:
+        return []
+    keys = ("count", "failures", "max_seconds", "max_traced_bytes")
+    rows = [[key.replace("_", " "), result[key]] for key in keys if key in result]
+    return ["## Damaged and forged files", table(["what", "measured"], rows)]
+
+
+if __name__ == "__main__":
+    main()
