@@ -44,7 +44,7 @@ bench-legacy: $(STAMP) ## the authors' networks converted: make bench-legacy ARG
 	$(BIN)/python benchmarks/legacy.py $(ARGS)
 
 fuzz: $(STAMP) ## 10 000 damaged files against the reader
-	$(BIN)/python benchmarks/fuzz.py $(ARGS)
+	$(BIN)/python benchmarks/fuzz.py --save --corpus tests/golden $(ARGS)
 
 clean: ## remove what was made, except the environment
 	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

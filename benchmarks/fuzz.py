@@ -4,7 +4,7 @@ Every input must give samples or one `InifError`, within 2 s and 200 MB. Most ch
 their checksums repaired, so that the checks behind them are reached. A run is repeatable from its
 seed. Exit status: 0 if every input met the bounds, 1 if not.
 
-    python benchmarks/fuzz.py --count 10000 --seed 0 --json OUT [--corpus FOLDER]
+    python benchmarks/fuzz.py --count 10000 --seed 0 --save [--corpus FOLDER]
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def repair(data: bytes) -> bytes:
 
 
 def run(count: int, seed: int, corpus: Path | None = None) -> dict[str, Any]:
-    """Fuzz `count` inputs; the report that ``--json`` writes."""
+    """Fuzz `count` inputs; the report that ``--save`` keeps."""
     rng = random.Random(seed)
     start = seeds(corpus)
     outcomes: collections.Counter[str] = collections.Counter()
@@ -287,16 +287,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="where to write the report (default: print it)")
+    parser.add_argument("--save", action="store_true", help="keep the report in results/fuzz.json")
     parser.add_argument("--corpus", type=Path, help="a folder with more .inif files to start from")
     options = parser.parse_args()
     report = run(options.count, options.seed, options.corpus)
-    text = json.dumps(report, indent=1) + "\n"
-    if options.json:
-        options.json.write_text(text)
-        summary = ("count", "outcomes", "max_seconds", "max_bytes", "failures")
-        text = json.dumps({k: report[k] for k in summary}) + "\n"
-    sys.stdout.write(text)
+    if options.save:
+        from record import save
+
+        save("fuzz", report)
+    summary = ("count", "outcomes", "max_seconds", "max_bytes", "failures")
+    print(json.dumps({k: report[k] for k in summary}))
     return 1 if report["failures"] else 0
 
 

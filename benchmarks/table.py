@@ -120,7 +120,7 @@ def fuzz(result: dict[str, Any]) -> list[str]:
     """Damaged files."""
     if not result:
         return []
-    keys = ("count", "failures", "max_seconds", "max_traced_bytes")
+    keys = ("count", "outcomes", "failures", "max_seconds", "max_bytes")
     rows = [[key.replace("_", " "), result[key]] for key in keys if key in result]
     return ["## Damaged and forged files", table(["what", "measured"], rows)]
 
