@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def matrix(result: dict[str, Any]) -> list[str]:
         f"{result['all_same_samples'] and result['all_same_shape_dtype_axes']},"
         f" {result['all_same_metadata']}."
     )
+    worse = [
+        f"{name.removesuffix('.ome.tif')} {low}× ({runs[low]['psnr']:.2f} dB) is worse than {high}×"
+        f" ({runs[high]['psnr']:.2f} dB)"
+        for name, runs in by_image.items()
+        for low, high in itertools.pairwise(sorted(runs))
+        if runs[low]["psnr"] < runs[high]["psnr"] - 0.05
+    ]
+    if worse:
+        done += (
+            "\n\nMore bytes mean more networks to fit, and at a low effort each gets too little"
+            " work: " + "; ".join(worse) + ". There a higher effort pays more than a lower ratio."
+        )
     head = ["image", *(f"{r}×" for r in ratios), "slowest encode, s"]
     return ["## Every image at every ratio, `--method siren --effort 1`", table(head, rows), done]
 
