@@ -60,6 +60,11 @@ class BrickGrid:
         origin = self.origin(brick)
         return tuple(min(b, n - o) for b, n, o in zip(self.brick, self.shape, origin, strict=True))
 
+    @property
+    def voxels(self) -> np.ndarray:
+        """Samples of every brick: (bricks,) float64."""
+        return np.array([math.prod(self.extent(b)) for b in range(len(self))], np.float64)
+
     def slices(self, brick: int) -> tuple[slice, ...]:
         """The brick as a slice of the image."""
         return tuple(

@@ -18,13 +18,10 @@ from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
 from inif.encode.fit import FitResult, psnr_of
 from inif.encode.job import Job
-from inif.encode.plan import LAYERS, FieldPlan, header_bytes, too_small
+from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 from inif.image import Image
-
-SLACK = 12
-"""Bytes by which a header may still grow when its numbers are filled in."""
 
 
 def finish(

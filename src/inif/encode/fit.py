@@ -95,9 +95,7 @@ class Fitter:
         self._optimizer = optax.with_extra_args_support(
             classic.build(classic.parse(settings.optimizer))
         )
-        self._voxels = np.array(
-            [np.prod(sampler.grid.extent(b)) for b in sampler.bricks], np.float64
-        )
+        self._voxels = sampler.grid.voxels[list(sampler.bricks)]
         every = jax.vmap if jax.default_backend() != "cpu" else _sequential
         self._train = jax.jit(partial(self._blocks, every=every))
         self._errors = jax.jit(partial(self._validate, every=every))

@@ -12,10 +12,10 @@ import numpy as np
 
 from inif.config import FitSettings
 from inif.encode.budget import RateControl
-from inif.encode.finish import SLACK, constant, finish
+from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
 from inif.encode.job import Job, draft_header, ome_section
-from inif.encode.plan import FieldPlan, header_bytes, make_plan
+from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
 
@@ -36,20 +36,20 @@ def encode(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results.
     """
+    job = replace(job, settings=_within_time(job, budget))
     header = draft_header(job)
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not np.diff(job.intensities.ranges, axis=1).any():
         return constant(job, header, extra, budget)
-    job = replace(job, settings=_within_time(job, budget))
     plan = _choose_channels(job, budget, overhead)
     header |= {"field": plan.field.to_json()}
     if len(plan.grid) > 1:
         header |= {"brick": list(plan.grid.brick)}
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     plan = replace(plan, payload=budget - overhead)
-    control = RateControl(plan.payload, _voxels(plan))
-    result = _fitter(job, plan).run(control, job.progress)
+    control = RateControl(plan.payload, plan.grid.voxels)
+    result = _fitter(job, plan, job.settings).run(control, job.progress)
     return finish(job, plan, result, control, header, extra, budget)
 
 
@@ -75,7 +75,7 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
         except BudgetError as error:
             refused = refused or error
             continue
-        fitter = _fitter(replace(job, settings=settings), plan, _TRIAL_BRICKS)
+        fitter = _fitter(job, plan, settings, _TRIAL_BRICKS)
         result = fitter.run(None, job.progress, stage=f"trial {mode}")
         trials.append((result.psnr, plan))
     if refused and not trials:
@@ -83,7 +83,9 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
     return max(trials, key=lambda t: t[0])[1]
 
 
-def _fitter(job: Job, plan: FieldPlan, most_bricks: int | None = None) -> Fitter:
+def _fitter(
+    job: Job, plan: FieldPlan, settings: FitSettings, most_bricks: int | None = None
+) -> Fitter:
     """A fitter of all bricks, or of at most some, evenly spread."""
     count = len(plan.grid)
     some = np.linspace(0, count - 1, min(count, most_bricks or count)).astype(int)
@@ -95,11 +97,11 @@ def _fitter(job: Job, plan: FieldPlan, most_bricks: int | None = None) -> Fitter
         plan.as_outputs,
         tuple(int(b) for b in some),
     )
-    positions = float(_voxels(plan).mean()) / sampler.outputs
-    wanted = min(_VISITS * positions, job.settings.points)
-    wanted = max(wanted, min(_STEP_POINTS / count, 2 * job.settings.points))
+    positions = float(plan.grid.voxels.mean()) / sampler.outputs
+    wanted = min(_VISITS * positions, settings.points)
+    wanted = max(wanted, min(_STEP_POINTS / count, 2 * settings.points))
     points = 1 << max(7, int(wanted).bit_length() - 1)
-    return Fitter(plan.field, sampler, replace(job.settings, points=points))
+    return Fitter(plan.field, sampler, replace(settings, points=points))
 
 
 def _within_time(job: Job, budget: int) -> FitSettings:
@@ -110,7 +112,3 @@ def _within_time(job: Job, budget: int) -> FitSettings:
     weights = budget * 8 / job.settings.bits_per_weight
     decode = 3e-11 * job.image.data.size * min(weights, 10_000) + 1.0
     return replace(job.settings, time_limit=max(limit - decode, limit / 3))
-
-
-def _voxels(plan: FieldPlan) -> np.ndarray:
-    return np.array([np.prod(plan.grid.extent(b)) for b in range(len(plan.grid))], np.float64)

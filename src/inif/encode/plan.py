@@ -24,8 +24,10 @@ from inif.image import Image
 LAYERS = 7
 SMALLEST_WIDTH = 4
 BRICK_WEIGHTS = 7000
+SLACK = 12
+"""Bytes by which a header may still grow when its numbers are filled in."""
+
 _SMALLEST_BITS = 2.0
-_RECORD_SLACK = 12  # bytes by which the header may grow with another target and other errors
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def header_bytes(header: dict[str, Any], extra: Sequence[int] = ()) -> int:
 
 def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
     """The error for a budget below `smallest` bytes; it names a ratio that is sure to work."""
-    smallest += _RECORD_SLACK
+    smallest += SLACK
     ratio = image.raw_bytes / smallest
     if ratio < 1:
         fix = f"ask for a size of {smallest} bytes or more: the image itself is smaller"

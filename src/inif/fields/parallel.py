@@ -25,10 +25,10 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
     align
         Every range but the last starts and ends at a multiple of it.
     """
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 16)
     if count <= _FEW:
         task(0, count)
         return
+    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 16)
     with _controller().limit(limits=1, user_api="blas"):
         if workers == 1 or count <= _LEAST:
             task(0, count)
