@@ -5,6 +5,10 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 ARGS ?=
 
+RESULTS := benchmarks/results/bench
+# A second exposure of an image, to score against as well: for now the one pair that matches exactly.
+PAIR := nuclei_pair_low_yx_u16=$(INIF_DATA)/nuclei_pair_high_yx_u16.ome.tif
+REFERENCES = $(if $(wildcard $(lastword $(subst =, ,$(PAIR)))),--reference $(PAIR))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -13,7 +17,8 @@ STAMP := $(VENV)/.installed
 #   INIF_DATA=/path/to/images make test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-matrix bench-legacy fuzz clean distclean
+.PHONY: help demo test check format bench bench-full bench-report bench-fit bench-matrix \
+        bench-legacy fuzz clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +38,19 @@ format: $(STAMP) ## rewrite the sources to the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## speed, access, memory, and the field against a SIREN as published (minutes)
+bench: $(STAMP) ## every rival on the bundled image; tables and figures in bench-out/ (minutes)
+	$(BIN)/inif bench run --data examples --results bench-out/results --seconds 10 --again $(ARGS)
+	$(BIN)/inif bench report --results bench-out/results --docs bench-out
+
+bench-full: $(STAMP) ## every rival on every image of INIF_DATA (hours; goes on where it stopped)
+	@test -d "$$INIF_DATA" || { echo "error: set INIF_DATA to a folder of images" >&2; exit 2; }
+	$(BIN)/inif bench run --data "$$INIF_DATA" --results $(RESULTS) $(REFERENCES) $(ARGS)
+	$(MAKE) bench-report
+
+bench-report: $(STAMP) ## docs/benchmark.md, its figures and the README's table from the JSON
+	$(BIN)/inif bench report --results $(RESULTS) --docs docs --readme README.md
+
+bench-fit: $(STAMP) ## speed, access, memory, and the field against a SIREN as published (minutes)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/field_vs_published.py $(ARGS)
 

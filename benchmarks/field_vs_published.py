@@ -10,24 +10,18 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from record import data_dir, save
 
 import inif
-from inif.bricks import plan
+from inif.bench.arms.published import decode_field, fit_published, widest
+from inif.bench.geometry import Geometry
 from inif.config import FitSettings
-from inif.decode.brick import BrickDecoder, Intensities
-from inif.encode.fit import Fitter
-from inif.encode.sampling import Sampler
 from inif.fields.base import count_weights
-from inif.fields.siren import Siren
 from inif.image import Image
 from inif.io import read_image
-from inif.metrics.fidelity import psnr
+from inif.metrics.fidelity import channel_ranges, psnr
 
 RATIO = 128
 STEP_POINTS = 32768
@@ -56,42 +50,20 @@ def main() -> None:
     print(save("field_vs_published", {"image": crop, "ratio": RATIO, "rows": rows}))
 
 
-class PublishedFitter(Fitter):
-    """Our loop, from the start values of the SIREN paper and its public code."""
-
-    def _start(self, targets: jax.Array) -> Any:
-        state = super()._start(targets)
-        rng = np.random.default_rng(self.settings.seed)
-        width, inputs = self.field.width, self.field.inputs
-        first = rng.uniform(-1, 1, (1, 1, width)) / np.sqrt(inputs)
-        rest = rng.uniform(-1, 1, (1, self.field.layers - 2, width)) / np.sqrt(width)
-        biases = jnp.asarray(np.concatenate([first, rest], axis=1), jnp.float32)
-        last = jnp.zeros_like(state.params.last_bias)
-        return state._replace(params=state.params._replace(biases=biases, last_bias=last))
-
-
 def published(image: Image, size: int, steps: int) -> dict[str, float | int]:
     """The as-published arm; its metadata are free, so that all bytes go into weights."""
-    width = 4
-    shape = image.data.shape
-    while 4 * count_weights(field := Siren(len(shape), 1, width + 1)) <= size:
-        width = field.width
-    field = Siren(len(shape), 1, width)
-    bounds = [[float(image.data.min()), float(image.data.max())]]
-    intensities = Intensities(np.array(bounds), image.data.dtype)
-    grid = plan(image.axes, shape, 1)
+    data, axes = image.data, image.axes
+    geometry = Geometry(axes, data.shape, data.dtype.name, channel_ranges(data, axes))
+    field = widest(geometry, size)
     settings = FitSettings(optimizer="adam:0.001", steps=steps, points=STEP_POINTS)
     start = time.perf_counter()
-    sampler = Sampler(image.data, image.axes, grid, intensities, True)
-    result = PublishedFitter(field, sampler, settings).run()
+    result = fit_published(field, image, geometry, settings, learnable=True)
     seconds = time.perf_counter() - start
-    weights = [g[0] for g in result.groups]
-    decoder = BrickDecoder(field, weights, image.axes, shape, 0, intensities, True)
-    decoded = decoder.grid([np.arange(n) for n in shape])
+    decoded = decode_field(field, [g[0] for g in result.groups], geometry)
     return {
-        "published_width": width,
+        "published_width": field.width,
         "published_bytes": 4 * count_weights(field),
-        "published_psnr": round(psnr(image.data, decoded, image.axes).pooled, 3),
+        "published_psnr": round(psnr(data, decoded, axes).pooled, 3),
         "published_s": round(seconds, 1),
     }
 

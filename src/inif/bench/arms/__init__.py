@@ -1,0 +1,63 @@
+"""The arms of the benchmark by name, in the order of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inif.bench.arms.base import Arm, CodecArm, Encoded, Options, Session
+from inif.bench.arms.jpeg2000 import Jpeg2000
+from inif.bench.arms.lossless import Blosc2
+from inif.bench.arms.own import InifArm
+from inif.bench.arms.planes import Avif, Htj2k, JpegXl, Planes
+from inif.bench.arms.published import PublishedField
+from inif.bench.arms.video import X265, PublishedX265, SvtAv1
+from inif.bench.arms.volumes import Sperr, Sz3, Zfp
+from inif.errors import InputError
+
+ARMS: tuple[Arm, ...] = (
+    CodecArm("hevc", "HEVC (x265 slow, tuned for PSNR)", X265("slow")),
+    CodecArm(
+        "hevc-veryslow",
+        "HEVC (x265 veryslow, tuned for PSNR)",
+        X265("veryslow"),
+        trial=X265("slow"),
+    ),
+    CodecArm("av1", "AV1 (SVT-AV1 preset 4)", SvtAv1()),
+    CodecArm("jpegxl", "JPEG XL, plane by plane", Planes(JpegXl(), "JPEGXL")),
+    CodecArm("avif", "AVIF (libaom), plane by plane", Planes(Avif(), "AVIF")),
+    CodecArm("jpeg2000", "JPEG 2000, plane by plane", Jpeg2000()),
+    CodecArm("htj2k", "HTJ2K, plane by plane", Planes(Htj2k(), "HTJ2K")),
+    CodecArm("sperr", "SPERR, 3-D", Sperr()),
+    CodecArm("zfp", "ZFP, up to 4-D", Zfp()),
+    CodecArm("sz3", "SZ3, up to 4-D", Sz3()),
+    InifArm("inif-siren", "inif, pure field", "siren"),
+    CodecArm("hevc-as-published", "HEVC as the paper's code runs it", PublishedX265(), "published"),
+    PublishedField("siren-as-published", "SIREN as published", 30.0, False),
+    PublishedField("inif-as-published", "INIF's network as published", 90.0, True),
+    Blosc2(),
+)
+
+
+def find_arms(names: Iterable[str] | None) -> list[Arm]:
+    """Arms by name, all of them for None.
+
+    Raises
+    ------
+    InputError
+        An unknown name.
+    """
+    if names is None:
+        return list(ARMS)
+    by_name = {arm.name: arm for arm in ARMS}
+    wanted = list(dict.fromkeys(names))
+    if unknown := [n for n in wanted if n not in by_name]:
+        raise InputError(
+            "there is no such arm",
+            field="--arms",
+            expected=", ".join(by_name),
+            got=", ".join(unknown),
+        )
+    return [by_name[n] for n in wanted]
+
+
+__all__ = ["ARMS", "Arm", "CodecArm", "Encoded", "Options", "Session", "find_arms"]

@@ -1,0 +1,172 @@
+"""One knob of a rival, turned until its file fits the budget: as few encodes as possible.
+
+Encoders have no exact rate control worth using, but size falls nearly exponentially along a
+quality knob. So the search interpolates the logarithm of the size, inside a bracket that only
+shrinks, and keeps every encode: several budgets of one image share them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+TOLERANCE = 0.01
+_AIM = 0.996
+MOST = 12
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A quality setting that a search may turn.
+
+    Attributes
+    ----------
+    name
+        As in the encoder's own documentation.
+    coarse, fine
+        The values of the smallest and of the largest file.
+    step
+        Smallest change that the encoder notices.
+    start
+        Where a first search begins.
+    log
+        Whether the setting acts by ratios (a tolerance), not by differences (a level).
+    """
+
+    name: str
+    coarse: float
+    fine: float
+    step: float
+    start: float
+    log: bool = False
+
+    def to_unit(self, value: float) -> float:
+        """0 at `coarse`, 1 at `fine`."""
+        return (self._scale(value) - self._scale(self.coarse)) / self._span
+
+    def from_unit(self, unit: float) -> float:
+        """The inverse of `to_unit`, on the encoder's grid."""
+        raw = self._scale(self.coarse) + min(max(unit, 0.0), 1.0) * self._span
+        raw = round(raw / self.step) * self.step
+        return float(f"{math.exp2(raw) if self.log else raw:.6g}")
+
+    @property
+    def unit_step(self) -> float:
+        """`step` on the scale from 0 to 1."""
+        return abs(self.step / self._span)
+
+    @property
+    def _span(self) -> float:
+        return self._scale(self.fine) - self._scale(self.coarse)
+
+    def _scale(self, value: float) -> float:
+        return math.log2(value) if self.log else value
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One encode: the knob, the file, and the seconds it took."""
+
+    value: float
+    data: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search ends with: the chosen encode, and whether it fits."""
+
+    probe: Probe
+    fits: bool
+
+
+@dataclass
+class Search:
+    """Encodes of one image by one arm, shared between budgets.
+
+    Attributes
+    ----------
+    encode
+        Knob value → file.
+    knob
+        What is turned.
+    probes
+        Knob value → encode, all so far.
+    """
+
+    encode: Callable[[float], bytes]
+    knob: Knob
+    probes: dict[float, Probe] = field(default_factory=dict)
+    _told: set[float] = field(default_factory=set)
+
+    def take_new(self) -> list[Probe]:
+        """The encodes made since this was last asked."""
+        new = [p for value, p in self.probes.items() if value not in self._told]
+        self._told |= self.probes.keys()
+        return new
+
+    def run(self, budget: int, start: float | None = None, most: int = MOST) -> Found:
+        """The largest file of at most `budget` bytes.
+
+        Within `TOLERANCE` of the budget where the knob allows it. Where even the coarsest setting
+        is too large, that file is returned with ``fits`` false. At most `most` new encodes.
+        """
+        begin = self.knob.start if start is None else start
+        sides: list[bool] = []
+        for _ in range(most):
+            unit = self._next(budget, begin, halve=len(sides) > 1 and sides[-1] == sides[-2])
+            if unit is None:
+                break
+            size = len(self._probe(unit).data)
+            sides.append(size <= budget)
+            if (1 - TOLERANCE) * budget <= size <= budget:
+                break
+        fitting = [p for p in self.probes.values() if len(p.data) <= budget]
+        if not fitting:
+            return Found(min(self.probes.values(), key=lambda p: len(p.data)), False)
+        best = max(fitting, key=lambda p: (len(p.data), self.knob.to_unit(p.value)))
+        return Found(best, True)
+
+    def _probe(self, unit: float) -> Probe:
+        value = self.knob.from_unit(unit)
+        if value not in self.probes:
+            start = time.perf_counter()
+            data = self.encode(value)
+            self.probes[value] = Probe(value, data, time.perf_counter() - start)
+        return self.probes[value]
+
+    def _next(self, budget: int, begin: float, *, halve: bool) -> float | None:
+        """The next unit to try; None where the bracket is used up or the goal is reached."""
+        pairs = sorted(
+            (self.knob.to_unit(p.value), math.log(len(p.data))) for p in self.probes.values()
+        )
+        if not pairs:
+            return self.knob.to_unit(begin)
+        goal, most = math.log(budget * _AIM), math.log(budget)
+        if any(most + math.log(1 - TOLERANCE) <= size <= most for _, size in pairs):
+            return None
+        high = min((p for p in pairs if p[1] > most), default=None)
+        low = max((p for p in pairs if p[1] <= most and (not high or p[0] < high[0])), default=None)
+        step = self.knob.unit_step
+        if low is None or high is None:  # all on one side: walk on, twice as far as it seems
+            edge = low or high
+            assert edge is not None
+            limit = 1.0 if low else 0.0
+            if abs(edge[0] - limit) < step / 2:
+                return None
+            slope = _slope(pairs)
+            move = 1.25 * (goal - edge[1]) / slope
+            move = max(move, step) if low else min(move, -step)
+            return min(max(edge[0] + move, 0.0), 1.0)
+        if high[0] - low[0] < 1.5 * step:
+            return None
+        share = 0.5 if halve else (goal - low[1]) / max(high[1] - low[1], 1e-9)
+        return min(max(low[0] + share * (high[0] - low[0]), low[0] + step), high[0] - step)
+
+
+def _slope(pairs: list[tuple[float, float]]) -> float:
+    """Growth of the log size along the knob; sizes span about a factor e⁷ over most knobs."""
+    (u0, s0), (u1, s1) = pairs[0], pairs[-1]
+    return max((s1 - s0) / (u1 - u0), 2.0) if u1 > u0 else 7.0

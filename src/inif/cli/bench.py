@@ -1,0 +1,246 @@
+"""``inif bench``: every rival at its best, on your images, at the same bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inif.cli import bench_fetch
+from inif.cli.common import AxesOption, JsonFlag, QuietFlag, decibels, emit_json, note
+from inif.cli.progress import format_time
+from inif.errors import InputError
+
+if TYPE_CHECKING:
+    from inif.bench.run import CellEvent
+
+RESULTS = Path("bench-results")
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Folder of the JSON results.")
+]
+
+bench_app = typer.Typer(
+    help="Compare inif with codecs at their best, on any images, at the same bytes.",
+    no_args_is_help=True,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(bench_app, name="bench")
+    bench_fetch.register(bench_app)
+
+
+@bench_app.command("run")
+def run_command(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of images.")],
+    images: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Only images whose name contains one of these."),
+    ] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Only these arms; see inif bench arms (default: all)."),
+    ] = None,
+    ratios: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,R", help="Target ratios (default: 64 to 512; 32 to 256 for 8-bit images)."
+        ),
+    ] = None,
+    results: ResultsOption = RESULTS,
+    references: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reference",
+            metavar="NAME=PATH",
+            help="A second exposure of image NAME, to score against as well; may be repeated.",
+        ),
+    ] = None,
+    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's own methods.")] = 1,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="For each fit of the fields as published.")
+    ] = 60.0,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Arms side by side, each on its share of the cores.")
+    ] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="For each arm (default: the cores, shared by jobs).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    again: Annotated[bool, typer.Option(help="Run cells again that are there.")] = False,
+    axes: AxesOption = None,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run what is missing: images × arms × ratios. Stopped runs go on where they stopped."""
+    from inif.bench.arms import Options, find_arms
+    from inif.bench.run import Plan, find_images, run
+
+    pairs = [_reference(text) for text in references or ()]
+    chosen = find_arms(_words(arms) or None)
+    plan = Plan(
+        images=find_images(data, _words(images)),
+        arms=tuple(chosen),
+        results=results,
+        ratios=tuple(_ratio(word) for word in _words(ratios)) or None,
+        options=Options(
+            threads=threads or max(1, (os.cpu_count() or 1) // jobs),
+            seed=seed,
+            seconds=seconds,
+            effort=effort,
+        ),
+        axes=axes,
+        references=dict(pairs),
+        jobs=jobs,
+        again=again,
+    )
+    given = {
+        "data": data,
+        "images": images,
+        "arms": arms,
+        "ratios": ratios,
+        "results": results,
+        "reference": " --reference ".join(f"{n}={p.name}" for n, p in pairs) or None,
+        "effort": effort,
+        "seconds": seconds,
+        "jobs": jobs,
+        "threads": threads,
+        "seed": seed,
+        "again": again,
+        "axes": axes,
+    }
+    with _progress(quiet=quiet or as_json) as show:
+        count = run(plan, _command(given), show)
+    if as_json:
+        emit_json({"cells_run": count, "results": str(results)})
+    else:
+        note(f"{count} cells run; results in {results}", quiet=quiet)
+
+
+@bench_app.command("report")
+def report_command(
+    results: ResultsOption = RESULTS,
+    docs: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where benchmark.md and figures/ go.")
+    ] = Path("bench-report"),
+    readme: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.md", help="Also renew the table between its bench markers."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Write nothing; fail where the text is not what the JSON gives.")
+    ] = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Tables and figures out of the results."""
+    from inif.bench.report import write_report
+
+    written = write_report(results, docs, readme, check=check)
+    if as_json:
+        emit_json({"written": [str(path) for path in written]})
+    else:
+        note("\n".join(str(path) for path in written) or "up to date", quiet=quiet)
+
+
+@bench_app.command("arms")
+def arms_command(as_json: JsonFlag = False) -> None:
+    """List the arms, how each is run, and which are missing here."""
+    from inif.bench.arms import ARMS
+
+    if as_json:
+        rows = [
+            {"name": a.name, "title": a.title, "family": a.family, "missing": a.missing()}
+            | {"settings": a.settings}
+            for a in ARMS
+        ]
+        emit_json({"arms": rows})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2))
+    for head in ("arm", "what", "here"):
+        table.add_column(head, overflow="fold")
+    for arm in ARMS:
+        table.add_row(arm.name, arm.title, arm.missing() or "yes", style=None)
+    Console().print(table)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[CellEvent], None] | None]:
+    """A bar on a terminal, lines elsewhere."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    if quiet:
+        yield None
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    begin = time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def update(event: CellEvent) -> None:
+            cell = event.cell
+            text = f"{event.image} {event.arm} {event.ratio:g}×: {cell['status']}"
+            text += f", {decibels(cell['psnr'])}" if "psnr" in cell else f" ({cell['reason']})"
+            left = (time.monotonic() - begin) / event.done * (event.total - event.done)
+            bar.update(
+                task,
+                completed=event.done,
+                total=event.total,
+                description=f"{text}; {format_time(left)} left",
+            )
+            if not console.is_terminal:
+                note(f"{event.done}/{event.total} {text}", quiet=False)
+
+        yield update
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _ratio(text: str) -> float:
+    try:
+        value = float(text.rstrip("x×"))
+    except ValueError:
+        value = 0.0
+    if not 1 < value < 1e6:
+        raise InputError(
+            "this ratio cannot be used", field="--ratios", expected="numbers above 1", got=text
+        )
+    return value
+
+
+def _reference(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not path or not Path(path).exists():
+        raise InputError(
+            "this reference cannot be used",
+            field="--reference",
+            expected="NAME=PATH of an existing image",
+            got=text,
+        )
+    return name, Path(path)
+
+
+def _command(options: Mapping[str, object]) -> str:
+    """The command line for the record; of folders only the last name."""
+    words = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        text = value.name if isinstance(value, Path) else str(value)
+        words.append(f"--{name}" if value is True else f"--{name} {text}")
+    return " ".join(["inif bench run", *words])
