@@ -243,7 +243,7 @@ def test_more_bytes_than_announced_are_not_taken(server, tmp_path):
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a"])
 def test_redirects_leave_the_web_for_nothing(server, tmp_path, target):
     server.location = target
-    with pytest.raises(InputError, match="no web address|not allowed"):
+    with pytest.raises(InputError, match=r"no web address|not allowed"):
         fetch(dataset(server.file()), tmp_path)
     assert names(tmp_path) == []
 
