@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inif.image import Image
     from inif.metrics.report import Evaluation
 
-METHODS = ("auto", "siren")
+METHODS = ("auto", "siren", "hybrid")
 
 
 def compress(
@@ -27,6 +27,7 @@ def compress(
     size: int | None = None,
     psnr: float | None = None,
     method: str = "auto",
+    prior: str | None = None,
     effort: int = 3,
     optimizer: str = "auto",
     axes: str | None = None,
@@ -48,7 +49,10 @@ def compress(
         The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
         target), bytes of the file, or pooled PSNR in dB. None of them: ratio 128.
     method
-        "siren", or "auto" (the same in this release).
+        "siren" (a pure field; "auto" is the same in this release), or "hybrid": a codec's streams,
+        not yet refined by a field.
+    prior
+        The codec of a hybrid, one of `inif.priors.PRIORS`; "av1" where none is named.
     effort
         1 (seconds per MB) to 9 (hours); each step doubles the work.
     optimizer
@@ -85,6 +89,14 @@ def compress(
             expected=" or ".join(METHODS),
             got=method,
         )
+    if prior is not None:
+        from inif.priors import load_prior
+
+        load_prior(prior)
+        if method != "hybrid":
+            raise InputError(
+                "only a hybrid has a prior", field="prior", fix='add method="hybrid"', got=prior
+            )
     if ratio is None and size is None and psnr is None:
         ratio = 128.0
     target = Target(ratio, size, psnr)
@@ -112,7 +124,8 @@ def compress(
     from inif.optim.classic import parse
 
     parse(optimizer)
-    job = Job(checked, target, chosen, "siren", effort, progress)
+    kind = "siren" if method == "auto" else method
+    job = Job(checked, target, chosen, kind, effort, progress, prior or "av1")
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:

@@ -249,7 +249,7 @@ def test_two_sections_without_fault(kit: Any) -> None:
         ({"kind": b"\xd1WTS"}, {}, R.SECTION_KIND),
         ({"kind": b"9WTS"}, {}, R.SECTION_KIND),
         ({}, {"kind": b"\x1b[2J"}, R.SECTION_KIND),
-        ({}, {"kind": b"PRIO"}, R.UNKNOWN_SECTION),
+        ({}, {"kind": b"CORR"}, R.UNKNOWN_SECTION),
         ({"kind": b"Zzzz"}, {}, R.UNKNOWN_SECTION),
         ({"crc": 0}, {}, R.SECTION_CRC),
         ({}, {"crc": U32}, R.SECTION_CRC),

@@ -15,6 +15,7 @@ from inif.container import spec
 from inif.errors import FormatError
 from inif.fields.base import Field, count_weights, load_field
 from inif.fields.siren import Siren
+from inif.priors import PRIORS
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def mesh(axes: Sequence[np.ndarray]) -> np.ndarray:
 
 def test_all_kinds_are_tested() -> None:
     assert {f"{k}/1" for k in KINDS} <= spec.SUPPORTED
-    assert {f.partition("/")[0] for f in spec.SUPPORTED} - {"qweights"} <= KINDS
+    others = {"qweights", "hybrid", *PRIORS}
+    assert {f.partition("/")[0] for f in spec.SUPPORTED} - others <= KINDS
 
 
 def test_json_round_trip(example: Example) -> None:

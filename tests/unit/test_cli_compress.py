@@ -71,8 +71,6 @@ def test_an_inif_is_replaced_and_another_file_is_not(cli: Cli, source: Path) -> 
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        (("--method", "hybrid"), "--method hybrid"),
-        (("--prior", "hevc"), "--prior"),
         (("--guide", "segmentation:mask.tif"), "--guide"),
     ],
 )
@@ -140,7 +138,7 @@ def test_the_options_reach_the_encoder(
         "seed": 3,
     }
     assert seen["axes"] == "ZYX"
-    assert (seen["time_limit"], seen["keep_partial"], seen["method"]) == (9, True, "siren")
+    assert (seen["time_limit"], seen["keep_partial"], seen["method"]) == (9, True, "auto")
     assert seen["out"] == source.with_suffix(".inif")
     assert "ratio" not in seen
     assert "size" not in seen

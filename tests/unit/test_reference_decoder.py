@@ -84,7 +84,7 @@ def agree(data: bytes) -> None:
     ours, theirs = inif.open(data), reference["Decoder"](data)
     shapes = reference["group_shapes"](ours.header)
     for brick in range(len(ours.grid)):
-        quantized, _ = ours.brick_section(brick)
+        quantized, _ = ours.bricks.section(brick)
         steps, groups = reference["read_symbols"](theirs.sections["QWTS", brick], shapes)
         assert steps == [float(qweights.step(quantized.base, k)) for k in quantized.exponents]
         for symbols, group in zip(quantized.symbols, groups, strict=True):
@@ -221,7 +221,7 @@ def test_the_page_s_example_stream_decodes() -> None:
 def test_verify_allows_roundings_and_no_more(counts: int, good: bool) -> None:
     data = hand_made("X", (40,), "uint8", [(10, 30)], width=5, layers=3)
     with inif.open(data) as file:
-        header, (quantized, check) = file.header, file.brick_section(0)
+        header, (quantized, check) = file.header, file.bricks.section(0)
     moved = qweights.Check(check.crc ^ 1, check.mean + counts / 40 / 10)
     report = inif.verify(pack(header, [Section(b"QWTS", qweights.pack(quantized, moved), 0)]))
     assert (report["ok"], report["exact"]) == (good, False)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from inif.axes import AXES
-from inif.bench.geometry import DTYPES, Geometry
+from inif.coding import leb128
 from inif.errors import FormatError
+from inif.frames import DTYPES, Geometry
 
 _ORDERS = ("TZ", "ZT", "TZ~", "ZT~")
 
@@ -22,10 +23,10 @@ def pack(geometry: Geometry, streams: list[bytes]) -> bytes:
     """A file of bitstreams, decodable without any other knowledge than which codec wrote it."""
     head = bytes([len(geometry.axes), DTYPES.index(geometry.dtype), _ORDERS.index(geometry.order)])
     head += bytes(AXES.index(a) for a in geometry.axes)
-    head += b"".join(_leb128(n) for n in geometry.shape)
+    head += b"".join(leb128.write(n) for n in geometry.shape)
     head += np.array(geometry.ranges, geometry.dtype).astype(_little(geometry.dtype)).tobytes()
-    lengths = b"".join(_leb128(len(s)) for s in streams[:-1])  # the last one ends with the file
-    return head + _leb128(len(streams)) + lengths + b"".join(streams)
+    lengths = b"".join(leb128.write(len(s)) for s in streams[:-1])  # the last ends with the file
+    return head + leb128.write(len(streams)) + lengths + b"".join(streams)
 
 
 def unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
@@ -48,16 +49,16 @@ def _unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
     at = 3 + count
     shape = []
     for _ in axes:
-        length, at = _read_leb128(data, at)
+        length, at = leb128.read(data, at)
         shape.append(length)
     channels = shape[axes.index("C")] if "C" in axes else 1
     kind = np.dtype(_little(dtype))
     ranges = np.frombuffer(data, kind, 2 * channels, at).reshape(channels, 2)
     at += ranges.nbytes
-    streams, at = _read_leb128(data, at)
+    streams, at = leb128.read(data, at)
     lengths = []
     for _ in range(streams - 1):
-        length, at = _read_leb128(data, at)
+        length, at = leb128.read(data, at)
         lengths.append(length)
     parts = []
     for length in [*lengths, len(data) - at - sum(lengths)]:
@@ -69,22 +70,3 @@ def _unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
 
 def _little(dtype: str) -> str:
     return np.dtype(dtype).newbyteorder("<").str
-
-
-def _leb128(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        value, low = value >> 7, value & 0x7F
-        out.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(out)
-
-
-def _read_leb128(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at

@@ -74,7 +74,10 @@ def compress(
         float | None, typer.Option(metavar="DB", help="Quality to reach instead, in dB.")
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="auto is siren in this release; hybrid is not built yet.")
+        Method,
+        typer.Option(
+            help="siren: a pure field (auto is the same for now); hybrid: a codec's streams."
+        ),
     ] = Method.AUTO,
     effort: Annotated[
         int, typer.Option(min=1, max=9, help="1 is quickest, 9 is best.")
@@ -83,7 +86,7 @@ def compress(
         str, typer.Option(metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …")
     ] = "auto",
     prior: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Prior of a hybrid (not built yet).")
+        str | None, typer.Option(metavar="NAME", help="Codec of a hybrid: av1 (default), hevc, …")
     ] = None,
     guide: Annotated[
         str | None, typer.Option(metavar="NAME[:opts]", help="Guidance (not built yet).")
@@ -108,7 +111,7 @@ def compress(
 
     A ratio is met exactly: never less, and at most 1 % more.
     """
-    _check_built(method, prior, guide)
+    _check_built(guide)
     target = _target(ratio, size, psnr)
     if time_limit is not None and not time_limit > 0:
         raise InputError(
@@ -128,7 +131,8 @@ def compress(
             read_input(source, axes, series),
             out=out,
             **target,
-            method="siren",
+            method=method.value,
+            prior=prior,
             effort=effort,
             optimizer=optimizer,
             seed=seed,
@@ -164,6 +168,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "psnr_range": lossy.get("psnr_range", file.header.get("range")),
         "max_error": lossy.get("max_error"),
         "bits_per_voxel": 8 * file.file_bytes / file.size,
+        "prior": file.header.get("prior", {}).get("kind"),
         "layers": field.get("layers"),
         "width": field.get("width"),
         "seed": lossy.get("seed"),
@@ -172,16 +177,13 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
     return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
-def _check_built(method: Method, prior: str | None, guide: str | None) -> None:
+def _check_built(guide: str | None) -> None:
     """Name what this release does not have, rather than quietly doing something else."""
-    hybrid = "--method hybrid" if method is Method.HYBRID else None
-    missing = hybrid or (prior and "--prior") or (guide and "--guide")
-    if missing:
+    if guide:
         raise UnsupportedError(
-            f"this release of inif does not have {missing} yet",
-            field=missing.split()[0],
-            expected="--method auto or siren, without --prior and --guide",
-            fix="use --method siren",
+            "this release of inif does not have --guide yet",
+            field="--guide",
+            fix="leave it out",
         )
 
 
@@ -210,7 +212,13 @@ def _show(facts: dict[str, Any]) -> None:
     rows = [
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
         ("quality", f"{decibels(facts['psnr'])} PSNR on the image's own range"),
-        ("field", f"{facts['method']}, {facts['layers']} layers of {facts['width']}"),
+        ("method", _method(facts)),
         ("time", format_time(facts["seconds"])),
     ]
     emit_table(facts["file"], rows)
+
+
+def _method(facts: dict[str, Any]) -> str:
+    if facts["prior"]:
+        return f"{facts['method']}, {facts['prior']}"
+    return f"{facts['method']}, {facts['layers']} layers of {facts['width']}"

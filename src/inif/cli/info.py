@@ -66,6 +66,8 @@ def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
         table.append(("size", sizes))
     bounds = (f"{lo:g} … {hi:g}" for lo, hi in header["range"])
     table.append(("range", "; ".join(bounds)))
+    if "prior" in header:
+        table.append(("prior", ", ".join(f"{k} {v}" for k, v in header["prior"].items())))
     table.append(("field", ", ".join(f"{k} {v}" for k, v in field.items())))
     if lossy.get("psnr") is not None:
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"

@@ -52,10 +52,13 @@ MAX_BRICKS = 1 << 24
 MAX_SAMPLES = 1 << 48
 """Exclusive bound on the product of the shape."""
 
-SUPPORTED = frozenset({"siren/1", "qweights/1"})
+SUPPORTED = frozenset(
+    {"siren/1", "qweights/1", "hybrid/1"}
+    | {f"{c}/1" for c in ("av1", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
+)
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX"})
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO"})
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

@@ -58,6 +58,9 @@ def validate_header(
     check.brick(header, shape)
     field = check.mapping(header, "field")
     check.that(bool(_text(field.get("kind"))), "field.kind", "a name", field.get("kind"))
+    if "prior" in header:
+        kind = check.mapping(header, "prior").get("kind")
+        check.that(bool(_text(kind)), "prior.kind", "a name", kind)
     if "meta" in header:
         check.meta(check.mapping(header, "meta"), 1 if channels is None else channels)
     if "lossy" in header:

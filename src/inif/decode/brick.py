@@ -9,7 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.axes import coordinates
-from inif.fields.base import Field
+from inif.bricks import BrickGrid
+from inif.coding import qweights
+from inif.container.reader import Container
+from inif.errors import FormatError
+from inif.fields.base import Field, load_field
 
 _SLAB = 1 << 21
 
@@ -74,6 +78,11 @@ class BrickDecoder:
     intensities: Intensities
     as_outputs: bool
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the brick takes."""
+        return sum(w.nbytes for w in self.weights)
+
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
         shape = tuple(len(i) for i in local)
@@ -125,3 +134,48 @@ class BrickDecoder:
             return np.asarray(np.moveaxis(out.reshape(len(channel), *rest), 0, c))
         spread = channel.reshape([-1 if i == c else 1 for i in range(len(shape))])
         return self.intensities.samples(values.reshape(shape), spread)
+
+
+class FieldBricks:
+    """The bricks of a pure field: each a network of its own."""
+
+    def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
+        header = container.header
+        self._container, self._grid, self._intensities = container, grid, intensities
+        self._axes: str = header["axes"]
+        self._c = self._axes.find("C")
+        channels = grid.shape[self._c] if self._c >= 0 else 0
+        inputs = len(self._axes.replace("C", ""))
+        self.field = load_field(header["field"], inputs, channels, file=container.name)
+        self._as_outputs = header["field"].get("channels") != "coordinate"
+        if self._c >= 0 and self._as_outputs and grid.counts[self._c] > 1:
+            raise FormatError(
+                "bricks cut the channel axis of a field whose outputs are the channels",
+                file=container.name,
+                field="brick",
+                expected=f"{channels} along C",
+                got=grid.brick[self._c],
+            )
+
+    def section(self, brick: int) -> tuple[qweights.QuantizedWeights, qweights.Check]:
+        """One brick's quantised weights and the encoder's check of its decode."""
+        name = self._container.name
+        data = self._container.read(self._container.require(qweights.KIND, brick))
+        return qweights.unpack(data, self.field.group_shapes, file=name, brick=brick)
+
+    def check(self, brick: int) -> qweights.Check:
+        """The encoder's check of a brick's decode."""
+        return self.section(brick)[1]
+
+    def open(self, brick: int) -> BrickDecoder:
+        """A brick ready to be evaluated."""
+        start = self._grid.origin(brick)[self._c] if self._c >= 0 else 0
+        return BrickDecoder(
+            self.field,
+            self.section(brick)[0].weights(),
+            self._axes,
+            self._grid.extent(brick),
+            start,
+            self._intensities,
+            self._as_outputs,
+        )

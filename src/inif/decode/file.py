@@ -9,21 +9,50 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from inif.axes import Selection, preview_selection, select, select_named
 from inif.bricks import BrickGrid
-from inif.coding import qweights
+from inif.coding.qweights import Check
 from inif.container.reader import Container, open_container
-from inif.decode.brick import BrickDecoder, Intensities
+from inif.decode.brick import FieldBricks, Intensities
+from inif.decode.hybrid import HybridBricks
 from inif.errors import FormatError, SelectionError
-from inif.fields.base import load_field
 from inif.image import Image, Metadata
 
 _CACHE_BYTES = 256 << 20
 MAX_OME_BYTES = 16 << 20
+
+
+class Brick(Protocol):
+    """A brick ready to be evaluated."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        ...
+
+    def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
+        """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
+        ...
+
+    def points(self, local: np.ndarray) -> np.ndarray:
+        """Outputs in [-1, 1] at (N, D) local positions: (N,) float32."""
+        ...
+
+
+class Bricks(Protocol):
+    """What a kind of file makes its bricks from."""
+
+    def open(self, brick: int) -> Brick:
+        """A brick ready to be evaluated."""
+        ...
+
+    def check(self, brick: int) -> Check:
+        """The encoder's check of a brick's decode."""
+        ...
 
 
 class File:
@@ -41,23 +70,12 @@ class File:
         self.shape: tuple[int, ...] = tuple(header["shape"])
         self.dtype: np.dtype[Any] = np.dtype(header["dtype"])
         self.grid = BrickGrid(self.shape, tuple(header.get("brick", header["shape"])))
-        c = self.axes.find("C")
-        channels = self.shape[c] if c >= 0 else 0
-        self.field = load_field(
-            header["field"], len(self.axes.replace("C", "")), channels, file=container.name
-        )
-        self._as_outputs = header["field"].get("channels") != "coordinate"
-        if c >= 0 and self._as_outputs and self.grid.counts[c] > 1:
-            raise FormatError(
-                "bricks cut the channel axis of a field whose outputs are the channels",
-                file=container.name,
-                field="brick",
-                expected=f"{channels} along C",
-                got=self.grid.brick[c],
-            )
         self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
         self.meta = Metadata.from_json(header.get("meta") or {})
-        self._bricks: OrderedDict[int, BrickDecoder] = OrderedDict()
+        self.bricks: Bricks = (HybridBricks if "prior" in header else FieldBricks)(
+            container, self.grid, self.intensities
+        )
+        self._open: OrderedDict[int, Brick] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -269,11 +287,6 @@ class File:
     ) -> None:
         self.close()
 
-    def brick_section(self, brick: int) -> tuple[qweights.QuantizedWeights, qweights.Check]:
-        """One brick's quantised weights and the encoder's check of its decode."""
-        data = self.container.read(self.container.require(qweights.KIND, brick))
-        return qweights.unpack(data, self.field.group_shapes, file=self.name, brick=brick)
-
     def _full_meta(self) -> Metadata:
         """The metadata with the source's OME-XML, where the file keeps it."""
         entry = self.container.find(b"OMEX")
@@ -281,25 +294,13 @@ class File:
             return self.meta
         return replace(self.meta, ome_xml=_inflate(self.container.read(entry), self.name))
 
-    def _brick(self, brick: int) -> BrickDecoder:
-        if brick in self._bricks:
-            self._bricks.move_to_end(brick)
-            return self._bricks[brick]
-        quantized, _ = self.brick_section(brick)
-        c = self.axes.find("C")
-        decoder = BrickDecoder(
-            self.field,
-            quantized.weights(),
-            self.axes,
-            self.grid.extent(brick),
-            self.grid.origin(brick)[c] if c >= 0 else 0,
-            self.intensities,
-            self._as_outputs,
-        )
-        self._bricks[brick] = decoder
-        size = sum(w.nbytes for w in decoder.weights)
-        while len(self._bricks) > max(1, _CACHE_BYTES // max(size, 1)):
-            self._bricks.popitem(last=False)
+    def _brick(self, brick: int) -> Brick:
+        if brick in self._open:
+            self._open.move_to_end(brick)
+            return self._open[brick]
+        decoder = self._open[brick] = self.bricks.open(brick)
+        while len(self._open) > max(1, _CACHE_BYTES // max(decoder.nbytes, 1)):
+            self._open.popitem(last=False)
         return decoder
 
     def _outputs(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray | int]:

@@ -65,7 +65,7 @@ def _check_brick(file: File, brick: int) -> tuple[bool, float, float]:
     Besides the tolerance, two samples per channel may fall on the other side of a rounding: in a
     brick of a few samples, or of a few counts, that alone can exceed it.
     """
-    _, check = file.brick_section(brick)
+    check = file.bricks.check(brick)
     c = file.axes.find("C")
     start = file.grid.origin(brick)[c] if c >= 0 else 0
     samples = file.brick_samples(brick)

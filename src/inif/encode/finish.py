@@ -13,12 +13,12 @@ from inif.config import ProgressEvent
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder, Intensities
-from inif.decode.check import check_of
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
-from inif.encode.fit import FitResult, psnr_of
+from inif.encode.fit import FitResult
 from inif.encode.job import Job
 from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
+from inif.encode.tally import Tally
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 from inif.image import Image
@@ -65,7 +65,7 @@ def finish(
             seconds = time.monotonic() - begun
             job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
         sections, facts = _decode_all(job.image, plan, quantized, intensities)
-        data = _with_record(header, [*extra, *sections], facts, budget)
+        data = with_record(header, [*extra, *sections], facts, budget)
         if len(data) > budget:
             room -= len(data) - budget
             continue
@@ -103,7 +103,7 @@ def constant(
     return data
 
 
-def _with_record(
+def with_record(
     header: dict[str, Any], sections: list[Section], facts: dict[str, Any], budget: int
 ) -> bytes:
     """The file, its PSNR given to as many digits as bring it into the window.
@@ -130,8 +130,7 @@ def _decode_all(
 ) -> tuple[list[Section], dict[str, Any]]:
     """Decode as every reader will; sections with their checks, and the errors for the record."""
     c = image.channel_axis
-    squares = np.zeros(image.n_channels)
-    worst = 0.0
+    tally = Tally(image, intensities)
     sections = []
     for b, weights in enumerate(quantized):
         start = plan.grid.origin(b)[c] if c is not None else 0
@@ -139,22 +138,6 @@ def _decode_all(
         decoder = BrickDecoder(
             plan.field, weights.weights(), image.axes, extent, start, intensities, plan.as_outputs
         )
-        decoded = decoder.grid([np.arange(n) for n in extent])
-        original = image.data[plan.grid.slices(b)]
-        check = check_of(decoded, c, start, intensities)
+        check = tally.add(decoder.grid([np.arange(n) for n in extent]), plan.grid, b)
         sections.append(Section(qweights.KIND, qweights.pack(weights, check), b))
-        for i in range(extent[c] if c is not None else 1):
-            pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
-            got, wanted = decoded[pick], original[pick]
-            for g, w in zip(np.atleast_2d(got), np.atleast_2d(wanted), strict=True):
-                difference = g.astype(np.float64) - w
-                squares[start + i] += float(np.vdot(difference, difference))
-                worst = max(worst, float(np.abs(difference).max()))
-    span = np.diff(intensities.ranges, axis=1)[:, 0]
-    per_channel = image.data.size / image.n_channels
-    error = float((squares / np.where(span > 0, span, 1) ** 2).mean() / per_channel)
-    facts = {
-        "psnr": psnr_of(4 * error) if worst else None,
-        "max_error": float(f"{worst:.8g}") if image.data.dtype.kind == "f" else int(worst),
-    }
-    return sections, facts
+    return sections, tally.facts

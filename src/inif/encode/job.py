@@ -40,11 +40,13 @@ class Job:
     settings
         Of the fit.
     method
-        "siren".
+        "siren" or "hybrid".
     effort
         For the record.
     progress
         Called as the work goes on, or None.
+    prior
+        The codec of a hybrid.
     """
 
     image: Image
@@ -53,6 +55,7 @@ class Job:
     method: str = "siren"
     effort: int | None = None
     progress: Progress | None = None
+    prior: str = "av1"
 
     @cached_property
     def intensities(self) -> Intensities:

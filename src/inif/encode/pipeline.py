@@ -36,11 +36,16 @@ def encode(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results.
     """
+    varied = bool(np.diff(job.intensities.ranges, axis=1).any())
+    if job.method == "hybrid" and varied:
+        from inif.encode.hybrid import encode_hybrid
+
+        return encode_hybrid(job, budget, job.prior)
     job = replace(job, settings=_within_time(job, budget))
     header = draft_header(job)
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
-    if not np.diff(job.intensities.ranges, axis=1).any():
+    if not varied:
         return constant(job, header, extra, budget)
     plan = _choose_channels(job, budget, overhead)
     header |= {"field": plan.field.to_json()}

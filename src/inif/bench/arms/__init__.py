@@ -8,7 +8,7 @@ from inif.bench.arms.base import Arm, CodecArm, Encoded, Options, Session
 from inif.bench.arms.jpeg2000 import Jpeg2000
 from inif.bench.arms.lossless import Blosc2
 from inif.bench.arms.own import InifArm
-from inif.bench.arms.planes import Avif, Htj2k, JpegXl, Planes
+from inif.bench.arms.planes import Avif, Htj2k, JpegXl
 from inif.bench.arms.published import PublishedField
 from inif.bench.arms.video import X265, PublishedX265, SvtAv1
 from inif.bench.arms.volumes import Sperr, Sz3, Zfp
@@ -23,10 +23,10 @@ ARMS: tuple[Arm, ...] = (
         trial=X265("slow"),
     ),
     CodecArm("av1", "AV1 (SVT-AV1 preset 4)", SvtAv1()),
-    CodecArm("jpegxl", "JPEG XL, plane by plane", Planes(JpegXl(), "JPEGXL")),
-    CodecArm("avif", "AVIF (libaom), plane by plane", Planes(Avif(), "AVIF")),
+    CodecArm("jpegxl", "JPEG XL, plane by plane", JpegXl()),
+    CodecArm("avif", "AVIF (libaom), plane by plane", Avif()),
     CodecArm("jpeg2000", "JPEG 2000, plane by plane", Jpeg2000()),
-    CodecArm("htj2k", "HTJ2K, plane by plane", Planes(Htj2k(), "HTJ2K")),
+    CodecArm("htj2k", "HTJ2K, plane by plane", Htj2k()),
     CodecArm("sperr", "SPERR, 3-D", Sperr()),
     CodecArm("zfp", "ZFP, up to 4-D", Zfp()),
     CodecArm("sz3", "SZ3, up to 4-D", Sz3()),

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inif.bench.geometry import Geometry, check_planes, orders
 from inif.bench.payload import pack, unpack
-from inif.bench.search import MOST, Found, Knob, Search
+from inif.encode.search import MOST, Found, Search
+from inif.frames import Geometry, check_planes, orders
 from inif.image import Image
 from inif.metrics.fidelity import Ranges, fidelity
+from inif.priors.knob import Knob
 
 Variant = dict[str, Any]
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from inif.bench.arms.allocation import PartCurve
 from inif.bench.arms.base import Codec, Frames, Variant
-from inif.bench.arms.planes import channels_of, missing_codec
-from inif.bench.geometry import Geometry
-from inif.bench.search import Knob
+from inif.bench.arms.planes import channels_of, pictures_of, planes_of
+from inif.frames import Geometry
+from inif.priors import load_prior
+from inif.priors.knob import Knob
 
-_BITS = 16
+_PRIOR = load_prior("jpeg2000")
 _TARGETS = tuple(float(v) for v in range(14, 63, 3))
 
 
@@ -47,7 +48,7 @@ class Jpeg2000(Codec):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return missing_codec("JPEG2K")
+        return _PRIOR.missing()
 
     def knob(self, geometry: Geometry) -> Knob:
         """Squared error over the range that one byte more must save."""
@@ -59,42 +60,24 @@ class Jpeg2000(Codec):
             self,
             curves=tuple(
                 PartCurve.measure(_TARGETS, partial(_measured, picture, frames.threads))
-                for picture in _pictures(frames)
+                for picture in planes_of(frames, _PRIOR.bits)
             ),
         )
 
     def encode(self, frames: Frames, value: float, variant: Variant) -> list[bytes]:
         """One stream per plane, channel by channel."""
         return [
-            _encode(picture, curve.at_slope(value), frames.threads)
-            for picture, curve in zip(_pictures(frames), self.curves, strict=True)
+            _PRIOR.encode(picture, curve.at_slope(value), frames.threads)
+            for picture, curve in zip(planes_of(frames, _PRIOR.bits), self.curves, strict=True)
         ]
 
     def decode(self, streams: list[bytes], geometry: Geometry, threads: int) -> list[np.ndarray]:
         """Each channel's frames in counts."""
-        return channels_of([_decode(s, threads) for s in streams], geometry, _BITS)
-
-
-def _pictures(frames: Frames) -> list[np.ndarray]:
-    return [picture for levels in frames.levels(_BITS) for picture in levels]
+        return channels_of(pictures_of(_PRIOR, streams, geometry, threads), geometry, _PRIOR.bits)
 
 
 def _measured(picture: np.ndarray, threads: int, target: float) -> tuple[int, float]:
-    data = _encode(picture, target, threads)
-    error = (_decode(data, threads).astype(np.float64) - picture) / ((1 << _BITS) - 1)
+    data = _PRIOR.encode(picture, target, threads)
+    decoded = _PRIOR.decode(data, (1, *picture.shape[1:]), threads)
+    error = (decoded.astype(np.float64) - picture) / _PRIOR.peak
     return len(data), float(np.square(error).sum())
-
-
-def _encode(picture: np.ndarray, target: float, threads: int) -> bytes:
-    import imagecodecs
-
-    encode: Any = imagecodecs.jpeg2k_encode  # its stub knows whole levels only
-    return bytes(
-        encode(picture, level=target, codecformat="j2k", reversible=False, numthreads=threads)
-    )
-
-
-def _decode(data: bytes, threads: int) -> np.ndarray:
-    import imagecodecs
-
-    return np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=threads))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from inif.bench.arms.base import Encoded, Options, Session
-from inif.bench.arms.planes import missing_codec
-from inif.bench.geometry import Geometry
 from inif.bench.payload import pack, unpack
+from inif.frames import Geometry
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
+from inif.priors.libraries import missing_imagecodec
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Blosc2:
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return missing_codec("BLOSC2")
+        return missing_imagecodec("BLOSC2")
 
     def start(self, image: Image, ranges: Ranges, options: Options) -> Session:
         """Begin work on an image."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.bench.arms.base import Encoded, Options, Session
-from inif.bench.geometry import Geometry
 from inif.bench.payload import pack, unpack
 from inif.bricks import plan
 from inif.config import FitSettings
@@ -24,6 +23,7 @@ from inif.decode.brick import BrickDecoder, Intensities
 from inif.errors import FormatError
 from inif.fields.base import count_weights
 from inif.fields.siren import Siren
+from inif.frames import Geometry
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
 

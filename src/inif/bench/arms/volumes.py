@@ -14,9 +14,11 @@ import numpy as np
 
 from inif.bench.arms.allocation import PartCurve
 from inif.bench.arms.base import Codec, Frames, Variant
-from inif.bench.arms.planes import missing_codec
-from inif.bench.geometry import Geometry
-from inif.bench.search import Knob
+from inif.frames import Geometry
+from inif.priors import load_prior
+from inif.priors.knob import Knob
+from inif.priors.libraries import missing_imagecodec
+from inif.priors.sperr import decode_array, encode_array
 
 _RATES = tuple(2.0**e for e in range(-9, 4))
 
@@ -76,12 +78,13 @@ class Sperr(_Volume):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return missing_codec("SPERR")
+        return load_prior("sperr").missing()
 
     def knob(self, geometry: Geometry) -> Knob:
         """One channel: bits per pixel, which SPERR meets exactly; several: the slope for all."""
-        if geometry.sizes[0] == 1:
-            return Knob("bpp", coarse=2e-3, fine=16.0, step=0.003, start=0.125, log=True)
+        channels, t, z, _, _ = geometry.sizes
+        if channels == 1:
+            return load_prior("sperr").knob(t * z)
         return Knob("slope", coarse=1e5, fine=1e-7, step=0.02, start=0.3, log=True)
 
     def prepared(self, frames: Frames) -> Sperr:
@@ -113,19 +116,11 @@ class Sperr(_Volume):
 
     def one(self, array: np.ndarray, value: float, threads: int) -> bytes:
         """Compress one channel at some bits per pixel."""
-        import imagecodecs
-
-        compress: Any = imagecodecs.sperr_encode
-        whole = (*(1,) * (3 - array.ndim), *array.shape)
-        return bytes(compress(array, value, "bpp", chunks=whole, numthreads=threads))
+        return encode_array(array, value, threads)
 
     def back(self, data: bytes, shape: tuple[int, ...], threads: int) -> np.ndarray:
         """Decode one channel."""
-        import imagecodecs
-
-        return np.asarray(
-            imagecodecs.sperr_decode(data, shape=shape, dtype=np.float32, numthreads=threads)
-        )
+        return decode_array(data, shape, threads)
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ class Zfp(_FourD):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return missing_codec("ZFP")
+        return missing_imagecodec("ZFP")
 
     def knob(self, geometry: Geometry) -> Knob:
         """Absolute tolerance over the range."""
@@ -202,7 +197,7 @@ class Sz3(_FourD):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return missing_codec("SZ3")
+        return missing_imagecodec("SZ3")
 
     def knob(self, geometry: Geometry) -> Knob:
         """Absolute error bound over the range."""

@@ -15,6 +15,7 @@ from inif.metrics.fidelity import scale_of
 
 CANON = "CTZYX"
 DTYPES = ("uint8", "uint16", "int16", "float32")
+ORDERS = ("TZ", "ZT", "TZ~", "ZT~")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Geometry:
         """Frames of each channel: a list of (T·Z, Y, X) arrays in `order`."""
         letters = [a for a in CANON if a in self.axes]
         moved = data.transpose([self.axes.index(a) for a in letters]).reshape(self.sizes)
-        return [_arranged(channel, self.order) for channel in moved]
+        return [arranged(channel, self.order) for channel in moved]
 
     def image(self, stacks: list[np.ndarray]) -> np.ndarray:
         """The inverse of `stacks`: an array in the image's own axes."""
         _, t, z, _, _ = self.sizes
-        channels = [_restored(stack, t, z, self.order) for stack in stacks]
+        channels = [restored(stack, t, z, self.order) for stack in stacks]
         letters = [a for a in CANON if a in self.axes]
         canon = np.stack(channels).reshape([self.shape[self.axes.index(a)] for a in letters])
         return np.ascontiguousarray(canon.transpose([letters.index(a) for a in self.axes]))
@@ -92,7 +93,7 @@ def orders(axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     """
     size = dict(zip(axes, shape, strict=True))
     if size.get("T", 1) > 1 and size.get("Z", 1) > 1:
-        return ("TZ", "ZT", "TZ~", "ZT~")
+        return ORDERS
     return ("TZ",)
 
 
@@ -110,7 +111,7 @@ def check_planes(axes: str) -> None:
         )
 
 
-def _arranged(volume: np.ndarray, order: str) -> np.ndarray:
+def arranged(volume: np.ndarray, order: str) -> np.ndarray:
     """(T, Z, Y, X) → (T·Z, Y, X)."""
     outer = volume if order.startswith("TZ") else volume.swapaxes(0, 1)
     if order.endswith("~"):
@@ -119,7 +120,7 @@ def _arranged(volume: np.ndarray, order: str) -> np.ndarray:
     return np.ascontiguousarray(outer).reshape(-1, *volume.shape[2:])
 
 
-def _restored(stack: np.ndarray, t: int, z: int, order: str) -> np.ndarray:
+def restored(stack: np.ndarray, t: int, z: int, order: str) -> np.ndarray:
     """(T·Z, Y, X) → (T, Z, Y, X)."""
     first, second = (t, z) if order.startswith("TZ") else (z, t)
     outer = stack.reshape(first, second, *stack.shape[1:])

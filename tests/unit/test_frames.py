@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inif.bench.geometry import Geometry, check_planes, orders
 from inif.bench.payload import pack, unpack
 from inif.errors import FormatError, InputError
+from inif.frames import Geometry, check_planes, orders
 from inif.metrics.fidelity import channel_ranges
 
 AXES = ("YX", "XY", "ZYX", "CYX", "YXC", "TZCYX", "ZTYX", "TYX", "CZTYX")

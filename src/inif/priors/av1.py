@@ -1,0 +1,110 @@
+"""AV1 by SVT-AV1: 10 bits, 4:2:0 with constant chroma (the encoder has no monochrome).
+
+Tuned for PSNR, because that is what the field starts from. Decoded by dav1d.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from inif.priors import obu, pyav
+from inif.priors.base import Damaged, Prior, Shape, Task
+from inif.priors.knob import Knob
+from inif.priors.libraries import missing_av
+
+_RATE = Fraction(25, 1)
+_LEAST = (64, 64)
+_PIXELS = "yuv420p10le"
+
+
+@dataclass(frozen=True)
+class Av1(Prior):
+    """AV1; one stream of OBUs per block.
+
+    Attributes
+    ----------
+    preset
+        SVT-AV1's, 0 (slow) to 13.
+    """
+
+    preset: int = 4
+
+    kind = "av1"
+    title = "AV1"
+    bits = 10
+    suffix = ".obu"
+    package = "av"
+    _microseconds = (0.2, 0.01)
+
+    def missing(self, task: Task = "encode") -> str | None:
+        """Why it cannot run here, or None."""
+        return missing_av("libsvtav1", "w") if task == "encode" else missing_av("libdav1d", "r")
+
+    def knob(self, frames: int) -> Knob:
+        """SVT-AV1 takes quarters of a CRF through its own parameters."""
+        return Knob("crf", coarse=70.0, fine=1.0, step=0.25, start=38.0)
+
+    def _encode(
+        self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
+    ) -> bytes:
+        import av
+
+        os.environ["SVT_LOG"] = "1"  # the encoder prints to stderr, and asks only here
+        tools = {"tune": 1, "scm": 0, "enable-tf": 0, **settings, "lp": threads, "crf": quality}
+        frames = pyav.padded(levels, _LEAST)
+        target = io.BytesIO()
+        with av.open(target, "w", format="obu") as container:
+            stream: Any = container.add_stream("libsvtav1", rate=_RATE)
+            stream.height, stream.width = frames.shape[1:]
+            stream.pix_fmt = _PIXELS
+            stream.options = {
+                "preset": str(self.preset),
+                "crf": str(max(1, min(63, round(quality)))),
+                "svtav1-params": ":".join(f"{k}={v}" for k, v in tools.items()),
+            }
+            for number, frame in enumerate(frames):
+                picture = av.VideoFrame(stream.width, stream.height, _PIXELS)
+                _fill(picture, frame)
+                picture.pts = number
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+        return target.getvalue()
+
+    def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
+        full = pyav.padded_sides(shape[1:], _LEAST)
+        packets = _temporal_units(data, shape[0], full)
+        return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
+
+
+def _temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:
+    """The stream cut at its temporal delimiters, after a look at all that it declares."""
+    starts, coded, sequences = [], 0, 0
+    for kind, start, payload in obu.units(data):
+        if kind == obu.DELIMITER:
+            starts.append(start)
+        elif kind == obu.SEQUENCE:
+            obu.check_sequence(payload, sides)
+            sequences += 1
+        elif kind in (obu.FRAME, obu.FRAME_HEADER):
+            coded += 1
+    if len(starts) != frames or starts[0] != 0 or not sequences:
+        raise Damaged(f"{len(starts)} temporal units", f"{frames} temporal units")
+    if coded > 2 * frames:  # one to show each frame, and hidden ones for reference
+        raise Damaged(f"{coded} coded frames", f"at most {2 * frames}")
+    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def _fill(picture: Any, luma: np.ndarray) -> None:
+    """Write luma, and grey into both chroma planes."""
+    for index, plane in enumerate(picture.planes):
+        rows = np.full((plane.height, plane.line_size // 2), 512, np.uint16)
+        if index == 0:
+            rows[:, : luma.shape[1]] = luma
+        plane.update(rows.tobytes())

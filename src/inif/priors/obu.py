@@ -1,0 +1,69 @@
+"""The little of AV1's syntax that has to be read before a decoder may: units, and frame sizes.
+
+Source: AV1 Bitstream & Decoding Process Specification, sections 5.3 to 5.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inif.coding import leb128
+from inif.priors.base import Damaged
+from inif.priors.bits import Bits
+
+SEQUENCE, DELIMITER, FRAME_HEADER, FRAME = 1, 2, 3, 6
+_KNOWN = {SEQUENCE, DELIMITER, FRAME_HEADER, 4, 5, FRAME, 7, 15}
+
+
+def units(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Every unit's kind, offset and payload.
+
+    Raises
+    ------
+    Damaged
+        The data are not a row of whole units that say how long they are.
+    """
+    at = 0
+    while at < len(data):
+        start, head = at, data[at]
+        kind = head >> 3 & 15
+        if head & 0x80 or not head & 2 or kind not in _KNOWN:
+            raise Damaged(f"a unit that begins with {head:#04x}", "AV1 units with their lengths")
+        try:
+            length, at = leb128.read(data, at + (2 if head & 4 else 1))
+        except ValueError as error:
+            raise Damaged(error) from None
+        if length > len(data) - at:
+            raise Damaged(f"a unit of {length} bytes, {len(data) - at} left")
+        yield kind, start, data[at : at + length]
+        at += length
+
+
+def check_sequence(payload: bytes, sides: tuple[int, int]) -> None:
+    """Refuse a sequence header for frames of other sides than these (height, width).
+
+    No frame may be larger than its sequence header says.
+
+    Raises
+    ------
+    Damaged
+        Other sides, or a header that cannot be read.
+    """
+    bits = Bits(payload, "big")
+    bits.take(4)  # profile, still picture
+    if bits.take(1):  # reduced header of a still picture
+        bits.take(5)
+    else:
+        if bits.take(1):
+            raise Damaged("timing information in the sequence header")
+        delays = bits.take(1)
+        for _ in range(bits.take(5) + 1):
+            bits.take(12)
+            if bits.take(5) > 7:
+                bits.take(1)
+            if delays and bits.take(1):
+                bits.take(4)
+    widths, heights = bits.take(4) + 1, bits.take(4) + 1
+    width, height = bits.take(widths) + 1, bits.take(heights) + 1
+    if (height, width) != sides:
+        raise Damaged(f"frames of {(height, width)}", f"frames of {sides}")

@@ -1,0 +1,184 @@
+"""Hybrid files: a codec's streams with the promises of every other file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import inif
+from inif.bricks import BrickGrid
+from inif.coding.qweights import Check
+from inif.container.reader import open_container
+from inif.container.writer import Section, pack
+from inif.decode.hybrid import KIND, BrickData, PriorSpec
+from inif.encode import hybrid
+from inif.errors import BudgetError, FormatError, InputError
+
+pytest.importorskip("av")
+
+SHAPES = {
+    "YX": (70, 90),
+    "ZYX": (6, 48, 50),
+    "CYX": (3, 48, 50),
+    "YXC": (40, 50, 2),
+    "TZYX": (4, 5, 40, 44),
+    "TZCYX": (3, 3, 2, 40, 44),
+}
+
+
+def picture(axes: str, dtype: str = "uint16") -> np.ndarray:
+    """A smooth image with some noise, in the range of its dtype."""
+    rng = np.random.default_rng(0)
+    shape = SHAPES[axes]
+    grids = np.meshgrid(*(np.linspace(0, 3, n) for n in shape), indexing="ij")
+    clean = np.sin(sum((i + 1.3) * g for i, g in enumerate(grids)))
+    noisy = clean + 0.05 * rng.standard_normal(shape)
+    scaled = (noisy - noisy.min()) / np.ptp(noisy)
+    if dtype == "float32":
+        return (5 * scaled - 3).astype(np.float32)
+    return np.rint(scaled * (200 if dtype == "uint8" else 3000) + 7).astype(dtype)
+
+
+def compressed(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
+    options = {"size": 1500, "effort": 1, "method": "hybrid", **options}
+    return inif.compress(picture(axes, dtype), axes=axes, **options)
+
+
+@pytest.mark.parametrize("axes", SHAPES)
+def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
+    original, file = picture(axes), compressed(axes)
+    assert 1500 / 1.01 <= file.file_bytes <= 1500
+    whole = np.asarray(file)
+    assert whole.shape == original.shape
+    assert whole.dtype == original.dtype
+    report = inif.evaluate(inif.api.as_image(original, axes), file)
+    assert report.to_json()["psnr"]["pooled"] > 20
+    middle = tuple(slice(n // 3, n // 2 + 1) for n in original.shape)
+    np.testing.assert_array_equal(file[middle], whole[middle])
+    np.testing.assert_array_equal(file[..., ::3], whole[..., ::3])
+    np.testing.assert_array_equal(file[..., ::-1], whole[..., ::-1])
+    where = np.argwhere(np.ones(original.shape, bool))[::37]
+    values = file.points(where)
+    np.testing.assert_array_equal(np.rint(values).astype(whole.dtype), whole[tuple(where.T)])
+    assert inif.verify(file.to_bytes())["exact"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_every_dtype(dtype: str) -> None:
+    original, file = picture("ZYX", dtype), compressed("ZYX", dtype)
+    error = np.abs(np.asarray(file).astype(np.float64) - original).max()
+    assert error < 0.5 * np.ptp(original.astype(np.float64))
+
+
+@pytest.mark.parametrize("kind", ["hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr"])
+def test_every_prior(kind: str) -> None:
+    file = compressed("ZYX", size=4000, prior=kind)
+    assert file.header["prior"]["kind"] == kind
+    assert 4000 / 1.01 <= file.file_bytes <= 4000
+
+
+def test_positions_between_samples_are_linear() -> None:
+    file = compressed("ZYX")
+    ends = file.points([[2, 10, 20], [3, 10, 20]])
+    middle = file.points([[2.25, 10, 20]])
+    np.testing.assert_allclose(middle[0], 0.75 * ends[0] + 0.25 * ends[1], rtol=1e-5)
+
+
+def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hybrid, "_LEVEL_SAMPLES", 3 * 48 * 50)
+    file = compressed("ZYX", size=2500)
+    assert file.grid.counts == (2, 1, 1)
+    first = file[0]
+    assert list(file._open) == [0]
+    np.testing.assert_array_equal(np.asarray(file)[0], first)
+    assert inif.verify(file.to_bytes())["ok"]
+
+
+def test_channels_lie_apart_in_large_budgets() -> None:
+    assert hybrid.hybrid_grid("CYX", (3, 99, 99), 1000).counts == (1, 1, 1)
+    assert hybrid.hybrid_grid("CYX", (3, 99, 99), 1 << 20).counts == (3, 1, 1)
+    large = hybrid.hybrid_grid("TZYX", (100, 100, 6000, 6000), 1 << 20)
+    assert large.brick[2:] == (3000, 3000)
+    assert np.prod(large.brick) <= 1 << 25
+
+
+def test_the_same_job_gives_the_same_bytes() -> None:
+    assert compressed("TZYX").to_bytes() == compressed("TZYX").to_bytes()
+
+
+def test_a_quality_as_the_target() -> None:
+    file = compressed("ZYX", size=None, psnr=30.0)
+    assert file.header["lossy"]["psnr"] >= 30
+
+
+def test_a_constant_image_is_exact() -> None:
+    file = inif.compress(np.full((40, 40), 7, np.uint8), axes="YX", size=900, method="hybrid")
+    assert np.all(np.asarray(file) == 7)
+
+
+def test_what_cannot_be_done_is_said() -> None:
+    with pytest.raises(BudgetError, match="siren"):
+        compressed("ZYX", size=300)
+    with pytest.raises(BudgetError, match="largest possible ratio"):
+        compressed("ZYX", size=420)
+    with pytest.raises(InputError, match="Y and X"):
+        inif.compress(np.arange(99.0, dtype="f4"), axes="X", size=900, method="hybrid")
+
+
+def rewritten(file: inif.File, data: bytes | None = None, **changes: Any) -> bytes:
+    """The file with other header fields, or another PRIO section."""
+    with open_container(file.to_bytes()) as container:
+        section = container.read(container.require(KIND, 0)) if data is None else data
+        return pack(container.header | changes, [Section(KIND, section, 0)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"prior": {"kind": "vvc"}}, "prior.kind"),
+        ({"prior": {"kind": "av1", "order": "ZZ"}}, "prior.order"),
+        ({"shape": [1 << 15, 1 << 15, 1 << 15]}, "brick"),
+        ({"shape": [6, 48, 50], "axes": "TZC", "range": [[0, 9]] * 50}, "axes"),
+    ],
+)
+def test_headers_that_are_refused(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        inif.open(rewritten(compressed("ZYX"), **changes))
+    assert field in str(caught.value.field)
+
+
+def test_sections_that_are_refused() -> None:
+    file = compressed("ZYX")
+    good = file.bricks.section(0)  # type: ignore[attr-defined]
+    whole = good.pack()
+    bad = {
+        "short": whole[:5],
+        "no length": whole[:8],
+        "cut": whole[: len(whole) // 2],
+        "empty stream": BrickData((b"",), good.check).pack(),
+        "other stream": BrickData((b"hello" * 20,), good.check).pack(),
+    }
+    for name, data in bad.items():
+        with pytest.raises(FormatError, match="PRIO"):
+            print(name, np.asarray(inif.open(rewritten(file, data))).shape)
+
+
+def test_section_round_trip() -> None:
+    data = BrickData((b"abc", b"", b"x" * 300), Check(7, 0.5), b"\0\0")
+    assert BrickData.unpack(data.pack(), 3, file="f", brick=0) == data
+    assert PriorSpec.from_json(PriorSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
+    assert len(BrickGrid((4, 4), (4, 4))) == 1
+
+
+def test_the_command_line(cli: Any, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.npy", tmp_path / "a.inif"
+    np.save(source, picture("ZYX"))
+    words = ("--axes", "ZYX", "--size", "1500", "--method", "hybrid", "--effort", "1", "--json")
+    outcome = cli("compress", str(source), *words)
+    assert outcome.code == 0
+    assert (outcome.json["method"], outcome.json["prior"]) == ("hybrid", "av1")
+    assert cli("info", str(out)).code == 0
+    assert cli("verify", str(out)).code == 0
