@@ -45,7 +45,8 @@ These numbers say how some programs did on some images, no more:
 - **Codecs not run**: no VVC, no AV1 by libaom for video, no ECM or AVM, no learned codec for
   natural images. Encoders at other presets, and codecs tuned by hand for one image, may do better.
 - **As published**: the learned optimizer (VeLO) of the paper was not run with its authors' weights,
-  and the fits as published had minutes, not hours.
+  and the fits as published had seconds (how many stands behind their names in the first table),
+  where the paper's had minutes to hours on a GPU: a lower bound of their quality, not their best.
 - **Machine**: other work may have run beside a measurement; times are upper bounds.
 """
 

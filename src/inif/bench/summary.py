@@ -108,8 +108,16 @@ def summary_table(records: Sequence[Record]) -> str:
         psnrs = [_mean_psnr(view, name, ratio, shares[ratio]) for ratio in ratios]
         mean = view.comparison.mean(name, BEST)
         gain = NONE if mean is None else f"{percent(mean.percent)} ({mean.images})"
-        rows.append([arm["title"], *psnrs, gain, *speed(view, name)])
+        rows.append([arm["title"] + fit_time(view, name), *psnrs, gain, *speed(view, name)])
     return f"{table(head, rows)}\n\n{_summary_note(len(view.images))}"
+
+
+def fit_time(view: View, arm: str) -> str:
+    """How long an arm's fits were allowed to take, where they had a limit; else nothing."""
+    limits = sorted({cell["seconds"] for _, cell in view.scored(arm) if cell.get("seconds")})
+    if not limits:
+        return ""
+    return f" ({'–'.join(f'{s:g}' for s in sorted({limits[0], limits[-1]}))} s per fit)"
 
 
 def speed(view: View, arm: str) -> tuple[str, str]:
