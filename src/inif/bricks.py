@@ -60,6 +60,13 @@ class BrickGrid:
         origin = self.origin(brick)
         return tuple(min(b, n - o) for b, n, o in zip(self.brick, self.shape, origin, strict=True))
 
+    def channels(self, brick: int, axis: int | None) -> range:
+        """The image's channels in a brick; channel 0 where there is no C axis (None or -1)."""
+        if axis is None or axis < 0:
+            return range(1)
+        first = self.origin(brick)[axis]
+        return range(first, first + self.extent(brick)[axis])
+
     @property
     def voxels(self) -> np.ndarray:
         """Samples of every brick: (bricks,) float64."""

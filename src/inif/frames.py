@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.errors import InputError
-from inif.metrics.fidelity import scale_of
+from inif.image import scale_of
 
 CANON = "CTZYX"
-DTYPES = ("uint8", "uint16", "int16", "float32")
 ORDERS = ("TZ", "ZT", "TZ~", "ZT~")
 
 
@@ -41,8 +40,7 @@ class Geometry:
     @property
     def sizes(self) -> tuple[int, int, int, int, int]:
         """Lengths along C, T, Z, Y, X; 1 for an axis that is not there."""
-        c, t, z, y, x = (self.shape[self.axes.index(a)] if a in self.axes else 1 for a in CANON)
-        return c, t, z, y, x
+        return sizes_of(self.axes, self.shape)
 
     def stacks(self, data: np.ndarray) -> list[np.ndarray]:
         """Frames of each channel: a list of (T·Z, Y, X) arrays in `order`."""
@@ -54,9 +52,7 @@ class Geometry:
         """The inverse of `stacks`: an array in the image's own axes."""
         _, t, z, _, _ = self.sizes
         channels = [restored(stack, t, z, self.order) for stack in stacks]
-        letters = [a for a in CANON if a in self.axes]
-        canon = np.stack(channels).reshape([self.shape[self.axes.index(a)] for a in letters])
-        return np.ascontiguousarray(canon.transpose([letters.index(a) for a in self.axes]))
+        return from_canon(np.stack(channels), self.axes)
 
     def scaled(self, stack: np.ndarray, channel: int) -> np.ndarray:
         """A channel's samples as float32 in [0, 1] over the channel's own range."""
@@ -85,19 +81,32 @@ class Geometry:
         return self.counts(levels.astype(np.float64) / ((1 << bits) - 1), channel)
 
 
+def sizes_of(axes: str, shape: tuple[int, ...]) -> tuple[int, int, int, int, int]:
+    """Lengths along C, T, Z, Y, X; 1 for an axis that is not there."""
+    c, t, z, y, x = (shape[axes.index(a)] if a in axes else 1 for a in CANON)
+    return c, t, z, y, x
+
+
+def from_canon(array: np.ndarray, axes: str) -> np.ndarray:
+    """A (C, T, Z, Y, X) array in an image's own axes; those that it lacks have length 1."""
+    letters = [a for a in CANON if a in axes]
+    kept = array.reshape([array.shape[CANON.index(a)] for a in letters])
+    return np.ascontiguousarray(kept.transpose([letters.index(a) for a in axes]))
+
+
 def orders(axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     """Ways to put T and Z in one row of frames.
 
     "TZ" steps through the depths of one time point after the other, "ZT" through the times of one
     depth after the other; with "~" every second run goes backwards, so that no step is a jump.
     """
-    size = dict(zip(axes, shape, strict=True))
-    if size.get("T", 1) > 1 and size.get("Z", 1) > 1:
+    _, t, z, _, _ = sizes_of(axes, shape)
+    if t > 1 and z > 1:
         return ORDERS
     return ("TZ",)
 
 
-def check_planes(axes: str) -> None:
+def check_planes(axes: str, *, file: object = None, fix: str | None = None) -> None:
     """Codecs need pictures.
 
     Raises
@@ -107,7 +116,12 @@ def check_planes(axes: str) -> None:
     """
     if not {"Y", "X"} <= set(axes):
         raise InputError(
-            "codecs compress planes", field="axes", expected="Y and X among the axes", got=axes
+            "codecs compress planes",
+            file=file,
+            field="axes",
+            expected="Y and X among the axes",
+            got=axes,
+            fix=fix,
         )
 
 

@@ -163,6 +163,12 @@ def check_image(image: Image) -> Image:
     return image
 
 
+def scale_of(value_range: tuple[float, float]) -> float:
+    """What errors are divided by: max - min, or 1 for a constant channel."""
+    size = value_range[1] - value_range[0]
+    return size if size > 0 else 1.0
+
+
 def _conversion(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "b":
         return "convert with image.astype('uint8')"

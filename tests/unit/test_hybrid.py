@@ -88,7 +88,7 @@ def test_positions_between_samples_are_linear() -> None:
 
 
 def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hybrid, "_LEVEL_SAMPLES", 3 * 48 * 50)
+    monkeypatch.setattr(hybrid, "_BRICK_SAMPLES", 3 * 48 * 50)
     file = compressed("ZYX", size=2500)
     assert file.grid.counts == (2, 1, 1)
     first = file[0]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from inif.image import Image
-from inif.metrics.fidelity import Ranges, scale_of
+from inif.image import Image, scale_of
+from inif.metrics.fidelity import Ranges
 
 SIDE = 72
 

@@ -14,19 +14,17 @@ import numpy as np
 from inif.axes import AXES
 from inif.coding import leb128
 from inif.errors import FormatError
-from inif.frames import DTYPES, Geometry
-
-_ORDERS = ("TZ", "ZT", "TZ~", "ZT~")
+from inif.frames import ORDERS, Geometry
+from inif.image import DTYPES
 
 
 def pack(geometry: Geometry, streams: list[bytes]) -> bytes:
     """A file of bitstreams, decodable without any other knowledge than which codec wrote it."""
-    head = bytes([len(geometry.axes), DTYPES.index(geometry.dtype), _ORDERS.index(geometry.order)])
+    head = bytes([len(geometry.axes), DTYPES.index(geometry.dtype), ORDERS.index(geometry.order)])
     head += bytes(AXES.index(a) for a in geometry.axes)
     head += b"".join(leb128.write(n) for n in geometry.shape)
     head += np.array(geometry.ranges, geometry.dtype).astype(_little(geometry.dtype)).tobytes()
-    lengths = b"".join(leb128.write(len(s)) for s in streams[:-1])  # the last ends with the file
-    return head + leb128.write(len(streams)) + lengths + b"".join(streams)
+    return head + leb128.write(len(streams)) + leb128.join(streams[:-1], streams[-1])
 
 
 def unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
@@ -44,7 +42,7 @@ def unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
 
 
 def _unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
-    count, dtype, order = data[0], DTYPES[data[1]], _ORDERS[data[2]]
+    count, dtype, order = data[0], DTYPES[data[1]], ORDERS[data[2]]
     axes = "".join(AXES[i] for i in data[3 : 3 + count])
     at = 3 + count
     shape = []
@@ -56,16 +54,9 @@ def _unpack(data: bytes) -> tuple[Geometry, list[bytes]]:
     ranges = np.frombuffer(data, kind, 2 * channels, at).reshape(channels, 2)
     at += ranges.nbytes
     streams, at = leb128.read(data, at)
-    lengths = []
-    for _ in range(streams - 1):
-        length, at = leb128.read(data, at)
-        lengths.append(length)
-    parts = []
-    for length in [*lengths, len(data) - at - sum(lengths)]:
-        parts.append(data[at : at + length])
-        at += length
+    parts, last = leb128.split(data, at, streams - 1)  # the last one ends with the file
     pairs = tuple((float(low), float(high)) for low, high in ranges)
-    return Geometry(axes, tuple(shape), dtype, pairs, order), parts
+    return Geometry(axes, tuple(shape), dtype, pairs, order), [*parts, last]
 
 
 def _little(dtype: str) -> str:

@@ -5,6 +5,8 @@ Seven bits a byte, lowest first; the high bit says that another byte follows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _LARGEST = 1 << 56
 
 
@@ -36,3 +38,29 @@ def read(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
     raise ValueError("no length where one should be")
+
+
+def join(parts: Sequence[bytes], rest: bytes) -> bytes:
+    """The lengths of some parts, the parts, and what follows them."""
+    return b"".join([*(write(len(part)) for part in parts), *parts, rest])
+
+
+def split(data: bytes, at: int, count: int) -> tuple[list[bytes], bytes]:
+    """The inverse of `join` from an offset on, for as many parts.
+
+    Raises
+    ------
+    ValueError
+        The data do not hold so many.
+    """
+    lengths = []
+    for _ in range(count):
+        length, at = read(data, at)
+        lengths.append(length)
+    if sum(lengths) > len(data) - at:
+        raise ValueError(f"parts of {sum(lengths)} bytes, {len(data) - at} left")
+    parts = []
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    return parts, data[at:]

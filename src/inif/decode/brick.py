@@ -169,13 +169,12 @@ class FieldBricks:
 
     def open(self, brick: int) -> BrickDecoder:
         """A brick ready to be evaluated."""
-        start = self._grid.origin(brick)[self._c] if self._c >= 0 else 0
         return BrickDecoder(
             self.field,
             self.section(brick)[0].weights(),
             self._axes,
             self._grid.extent(brick),
-            start,
+            self._grid.channels(brick, self._c).start,
             self._intensities,
             self._as_outputs,
         )

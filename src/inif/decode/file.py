@@ -18,7 +18,6 @@ from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
 from inif.container.reader import Container, open_container
 from inif.decode.brick import FieldBricks, Intensities
-from inif.decode.hybrid import HybridBricks
 from inif.errors import FormatError, SelectionError
 from inif.image import Image, Metadata
 
@@ -72,9 +71,7 @@ class File:
         self.grid = BrickGrid(self.shape, tuple(header.get("brick", header["shape"])))
         self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
         self.meta = Metadata.from_json(header.get("meta") or {})
-        self.bricks: Bricks = (HybridBricks if "prior" in header else FieldBricks)(
-            container, self.grid, self.intensities
-        )
+        self.bricks = _bricks(container, self.grid, self.intensities)
         self._open: OrderedDict[int, Brick] = OrderedDict()
 
     @property
@@ -329,6 +326,15 @@ def open_file(source: object) -> File:
     except BaseException:
         container.close()
         raise
+
+
+def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> Bricks:
+    """The bricks of a file, by its kind; codecs are imported only for files that have a prior."""
+    if "prior" not in container.header:
+        return FieldBricks(container, grid, intensities)
+    from inif.decode.hybrid import HybridBricks
+
+    return HybridBricks(container, grid, intensities)
 
 
 def _inflate(data: bytes, name: str) -> str:

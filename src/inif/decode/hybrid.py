@@ -21,7 +21,7 @@ from inif.coding.qweights import Check
 from inif.container.reader import Container
 from inif.decode.brick import Intensities
 from inif.errors import FormatError
-from inif.frames import CANON, ORDERS, restored
+from inif.frames import CANON, ORDERS, from_canon, restored, sizes_of
 from inif.priors import PRIORS
 from inif.priors.base import Prior
 
@@ -30,7 +30,8 @@ KIND = b"PRIO"
 MAX_BRICK = 1 << 27
 """Most samples of a brick; its streams are decoded whole."""
 
-_HEAD = struct.Struct("<If")
+HEAD = struct.Struct("<If")
+"""Of a section: CRC-32C and mean of the brick's decoded samples."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,8 @@ class BrickData:
 
     def pack(self) -> bytes:
         """The section's bytes."""
-        head = _HEAD.pack(self.check.crc, self.check.mean)
-        lengths = b"".join(leb128.write(len(s)) for s in self.streams)
-        return b"".join([head, lengths, *self.streams, self.rest])
+        head = HEAD.pack(self.check.crc, self.check.mean)
+        return head + leb128.join(self.streams, self.rest)
 
     @classmethod
     def unpack(cls, data: bytes, channels: int, *, file: object, brick: int) -> BrickData:
@@ -114,18 +114,12 @@ class BrickData:
             Too short, or lengths beyond the section's end.
         """
         try:
-            if len(data) < _HEAD.size:
+            if len(data) < HEAD.size:
                 raise ValueError(f"{len(data)} bytes")
-            crc, mean = _HEAD.unpack_from(data)
+            crc, mean = HEAD.unpack_from(data)
             if not math.isfinite(mean):
                 raise ValueError(f"mean {mean}")
-            lengths, at = [], _HEAD.size
-            for _ in range(channels):
-                length, at = leb128.read(data, at)
-                lengths.append(length)
-            rest = len(data) - at - sum(lengths)
-            if rest < 0:
-                raise ValueError(f"streams of {sum(lengths)} bytes in {len(data)}")
+            streams, rest = leb128.split(data, HEAD.size, channels)
         except ValueError as error:
             raise FormatError(
                 "this brick's streams cannot be read",
@@ -134,11 +128,7 @@ class BrickData:
                 got=str(error),
                 fix="get the file again from its source",
             ) from None
-        streams = []
-        for length in lengths:
-            streams.append(data[at : at + length])
-            at += length
-        return cls(tuple(streams), Check(crc, mean), data[at:])
+        return cls(tuple(streams), Check(crc, mean), rest)
 
 
 @dataclass(frozen=True)
@@ -187,10 +177,9 @@ class HybridBrick:
             volume = self._volume(int(channel))
             for i, when in enumerate(t):
                 part = volume[when][np.ix_(z, y, x)]
-                out[row, i] = self._samples(self._outputs(part), int(channel))
-        letters = [a for a in CANON if a in self.axes]
-        kept = out.reshape([len(picks[a]) for a in letters])
-        return np.ascontiguousarray(kept.transpose([letters.index(a) for a in self.axes]))
+                number = int(channel) + self.channel_start
+                out[row, i] = self.intensities.samples(self._outputs(part), number)
+        return from_canon(out, self.axes)
 
     def points(self, local: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] at (N, D) local positions, linear between samples: (N,) float32."""
@@ -203,15 +192,14 @@ class HybridBrick:
             out[rows] = _interpolate(self, int(c), [w[rows] for w in where])
         return out
 
-    def levels(self, channel: int, index: tuple[np.ndarray, ...]) -> np.ndarray:
+    def outputs_at(self, channel: int, index: tuple[np.ndarray, ...]) -> np.ndarray:
         """Outputs in [-1, 1] at whole (t, z, y, x) positions: (N,) float32."""
         return self._outputs(self._volume(channel)[index])
 
     def _volume(self, channel: int) -> np.ndarray:
         """A channel of the brick as the codec has it: (T, Z, Y, X) levels."""
         if channel not in self._volumes:
-            size = dict(zip(self.axes, self.extent, strict=True))
-            t, z, y, x = (size.get(a, 1) for a in CANON[1:])
+            _, t, z, y, x = sizes_of(self.axes, self.extent)
             file, place = self.where
             stack = self.spec.prior.decode(
                 self.streams[channel], (t * z, y, x), self.threads, file=file, field=place
@@ -224,9 +212,6 @@ class HybridBrick:
         out *= np.float32(2 / self.spec.prior.peak)
         out -= np.float32(1)
         return out
-
-    def _samples(self, outputs: np.ndarray, channel: int) -> np.ndarray:
-        return self.intensities.samples(outputs, channel + self.channel_start)
 
 
 class HybridBricks:
@@ -263,7 +248,7 @@ class HybridBricks:
 
     def section(self, brick: int) -> BrickData:
         """One brick's streams and the encoder's check of its decode."""
-        channels = self._grid.extent(brick)[self._c] if self._c >= 0 else 1
+        channels = len(self._grid.channels(brick, self._c))
         data = self._container.read(self._container.require(KIND, brick))
         return BrickData.unpack(data, channels, file=self._container.name, brick=brick)
 
@@ -278,7 +263,7 @@ class HybridBricks:
             self.section(brick).streams,
             self._axes,
             self._grid.extent(brick),
-            self._grid.origin(brick)[self._c] if self._c >= 0 else 0,
+            self._grid.channels(brick, self._c).start,
             self._intensities,
             os.cpu_count() or 1,
             (self._container.name, f"section PRIO of brick {brick}"),
@@ -297,5 +282,5 @@ def _interpolate(brick: HybridBrick, channel: int, where: list[np.ndarray]) -> n
         rows = np.flatnonzero(weight)
         if rows.size:
             index = tuple(i[rows] + high for i, high in zip(low, corner, strict=True))
-            out[rows] += weight[rows] * brick.levels(channel, index)
+            out[rows] += weight[rows] * brick.outputs_at(channel, index)
     return out

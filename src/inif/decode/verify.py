@@ -67,13 +67,12 @@ def _check_brick(file: File, brick: int) -> tuple[bool, float, float]:
     """
     check = file.bricks.check(brick)
     c = file.axes.find("C")
-    start = file.grid.origin(brick)[c] if c >= 0 else 0
+    channels = file.grid.channels(brick, c)
     samples = file.brick_samples(brick)
-    now = check_of(samples, None if c < 0 else c, start, file.intensities)
+    now = check_of(samples, None if c < 0 else c, channels.start, file.intensities)
     allowed = MEAN_TOLERANCE
     if file.dtype.kind != "f":
-        channels = samples.shape[c] if c >= 0 else 1
-        low, high = file.intensities.ranges[start : start + channels].T
+        low, high = file.intensities.ranges[channels.start : channels.stop].T
         half = np.maximum((high - low) / 2, 0.5)
-        allowed += float(np.mean(_FLIPS * channels / (samples.size * half)))
+        allowed += float(np.mean(_FLIPS * len(channels) / (samples.size * half)))
     return now.crc == check.crc, abs(now.mean - check.mean), allowed

@@ -72,12 +72,17 @@ def finish(
         if len(data) * WINDOW >= budget or facts["psnr"] is None:
             return data
         room += min(budget - len(data), SLACK)
-    raise BudgetError(
+    raise inexact(job, budget, len(data))
+
+
+def inexact(job: Job, budget: int, size: int) -> BudgetError:
+    """The error for a file that cannot be brought into the window below its budget."""
+    return BudgetError(
         "the file cannot be made to fit this budget exactly",
         file=job.image.source,
         field="target",
         expected=f"{int(budget / WINDOW)} … {budget} bytes",
-        got=f"{len(data)} bytes",
+        got=f"{size} bytes",
         fix="ask for a slightly smaller ratio",
     )
 
@@ -133,7 +138,7 @@ def _decode_all(
     tally = Tally(image, intensities)
     sections = []
     for b, weights in enumerate(quantized):
-        start = plan.grid.origin(b)[c] if c is not None else 0
+        start = plan.grid.channels(b, c).start
         extent = plan.grid.extent(b)
         decoder = BrickDecoder(
             plan.field, weights.weights(), image.axes, extent, start, intensities, plan.as_outputs

@@ -15,32 +15,32 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding import leb128
+from inif.coding.qweights import Check
 from inif.config import ProgressEvent
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
-from inif.decode.hybrid import FEATURE, KIND, BrickData, HybridBrick, PriorSpec
+from inif.decode.hybrid import FEATURE, HEAD, KIND, BrickData, HybridBrick, PriorSpec
 from inif.encode.budget import WINDOW
-from inif.encode.finish import with_record
+from inif.encode.finish import inexact, with_record
 from inif.encode.job import Job, draft_header, ome_section
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.search import Found, Search
 from inif.encode.tally import Tally
-from inif.errors import BudgetError, InputError
-from inif.frames import Geometry, orders
+from inif.errors import BudgetError
+from inif.frames import Geometry, check_planes, orders, sizes_of
 from inif.priors import load_prior
 from inif.priors.base import Prior
 
 _PRESETS = (4, 3, 2, 2, 1, 1, 0, 0, 0)
 _TRIAL_PRESET = 8
-_LEVEL_SIDE = 4096
-_LEVEL_SAMPLES = 1 << 25
+_BRICK_SIDE = 4096
+_BRICK_SAMPLES = 1 << 25
 _CHANNEL_SHARE = 0.002
-_CHECK_BYTES = 8
 
 Settings = dict[str, Any]
 
 
-def encode_hybrid(job: Job, budget: int, kind: str = "av1") -> bytes:
+def encode_hybrid(job: Job, budget: int) -> bytes:
     """The file's bytes, at most `budget` of them and at least 99 % of that.
 
     Raises
@@ -52,28 +52,19 @@ def encode_hybrid(job: Job, budget: int, kind: str = "av1") -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results and there is one.
     """
-    axes = job.image.axes
-    if not {"Y", "X"} <= set(axes):
-        raise InputError(
-            "a hybrid needs planes",
-            file=job.image.source,
-            field="axes",
-            expected="Y and X among the axes",
-            got=axes,
-            fix="use --method siren",
-        )
+    image, kind = job.image, job.prior
+    check_planes(image.axes, file=image.source, fix="use --method siren")
     header = draft_header(job) | {
         "field": {"kind": "none"},
         "prior": PriorSpec(kind, "TZ~").to_json(),
-        "requires": [FEATURE, f"{kind}/1"],
+        "requires": [FEATURE, load_prior(kind).feature],
     }
-    del header["lossy"]["optimizer"], header["lossy"]["steps"]
-    grid = hybrid_grid(axes, job.image.data.shape, budget)
+    grid = hybrid_grid(image.axes, image.data.shape, budget)
     if len(grid) > 1:
         header |= {"brick": list(grid.brick)}
-    extra = ome_section(job.image, budget)
+    extra = ome_section(image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
-    work = _Work(job, grid, kind)
+    work = _Work(job, grid)
     room = budget - overhead - work.fixed_bytes
     if room <= 0:
         raise _too_small(job, budget, overhead + work.fixed_bytes)
@@ -92,12 +83,12 @@ def hybrid_grid(axes: str, shape: tuple[int, ...], budget: int) -> BrickGrid:
     brick = list(shape)
     for i, a in enumerate(axes):
         if a in "YX":
-            brick[i] = math.ceil(shape[i] / math.ceil(shape[i] / _LEVEL_SIDE))
+            brick[i] = math.ceil(shape[i] / math.ceil(shape[i] / _BRICK_SIDE))
     c = axes.find("C")
-    if c >= 0 and shape[c] * (ENTRY_SIZE + _CHECK_BYTES) <= _CHANNEL_SHARE * budget:
+    if c >= 0 and shape[c] * (ENTRY_SIZE + HEAD.size) <= _CHANNEL_SHARE * budget:
         brick[c] = 1
     rows = [i for i, a in enumerate(axes) if a in "TZ"]
-    while math.prod(n for i, n in enumerate(brick) if i != c) > _LEVEL_SAMPLES and rows:
+    while math.prod(n for i, n in enumerate(brick) if i != c) > _BRICK_SAMPLES and rows:
         longest = max(rows, key=lambda i: brick[i])
         if brick[longest] < 2:
             break
@@ -125,8 +116,8 @@ class _Work:
 
     job: Job
     grid: BrickGrid
-    kind: str
     streams: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
+    _levels: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     @property
     def preset(self) -> int:
@@ -137,7 +128,7 @@ class _Work:
     def fixed_bytes(self) -> int:
         """Bytes besides header and streams: table, checks, lengths."""
         lengths = len(leb128.write(1 << 20)) * self.channels
-        return len(self.grid) * (ENTRY_SIZE + _CHECK_BYTES + lengths)
+        return len(self.grid) * (ENTRY_SIZE + HEAD.size + lengths)
 
     @property
     def channels(self) -> int:
@@ -146,33 +137,40 @@ class _Work:
         return 1 if c is None else self.grid.brick[c]
 
     @property
-    def movie(self) -> bool:
-        """Whether streams have more than one frame."""
-        size = dict(zip(self.job.image.axes, self.grid.brick, strict=True))
-        return size.get("T", 1) * size.get("Z", 1) > 1
+    def frames(self) -> int:
+        """Frames of a stream."""
+        _, t, z, _, _ = sizes_of(self.job.image.axes, self.grid.brick)
+        return t * z
 
     def geometry(self, brick: int, order: str) -> Geometry:
         """A brick as the codec takes it."""
         image, c = self.job.image, self.job.image.channel_axis
-        extent = self.grid.extent(brick)
-        first = 0 if c is None else self.grid.origin(brick)[c]
-        ranges = self.job.intensities.ranges[first : first + (1 if c is None else extent[c])]
+        channels = self.grid.channels(brick, c)
+        ranges = self.job.intensities.ranges[channels.start : channels.stop]
         pairs = tuple((float(low), float(high)) for low, high in ranges)
-        return Geometry(image.axes, extent, image.data.dtype.name, pairs, order)
+        return Geometry(image.axes, self.grid.extent(brick), image.data.dtype.name, pairs, order)
+
+    def levels(self, order: str) -> list[np.ndarray]:
+        """What the codec is given, (N, Y, X) per stream; kept for the order that is in use."""
+        if order not in self._levels:
+            self._levels.clear()
+            bits = load_prior(self.job.prior).bits
+            out = []
+            for b in range(len(self.grid)):
+                geometry = self.geometry(b, order)
+                stacks = geometry.stacks(self.job.image.data[self.grid.slices(b)])
+                out += [geometry.levels(stack, c, bits) for c, stack in enumerate(stacks)]
+            self._levels[order] = out
+        return self._levels[order]
 
     def encode(self, prior: Prior, order: str, settings: Settings, knob: float) -> list[bytes]:
         """All streams at one knob value, brick by brick, channel by channel."""
         key = (prior, order, tuple(sorted(settings.items())), knob)
         if key not in self.streams:
-            out = []
             threads = os.cpu_count() or 1
-            for b in range(len(self.grid)):
-                geometry = self.geometry(b, order)
-                stacks = geometry.stacks(self.job.image.data[self.grid.slices(b)])
-                for c, stack in enumerate(stacks):
-                    levels = geometry.levels(stack, c, prior.bits)
-                    out.append(prior.encode(levels, knob, threads, **settings))
-            self.streams[key] = out
+            self.streams[key] = [
+                prior.encode(levels, knob, threads, **settings) for levels in self.levels(order)
+            ]
         return self.streams[key]
 
     def trial(self, room: int) -> Trial:
@@ -182,7 +180,7 @@ class _Work:
         start: float | None = None
         best: tuple[float, Trial] | None = None
         choices: list[tuple[str | None, Settings]] = [(w, {}) for w in ways]
-        if self.kind == "av1" and self.movie:
+        if self.job.prior == "av1" and self.frames > 1:
             choices.append((None, {"enable-tf": 1}))
         for number, (way, settings) in enumerate(choices):
             self._report("trial", number, len(choices))
@@ -192,7 +190,7 @@ class _Work:
             score = 0.0
             if len(choices) > 1:
                 streams = self.encode(quick, order, settings, start)
-                score = self.quality(quick, order, streams)
+                score = self.quality(order, streams)
                 score += math.log2(room / len(found.probe.data))  # a decibel per doubling
             if best is None or score > best[0]:
                 best = score, Trial(order, settings, start)
@@ -224,43 +222,42 @@ class _Work:
                 streams[i], left = finer[i], left - more
         return streams
 
-    @property
-    def frames(self) -> int:
-        """Frames of a stream."""
-        size = dict(zip(self.job.image.axes, self.grid.brick, strict=True))
-        return size.get("T", 1) * size.get("Z", 1)
-
     def prior(self, preset: int) -> Prior:
         """The codec at a preset, where it has presets."""
-        return load_prior(self.kind, **({"preset": preset} if self.kind == "av1" else {}))
+        kind = self.job.prior
+        return load_prior(kind, **({"preset": preset} if kind == "av1" else {}))
 
-    def quality(self, prior: Prior, order: str, streams: list[bytes]) -> float:
+    def quality(self, order: str, streams: list[bytes]) -> float:
         """Pooled PSNR of the decoded streams in dB."""
-        tally = Tally(self.job.image, self.job.intensities)
-        for b, brick in enumerate(self.bricks(prior.kind, order, streams)):
-            tally.add(brick.grid([np.arange(n) for n in brick.extent]), self.grid, b)
+        tally, _ = self.tally(self.bricks(order, streams))
         return tally.psnr or math.inf
 
-    def bricks(self, kind: str, order: str, streams: list[bytes]) -> list[HybridBrick]:
+    def tally(self, bricks: list[HybridBrick]) -> tuple[Tally, list[Check]]:
+        """The errors of the decoded bricks, and the fingerprint of each."""
+        tally = Tally(self.job.image, self.job.intensities)
+        checks = [
+            tally.add(brick.grid([np.arange(n) for n in brick.extent]), self.grid, b)
+            for b, brick in enumerate(bricks)
+        ]
+        return tally, checks
+
+    def bricks(self, order: str, streams: list[bytes]) -> list[HybridBrick]:
         """The bricks as a reader will have them."""
-        out, at, c = [], 0, self.job.image.channel_axis
+        out, at = [], 0
         for b in range(len(self.grid)):
-            extent = self.grid.extent(b)
-            count = 1 if c is None else extent[c]
-            first = 0 if c is None else self.grid.origin(b)[c]
-            part = tuple(streams[at : at + count])
-            at += count
+            channels = self.grid.channels(b, self.job.image.channel_axis)
             out.append(
                 HybridBrick(
-                    PriorSpec(kind, order),
-                    part,
+                    PriorSpec(self.job.prior, order),
+                    tuple(streams[at : at + len(channels)]),
                     self.job.image.axes,
-                    extent,
-                    first,
+                    self.grid.extent(b),
+                    channels.start,
                     self.job.intensities,
                     os.cpu_count() or 1,
                 )
             )
+            at += len(channels)
         return out
 
     def _search(
@@ -298,12 +295,8 @@ def _finish(
     budget: int,
 ) -> bytes:
     """Check the decode, and land inside the window: what is left over becomes padding."""
-    bricks = work.bricks(work.kind, order, streams)
-    tally = Tally(work.job.image, work.job.intensities)
-    checks = [
-        tally.add(brick.grid([np.arange(n) for n in brick.extent]), work.grid, b)
-        for b, brick in enumerate(bricks)
-    ]
+    bricks = work.bricks(order, streams)
+    tally, checks = work.tally(bricks)
     rest = b""
     for _ in range(3):
         sections = [
@@ -314,14 +307,7 @@ def _finish(
         if len(data) <= budget <= len(data) * WINDOW or tally.psnr is None:
             return data
         rest = bytes(max(0, len(rest) + budget - len(data)))
-    raise BudgetError(
-        "the file cannot be made to fit this budget exactly",
-        file=work.job.image.source,
-        field="target",
-        expected=f"{int(budget / WINDOW)} … {budget} bytes",
-        got=f"{len(data)} bytes",
-        fix="ask for a slightly smaller ratio",
-    )
+    raise inexact(work.job, budget, len(data))
 
 
 def _too_small(job: Job, budget: int, smallest: int) -> BudgetError:

@@ -12,16 +12,13 @@ from typing import Any
 import numpy as np
 
 from inif._version import __version__
-from inif.coding import qweights
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.validate import clean_text
 from inif.container.writer import Section
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
 from inif.decode.file import MAX_OME_BYTES
-from inif.fields import siren
 from inif.image import Image
-from inif.optim import classic
 
 Progress = Callable[[ProgressEvent], None]
 _OME_SHARE = 0.01
@@ -71,7 +68,7 @@ class Job:
 
 
 def draft_header(job: Job) -> dict[str, Any]:
-    """The header with stand-ins for what is known only at the end."""
+    """What all headers share, with stand-ins for what is known only at the end."""
     image = job.image
     meta = image.meta.to_json()
     lossy: dict[str, Any] = {
@@ -82,8 +79,6 @@ def draft_header(job: Job) -> dict[str, Any]:
         "seed": job.settings.seed,
         "encoder": f"inif {__version__}",
         "sha256": _digest(image.data),
-        "optimizer": classic.parse(job.settings.optimizer).name,
-        "steps": job.settings.steps,
     }
     if job.effort is not None:
         lossy["effort"] = job.effort
@@ -92,8 +87,6 @@ def draft_header(job: Job) -> dict[str, Any]:
         "shape": list(image.data.shape),
         "dtype": image.data.dtype.name,
         "range": job.ranges,
-        "field": {"kind": "siren", "width": 123, "layers": 7},
-        "requires": [siren.FEATURE, qweights.FEATURE],
         "lossy": lossy,
     }
     if meta:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from inif.coding import qweights
 from inif.config import FitSettings
 from inif.encode.budget import RateControl
 from inif.encode.finish import constant, finish
@@ -18,6 +19,8 @@ from inif.encode.job import Job, draft_header, ome_section
 from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
+from inif.fields import siren
+from inif.optim import classic
 
 _TRIAL_BRICKS = 24
 _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps of less noise
@@ -40,9 +43,16 @@ def encode(job: Job, budget: int) -> bytes:
     if job.method == "hybrid" and varied:
         from inif.encode.hybrid import encode_hybrid
 
-        return encode_hybrid(job, budget, job.prior)
+        return encode_hybrid(job, budget)
     job = replace(job, settings=_within_time(job, budget))
-    header = draft_header(job)
+    header = draft_header(job) | {
+        "field": {"kind": "siren", "width": 123, "layers": 7},
+        "requires": [siren.FEATURE, qweights.FEATURE],
+    }
+    header["lossy"] |= {
+        "optimizer": classic.parse(job.settings.optimizer).name,
+        "steps": job.settings.steps,
+    }
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not varied:

@@ -25,16 +25,16 @@ class Tally:
     def add(self, decoded: np.ndarray, grid: BrickGrid, brick: int) -> Check:
         """Count a brick's decoded samples; returns their fingerprint for the file."""
         c = self._image.channel_axis
-        start = grid.origin(brick)[c] if c is not None else 0
+        channels = grid.channels(brick, c)
         original = self._image.data[grid.slices(brick)]
-        for i in range(decoded.shape[c] if c is not None else 1):
+        for i, channel in enumerate(channels):
             pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
             got, wanted = decoded[pick], original[pick]
             for g, w in zip(np.atleast_2d(got), np.atleast_2d(wanted), strict=True):
                 difference = g.astype(np.float64) - w
-                self._squares[start + i] += float(np.vdot(difference, difference))
+                self._squares[channel] += float(np.vdot(difference, difference))
                 self._worst = max(self._worst, float(np.abs(difference).max()))
-        return check_of(decoded, c, start, self._intensities)
+        return check_of(decoded, c, channels.start, self._intensities)
 
     @property
     def psnr(self) -> float | None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.metrics.fidelity import Ranges, scale_of
+from inif.image import scale_of
+from inif.metrics.fidelity import Ranges
 from inif.metrics.planes import Layout, Strip
 
 SHARES = (0.01, 0.05, 0.10)

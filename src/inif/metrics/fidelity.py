@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.errors import InputError
+from inif.image import scale_of
 from inif.metrics.planes import Layout, Samples, Strip, layout, strips, walk, walk_one
 
 WINDOW = 7
@@ -105,12 +106,6 @@ def channel_ranges(original: Samples, axes: str) -> Ranges:
         lows[channel] = min(lows[channel], low)
         highs[channel] = max(highs[channel], high)
     return tuple(zip(lows, highs, strict=True))
-
-
-def scale_of(value_range: tuple[float, float]) -> float:
-    """What errors are divided by: max - min, or 1 for a constant channel."""
-    size = value_range[1] - value_range[0]
-    return size if size > 0 else 1.0
 
 
 def psnr_of(mean_square: float) -> float:

@@ -91,7 +91,7 @@ class StillPrior(Prior):
 
 def join(streams: list[bytes]) -> bytes:
     """One block out of the streams of its frames."""
-    return b"".join([*(leb128.write(len(s)) for s in streams[:-1]), *streams])
+    return leb128.join(streams[:-1], streams[-1])
 
 
 def split(data: bytes, frames: int) -> list[bytes]:
@@ -102,18 +102,8 @@ def split(data: bytes, frames: int) -> list[bytes]:
     Damaged
         The bytes do not hold so many streams.
     """
-    at, lengths = 0, []
-    for _ in range(frames - 1):
-        try:
-            length, at = leb128.read(data, at)
-        except ValueError as error:
-            raise Damaged(error, f"{frames} streams") from None
-        lengths.append(length)
-    last = len(data) - at - sum(lengths)
-    if last < 0:
-        raise Damaged(f"{len(data)} bytes", f"{len(data) - last} bytes or more")
-    streams = []
-    for length in [*lengths, last]:
-        streams.append(data[at : at + length])
-        at += length
-    return streams
+    try:
+        streams, last = leb128.split(data, 0, frames - 1)
+    except ValueError as error:
+        raise Damaged(error, f"{frames} streams") from None
+    return [*streams, last]

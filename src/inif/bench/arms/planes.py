@@ -16,23 +16,25 @@ from inif.frames import Geometry
 from inif.priors import Prior, load_prior
 from inif.priors.jpeg2000 import decode_own_htj2k
 from inif.priors.knob import Knob
+from inif.priors.stills import StillPrior
 
 
 @dataclass(frozen=True)
 class Planes(Codec):
     """A still-picture prior applied plane by plane, with one knob for all.
 
-    `whole` says that its knob takes whole numbers only, so that fractions are met by splitting the
-    planes of the image between two of them.
+    Where its knob takes whole numbers only, fractions are met by splitting the planes of the image
+    between two of them.
     """
 
     kind: str
-    whole: bool = False
 
     @property
-    def prior(self) -> Prior:
+    def prior(self) -> StillPrior:
         """The codec."""
-        return load_prior(self.kind)
+        prior = load_prior(self.kind)
+        assert isinstance(prior, StillPrior)
+        return prior
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
@@ -54,7 +56,7 @@ class Planes(Codec):
         pictures = planes_of(frames, self.prior.bits)
         out = []
         for number, picture in enumerate(pictures):
-            spread = (number + 0.5) / len(pictures) - 0.5 if self.whole else 0.0
+            spread = (number + 0.5) / len(pictures) - 0.5 if self.prior.whole else 0.0
             out.append(self.prior.encode(picture, value + spread, frames.threads, **settings))
         return out
 
@@ -110,7 +112,6 @@ class Avif(Planes):
     """AVIF (libaom), 12-bit monochrome."""
 
     kind: str = "avif"
-    whole: bool = True
 
     @property
     def settings(self) -> dict[str, Any]:
