@@ -63,18 +63,24 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     if len(grid) > 1:
         header |= {"brick": list(grid.brick)}
     extra = ome_section(image, budget)
-    overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     work = _Work(job, grid)
-    room = budget - overhead - work.fixed_bytes
-    if room <= 0:
-        raise _too_small(job, budget, overhead + work.fixed_bytes)
-    trial = work.trial(room)
+
+    def room_left() -> int:
+        overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK + work.fixed_bytes
+        if overhead >= budget:
+            raise _too_small(job, budget, overhead)
+        return budget - overhead
+
+    header["lossy"] |= {"knob": load_prior(kind).knob(work.frames).start}
+    trial = work.trial(room_left())
+    header["prior"] = PriorSpec(kind, trial.order).to_json()
+    header["lossy"] |= trial.record
+    room = room_left()
     found = work.search(trial, room)
     if not found.fits:
         raise _too_small(job, budget, budget - room + len(found.probe.data))
     streams = work.shared_out(trial, found, room)
-    header["prior"] = PriorSpec(kind, trial.order).to_json()
-    header["lossy"] |= {"knob": found.probe.value, **trial.record}
+    header["lossy"] |= {"knob": found.probe.value}
     return _finish(work, trial.order, streams, header, extra, budget)
 
 
