@@ -28,6 +28,7 @@ def compress(
     psnr: float | None = None,
     method: str = "auto",
     prior: str | None = None,
+    select: str = "psnr",
     effort: int = 3,
     optimizer: str = "auto",
     axes: str | None = None,
@@ -49,10 +50,14 @@ def compress(
         The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
         target), bytes of the file, or pooled PSNR in dB. None of them: ratio 128.
     method
-        "siren" (a pure field; "auto" is the same in this release), or "hybrid": a codec's streams,
-        not yet refined by a field.
+        "siren": a pure field. "hybrid": a codec's streams and a field that repairs them. "auto":
+        what a trial finds better; the header's ``lossy.auto`` says why.
     prior
-        The codec of a hybrid, one of `inif.priors.PRIORS`; "av1" where none is named.
+        The codec of a hybrid, one of `inif.priors.PRIORS`; where none is named, "auto" chooses, and
+        "hybrid" takes "av1".
+    select
+        By what a hybrid judges each frame when it keeps the repair or leaves it: "psnr", "ssim" or
+        "spots".
     effort
         1 (seconds per MB) to 9 (hours); each step doubles the work.
     optimizer
@@ -93,10 +98,11 @@ def compress(
         from inif.priors import load_prior
 
         load_prior(prior)
-        if method != "hybrid":
+        if method == "siren":
             raise InputError(
-                "only a hybrid has a prior", field="prior", fix='add method="hybrid"', got=prior
+                "only a hybrid has a prior", field="prior", fix='use method="hybrid"', got=prior
             )
+        method = "hybrid"
     if ratio is None and size is None and psnr is None:
         ratio = 128.0
     target = Target(ratio, size, psnr)
@@ -119,13 +125,16 @@ def compress(
     checked = check_image(as_image(image, axes))
 
     from inif.encode.job import Job
-    from inif.encode.pipeline import encode
+    from inif.encode.method import encode
     from inif.encode.quality import encode_quality
-    from inif.optim.classic import parse
+    from inif.encode.select import criterion
 
-    parse(optimizer)
-    kind = "siren" if method == "auto" else method
-    job = Job(checked, target, chosen, kind, effort, progress, prior or "av1")
+    if optimizer != "auto":
+        from inif.optim.classic import parse
+
+        parse(optimizer)
+    criterion(select)
+    job = Job(checked, target, chosen, method, effort, progress, prior or "av1", select)
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:

@@ -100,6 +100,8 @@ class FitSettings:
         Seconds for the fit, or None.
     keep_partial
         Whether Ctrl-C ends the fit with the best so far instead of raising.
+    start
+        The shipped network of a hybrid's field, one of `inif.fields.conditional.STARTS`.
     """
 
     optimizer: str = "auto"
@@ -112,6 +114,7 @@ class FitSettings:
     check_every: int = 50
     time_limit: float | None = None
     keep_partial: bool = False
+    start: str = "a"
 
     @classmethod
     def for_effort(cls, effort: int, **changes: Any) -> FitSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
-from inif.decode.hybrid import KIND, BrickData, PriorSpec
-from inif.encode import hybrid
+from inif.decode.extract import extract_prior
+from inif.decode.hybrid import KIND, BrickData, Layout, PriorSpec
+from inif.encode import streams
 from inif.errors import BudgetError, FormatError, InputError
+from inif.fields.conditional import Repair
+from inif.priors import PRIORS
 
 pytest.importorskip("av")
 
@@ -88,7 +92,7 @@ def test_positions_between_samples_are_linear() -> None:
 
 
 def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hybrid, "_BRICK_SAMPLES", 3 * 48 * 50)
+    monkeypatch.setattr(streams, "_BRICK_SAMPLES", 3 * 48 * 50)
     file = compressed("ZYX", size=2500)
     assert file.grid.counts == (2, 1, 1)
     first = file[0]
@@ -97,10 +101,10 @@ def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inif.verify(file.to_bytes())["ok"]
 
 
-def test_channels_lie_apart_in_large_budgets() -> None:
-    assert hybrid.hybrid_grid("CYX", (3, 99, 99), 1000).counts == (1, 1, 1)
-    assert hybrid.hybrid_grid("CYX", (3, 99, 99), 1 << 20).counts == (3, 1, 1)
-    large = hybrid.hybrid_grid("TZYX", (100, 100, 6000, 6000), 1 << 20)
+def test_bricks_stay_within_what_readers_allow() -> None:
+    assert streams.hybrid_grid("CYX", (3, 99, 99)).counts == (1, 1, 1)
+    assert streams.hybrid_grid("CYX", (99, 4000, 4000)).counts == (13, 1, 1)
+    large = streams.hybrid_grid("TZYX", (100, 100, 6000, 6000))
     assert large.brick[2:] == (3000, 3000)
     assert np.prod(large.brick) <= 1 << 25
 
@@ -151,15 +155,18 @@ def test_headers_that_are_refused(changes: dict[str, Any], field: str) -> None:
 
 
 def test_sections_that_are_refused() -> None:
-    file = compressed("ZYX")
+    file = compressed("ZYX", size=4000)
+    assert file.header["field"]["kind"] == "conditional"
     good = file.bricks.section(0)  # type: ignore[attr-defined]
-    whole = good.pack()
+    whole = good.pack(6)
     bad = {
         "short": whole[:5],
         "no length": whole[:8],
         "cut": whole[: len(whole) // 2],
-        "empty stream": BrickData((b"",), good.check).pack(),
-        "other stream": BrickData((b"hello" * 20,), good.check).pack(),
+        "empty stream": BrickData((b"",), good.check, good.repairs).pack(6),
+        "other stream": BrickData((b"hello" * 20,), good.check, good.repairs).pack(6),
+        "no repair": BrickData(good.streams, good.check).pack(6),
+        "two repairs": BrickData(good.streams, good.check, good.repairs * 2).pack(6),
     }
     for name, data in bad.items():
         with pytest.raises(FormatError, match="PRIO"):
@@ -167,10 +174,65 @@ def test_sections_that_are_refused() -> None:
 
 
 def test_section_round_trip() -> None:
-    data = BrickData((b"abc", b"", b"x" * 300), Check(7, 0.5), b"\0\0")
-    assert BrickData.unpack(data.pack(), 3, file="f", brick=0) == data
+    data = BrickData((b"abc", b"", b"x" * 300), Check(7, 0.5), (), b"\0\0")
+    assert BrickData.unpack(data.pack(9), Layout(3, 9), file="f", brick=0) == data
+    repairs = (Repair(), Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, None, ()))
+    data = BrickData(data.streams, data.check, repairs, b"\0")
+    assert BrickData.unpack(data.pack(9), Layout(3, 9, 12), file="f", brick=0) == data
     assert PriorSpec.from_json(PriorSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
     assert len(BrickGrid((4, 4), (4, 4))) == 1
+
+
+def test_a_repair_is_never_worse_than_the_codec() -> None:
+    for axes in ("ZYX", "CYX", "TZCYX"):
+        file, original = compressed(axes, size=4000), picture(axes)
+        brick = file.bricks.section(0)  # type: ignore[attr-defined]
+        plain = tuple(Repair() for _ in brick.repairs)
+        bare = inif.open(rewritten(file, replace(brick, repairs=plain).pack(99)))
+        errors = [np.mean((np.asarray(f).astype(float) - original) ** 2) for f in (file, bare)]
+        assert errors[0] <= errors[1]
+
+
+def test_an_unknown_start_is_refused() -> None:
+    file = compressed("ZYX", size=4000)
+    with pytest.raises(FormatError, match="start"):
+        inif.open(rewritten(file, field={"kind": "conditional", "start": "zz"}))
+
+
+@pytest.mark.parametrize("select", ["ssim", "spots"])
+def test_frames_are_judged_as_asked(select: str) -> None:
+    file = compressed("ZYX", size=4000, select=select)
+    assert inif.verify(file.to_bytes())["exact"]
+    with pytest.raises(InputError, match="select"):
+        compressed("ZYX", select="beauty")
+
+
+def test_a_time_limit_takes_a_faster_preset() -> None:
+    prior = PRIORS["av1"].for_effort(9)
+    assert prior.within(1000, 1.0) == prior
+    assert prior.within(5, 1.0) == PRIORS["av1"].for_effort(1)
+    assert prior.within(0.1, 1.0).slowdown == 1
+    assert compressed("ZYX", time_limit=0.5, effort=8).file_bytes <= 1500
+
+
+def test_streams_are_extracted(tmp_path: Path, cli: Any) -> None:
+    path = tmp_path / "a.inif"
+    path.write_bytes(compressed("TZCYX", size=3000).to_bytes())
+    outcome = cli("extract-prior", str(path), str(tmp_path / "out"), "--json")
+    assert outcome.json["files"] == ["c0.obu", "c1.obu"]
+    import av
+
+    context: Any = av.CodecContext.create("libdav1d", "r")
+    data = (tmp_path / "out" / "c1.obu").read_bytes()
+    frames = [f for p in [*context.parse(data), *context.parse(None)] for f in context.decode(p)]
+    assert len([*frames, *context.decode(None)]) == 9
+    assert "already" in cli("extract-prior", str(path), str(tmp_path / "out")).stderr
+    jxl = compressed("ZYX", size=4000, prior="jpegxl")
+    assert len(extract_prior(jxl.to_bytes(), tmp_path / "jxl")) == 6
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    pure = inif.compress(picture("YX"), axes="YX", size=2000, effort=1, method="siren")
+    with pytest.raises(InputError, match="no prior"):
+        extract_prior(pure.to_bytes(), tmp_path / "pure")
 
 
 def test_the_command_line(cli: Any, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def compress(
     method: Annotated[
         Method,
         typer.Option(
-            help="siren: a pure field (auto is the same for now); hybrid: a codec's streams."
+            help="hybrid: a codec's streams and a field that repairs them; siren: a pure field."
         ),
     ] = Method.AUTO,
     effort: Annotated[
@@ -86,8 +86,14 @@ def compress(
         str, typer.Option(metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …")
     ] = "auto",
     prior: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Codec of a hybrid: av1 (default), hevc, …")
+        str | None, typer.Option(metavar="NAME", help="Codec of a hybrid: av1, hevc, jpeg2000, …")
     ] = None,
+    select: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="How frames are judged, repaired or not: psnr, ssim or spots."
+        ),
+    ] = "psnr",
     guide: Annotated[
         str | None, typer.Option(metavar="NAME[:opts]", help="Guidance (not built yet).")
     ] = None,
@@ -97,7 +103,7 @@ def compress(
         int, typer.Option(min=0, metavar="N", help="Same seed, same machine: same file.")
     ] = 0,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="S", help="Stop fitting after this many seconds.")
+        float | None, typer.Option(metavar="S", help="Be done after about this many seconds.")
     ] = None,
     keep_partial: Annotated[
         bool, typer.Option("--keep-partial", help="On Ctrl-C, write the best so far.")
@@ -133,6 +139,7 @@ def compress(
             **target,
             method=method.value,
             prior=prior,
+            select=select,
             effort=effort,
             optimizer=optimizer,
             seed=seed,
@@ -173,7 +180,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("weights", "steps", "effort", "optimizer", "stopped")
+    extra = ("auto", "weights", "steps", "effort", "optimizer", "stopped")
     return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
@@ -213,6 +220,7 @@ def _show(facts: dict[str, Any]) -> None:
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
         ("quality", f"{decibels(facts['psnr'])} PSNR on the image's own range"),
         ("method", _method(facts)),
+        *([("because", f"of a trial: {facts['auto']}")] if "auto" in facts else []),
         ("time", format_time(facts["seconds"])),
     ]
     emit_table(facts["file"], rows)

@@ -11,6 +11,7 @@ from inif.cli.common import JsonFlag, QuietFlag, decibels, emit_json, emit_table
 
 _PROVENANCE = (
     "method",
+    "auto",
     "target",
     "psnr_range",
     "reference",

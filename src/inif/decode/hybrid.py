@@ -21,6 +21,9 @@ from inif.coding.qweights import Check
 from inif.container.reader import Container
 from inif.decode.brick import Intensities
 from inif.errors import FormatError
+from inif.fields.conditional import KIND as CONDITIONAL
+from inif.fields.conditional import Head, Repair, load_start, repaired, start_of
+from inif.fields.neighbourhood import Volume
 from inif.frames import CANON, ORDERS, from_canon, restored, sizes_of
 from inif.priors import PRIORS
 from inif.priors.base import Prior
@@ -91,27 +94,33 @@ class BrickData:
         One per channel of the brick.
     check
         Of the encoder's decode.
+    repairs
+        One per channel where the file has a conditional field, else none.
     rest
-        Bytes after the streams: padding up to the byte budget.
+        Bytes after all this: padding up to the byte budget.
     """
 
     streams: tuple[bytes, ...]
     check: Check
+    repairs: tuple[Repair, ...] = ()
     rest: bytes = b""
 
-    def pack(self) -> bytes:
-        """The section's bytes."""
+    def pack(self, frames: int) -> bytes:
+        """The section's bytes; each stream has so many frames."""
         head = HEAD.pack(self.check.crc, self.check.mean)
-        return head + leb128.join(self.streams, self.rest)
+        parts = list(self.streams)
+        if self.repairs:
+            parts.append(b"".join(repair.pack(frames) for repair in self.repairs))
+        return head + leb128.join(parts, self.rest)
 
     @classmethod
-    def unpack(cls, data: bytes, channels: int, *, file: object, brick: int) -> BrickData:
+    def unpack(cls, data: bytes, layout: Layout, *, file: object, brick: int) -> BrickData:
         """The inverse of `pack`.
 
         Raises
         ------
         FormatError
-            Too short, or lengths beyond the section's end.
+            Too short, lengths beyond the section's end, or repairs that cannot be.
         """
         try:
             if len(data) < HEAD.size:
@@ -119,7 +128,8 @@ class BrickData:
             crc, mean = HEAD.unpack_from(data)
             if not math.isfinite(mean):
                 raise ValueError(f"mean {mean}")
-            streams, rest = leb128.split(data, HEAD.size, channels)
+            parts, rest = leb128.split(data, HEAD.size, layout.channels + bool(layout.bases))
+            repairs = layout.repairs(parts.pop()) if layout.bases else ()
         except ValueError as error:
             raise FormatError(
                 "this brick's streams cannot be read",
@@ -128,7 +138,40 @@ class BrickData:
                 got=str(error),
                 fix="get the file again from its source",
             ) from None
-        return cls(tuple(streams), Check(crc, mean), rest)
+        return cls(tuple(parts), Check(crc, mean), repairs, rest)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a brick's section must hold.
+
+    Attributes
+    ----------
+    channels, frames
+        Of the brick.
+    bases
+        Most coefficients of a repair; 0: the file has no conditional field.
+    """
+
+    channels: int
+    frames: int
+    bases: int = 0
+
+    def repairs(self, data: bytes) -> tuple[Repair, ...]:
+        """The repairs of all channels.
+
+        Raises
+        ------
+        ValueError
+            Too short or too long, or a repair that cannot be.
+        """
+        out, at = [], 0
+        for _ in range(self.channels):
+            repair, at = Repair.unpack(data, at, self.frames, self.channels, self.bases)
+            out.append(repair)
+        if at != len(data):
+            raise ValueError(f"{len(data) - at} bytes after the repairs")
+        return tuple(out)
 
 
 @dataclass(frozen=True)
@@ -151,6 +194,10 @@ class HybridBrick:
         That the codec may use.
     where
         File and section, for messages.
+    start
+        The conditional field's shipped network, or None.
+    repairs
+        One per channel, if there is a conditional field.
     """
 
     spec: PriorSpec
@@ -161,7 +208,16 @@ class HybridBrick:
     intensities: Intensities
     threads: int = 1
     where: tuple[object, str] = (None, "prior")
+    start: str | None = None
+    repairs: tuple[Repair, ...] = ()
     _volumes: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    _heads: dict[int, Head] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def frames(self) -> int:
+        """Of each stream."""
+        _, t, z, _, _ = sizes_of(self.axes, self.extent)
+        return t * z
 
     @property
     def nbytes(self) -> int:
@@ -174,11 +230,11 @@ class HybridBrick:
         c, t, z, y, x = (picks.get(a, np.zeros(1, np.int64)) for a in CANON)
         out = np.empty(tuple(map(len, (c, t, z, y, x))), self.intensities.dtype)
         for row, channel in enumerate(c):
-            volume = self._volume(int(channel))
+            number = int(channel) + self.channel_start
             for i, when in enumerate(t):
-                part = volume[when][np.ix_(z, y, x)]
-                number = int(channel) + self.channel_start
-                out[row, i] = self.intensities.samples(self._outputs(part), number)
+                for j, depth in enumerate(z):
+                    plane = self.outputs(int(channel), int(when), int(depth), y, x)
+                    out[row, i, j] = self.intensities.samples(plane, number)
         return from_canon(out, self.axes)
 
     def points(self, local: np.ndarray) -> np.ndarray:
@@ -192,11 +248,30 @@ class HybridBrick:
             out[rows] = _interpolate(self, int(c), [w[rows] for w in where])
         return out
 
-    def outputs_at(self, channel: int, index: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Outputs in [-1, 1] at whole (t, z, y, x) positions: (N,) float32."""
-        return self._outputs(self._volume(channel)[index])
+    def outputs(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Outputs in [-1, 1] of a plane at rows `y` and columns `x`: (len(y), len(x)) float32."""
+        levels = self.volume(channel)
+        peak = self.spec.prior.peak
+        repair = self.repairs[channel] if self.repairs else Repair()
+        if not repair.error_code or t * levels.shape[1] + z in repair.plain:
+            plain: np.ndarray = levels[t, z][np.ix_(y, x)].astype(np.float32)
+            plain *= np.float32(2 / peak)
+            plain -= np.float32(1)
+            return plain
+        if channel not in self._heads:
+            network = load_start(str(self.start))
+            self._heads[channel] = network.head(np.array(repair.stated))
+        partner = None
+        if repair.partner is not None:
+            helper = self.repairs[repair.partner]
+            partner = Volume(self.volume(repair.partner), peak, helper.error)
+        own = Volume(levels, peak, repair.error)
+        out = repaired(self._heads[channel], own, partner, t, z, y, x)
+        out *= np.float32(2)
+        out -= np.float32(1)
+        return out
 
-    def _volume(self, channel: int) -> np.ndarray:
+    def volume(self, channel: int) -> np.ndarray:
         """A channel of the brick as the codec has it: (T, Z, Y, X) levels."""
         if channel not in self._volumes:
             _, t, z, y, x = sizes_of(self.axes, self.extent)
@@ -206,12 +281,6 @@ class HybridBrick:
             )
             self._volumes[channel] = restored(stack, t, z, self.spec.order)
         return self._volumes[channel]
-
-    def _outputs(self, levels: np.ndarray) -> np.ndarray:
-        out: np.ndarray = levels.astype(np.float32)
-        out *= np.float32(2 / self.spec.prior.peak)
-        out -= np.float32(1)
-        return out
 
 
 class HybridBricks:
@@ -225,10 +294,12 @@ class HybridBricks:
 
     def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
         header = container.header
-        self._container, self._grid, self._intensities = container, grid, intensities
+        self._container, self.grid, self._intensities = container, grid, intensities
         self._axes: str = header["axes"]
         self._c = self._axes.find("C")
         self.spec = PriorSpec.from_json(header["prior"], file=container.name)
+        kind = header["field"].get("kind")
+        self.start = start_of(header["field"], file=container.name) if kind == CONDITIONAL else None
         if math.prod(grid.brick) > MAX_BRICK:
             raise FormatError(
                 "the bricks are too large",
@@ -246,11 +317,19 @@ class HybridBricks:
                 got=self._axes,
             )
 
+    @property
+    def channels(self) -> int:
+        """Of the image."""
+        return self.grid.shape[self._c] if self._c >= 0 else 1
+
     def section(self, brick: int) -> BrickData:
         """One brick's streams and the encoder's check of its decode."""
-        channels = len(self._grid.channels(brick, self._c))
+        channels = len(self.grid.channels(brick, self._c))
+        _, t, z, _, _ = sizes_of(self._axes, self.grid.extent(brick))
+        bases = load_start(self.start).bases if self.start else 0
         data = self._container.read(self._container.require(KIND, brick))
-        return BrickData.unpack(data, channels, file=self._container.name, brick=brick)
+        layout = Layout(channels, t * z, bases)
+        return BrickData.unpack(data, layout, file=self._container.name, brick=brick)
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""
@@ -258,15 +337,18 @@ class HybridBricks:
 
     def open(self, brick: int) -> HybridBrick:
         """A brick ready to be evaluated."""
+        section = self.section(brick)
         return HybridBrick(
             self.spec,
-            self.section(brick).streams,
+            section.streams,
             self._axes,
-            self._grid.extent(brick),
-            self._grid.channels(brick, self._c).start,
+            self.grid.extent(brick),
+            self.grid.channels(brick, self._c).start,
             self._intensities,
             os.cpu_count() or 1,
             (self._container.name, f"section PRIO of brick {brick}"),
+            self.start,
+            section.repairs,
         )
 
 
@@ -275,12 +357,26 @@ def _interpolate(brick: HybridBrick, channel: int, where: list[np.ndarray]) -> n
     low = [np.floor(w).astype(np.int64) for w in where]
     share = [(w - i).astype(np.float32) for w, i in zip(where, low, strict=True)]
     out = np.zeros(len(where[0]), np.float32)
-    for corner in np.ndindex(2, 2, 2, 2):
-        weight = np.ones_like(out)
-        for s, high in zip(share, corner, strict=True):
-            weight *= s if high else 1 - s
-        rows = np.flatnonzero(weight)
-        if rows.size:
-            index = tuple(i[rows] + high for i, high in zip(low, corner, strict=True))
-            out[rows] += weight[rows] * brick.outputs_at(channel, index)
+    _, _, depths, _, _ = sizes_of(brick.axes, brick.extent)
+    frames: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for dt, dz in np.ndindex(2, 2):
+        weight = (share[0] if dt else 1 - share[0]) * (share[1] if dz else 1 - share[1])
+        number = (low[0] + dt) * depths + low[1] + dz
+        used = np.flatnonzero(weight)
+        for frame in np.unique(number[used]):
+            rows = used[number[used] == frame]
+            frames.setdefault(int(frame), []).append((rows, weight[rows]))
+    for frame, parts in frames.items():
+        rows = np.concatenate([r for r, _ in parts])
+        weight = np.concatenate([w for _, w in parts])
+        y, x = low[2][rows], low[3][rows]
+        ys, xs = (np.arange(v.min(), v.max() + 2) for v in (y, x))
+        height, width = sizes_of(brick.axes, brick.extent)[3:]
+        inside = np.minimum(ys, height - 1), np.minimum(xs, width - 1)
+        plane = brick.outputs(channel, *divmod(frame, depths), *inside)
+        y, x = y - ys[0], x - xs[0]
+        v, u = share[2][rows], share[3][rows]
+        value = (plane[y, x] * (1 - u) + plane[y, x + 1] * u) * (1 - v)
+        value += (plane[y + 1, x] * (1 - u) + plane[y + 1, x + 1] * u) * v
+        out[rows] += weight * value
     return out

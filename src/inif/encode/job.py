@@ -37,13 +37,17 @@ class Job:
     settings
         Of the fit.
     method
-        "siren" or "hybrid".
+        "siren", "hybrid" or "auto".
     effort
         For the record.
     progress
         Called as the work goes on, or None.
     prior
         The codec of a hybrid.
+    select
+        By what frames are judged, one of `inif.encode.select.CRITERIA`.
+    chosen
+        Why this method, where nobody named one; for the record.
     """
 
     image: Image
@@ -53,11 +57,18 @@ class Job:
     effort: int | None = None
     progress: Progress | None = None
     prior: str = "av1"
+    select: str = "psnr"
+    chosen: str | None = None
 
     @cached_property
     def intensities(self) -> Intensities:
         """How outputs become samples, from the ranges as the header states them."""
         return Intensities(np.array(self.ranges, np.float64), self.image.data.dtype)
+
+    @property
+    def varied(self) -> bool:
+        """Whether any channel has more than one value."""
+        return any(low < high for low, high in self.ranges)
 
     @cached_property
     def ranges(self) -> list[list[float | int]]:
@@ -80,6 +91,8 @@ def draft_header(job: Job) -> dict[str, Any]:
         "encoder": f"inif {__version__}",
         "sha256": _digest(image.data),
     }
+    if job.chosen is not None:
+        lossy["auto"] = job.chosen
     if job.effort is not None:
         lossy["effort"] = job.effort
     header: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The main job: an image and a target in, a whole file out.
+"""The job of a pure field: an image and a budget in, a whole file out.
 
 plan → (trial of the channels' treatment) → fit → step sizes for the budget → sections → check.
 Nothing touches the disk before the bytes are complete and have been opened by the reader.
@@ -27,7 +27,7 @@ _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
-def encode(job: Job, budget: int) -> bytes:
+def encode_field(job: Job, budget: int) -> bytes:
     """The file's bytes, at most `budget` of them and at least 99 % of that.
 
     A file may be smaller only where it reproduces the image exactly.
@@ -39,11 +39,6 @@ def encode(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results.
     """
-    varied = bool(np.diff(job.intensities.ranges, axis=1).any())
-    if job.method == "hybrid" and varied:
-        from inif.encode.hybrid import encode_hybrid
-
-        return encode_hybrid(job, budget)
     job = replace(job, settings=_within_time(job, budget))
     header = draft_header(job) | {
         "field": {"kind": "siren", "width": 123, "layers": 7},
@@ -55,7 +50,7 @@ def encode(job: Job, budget: int) -> bytes:
     }
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
-    if not varied:
+    if not job.varied:
         return constant(job, header, extra, budget)
     plan = _choose_channels(job, budget, overhead)
     header |= {"field": plan.field.to_json()}

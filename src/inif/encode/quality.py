@@ -6,7 +6,7 @@ import numpy as np
 
 from inif.container.reader import open_container
 from inif.encode.job import Job
-from inif.encode.pipeline import encode
+from inif.encode.method import encode
 from inif.errors import BudgetError
 
 

@@ -17,6 +17,7 @@ from inif.priors.knob import Knob
 TOLERANCE = 0.01
 _AIM = 0.996
 MOST = 12
+_FAIR = 0.02
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class Search:
         What is turned.
     probes
         Knob value → encode, all so far.
+    slope
+        Growth of the logarithm of the size from one end of the knob to the other, where a search
+        of something similar has measured it.
     """
 
     encode: Callable[[float], bytes]
     knob: Knob
     probes: dict[float, Probe] = field(default_factory=dict)
+    slope: float | None = None
     _told: set[float] = field(default_factory=set)
 
     def take_new(self) -> list[Probe]:
@@ -70,7 +75,7 @@ class Search:
         begin = self.knob.start if start is None else start
         sides: list[bool] = []
         for _ in range(most):
-            unit = self._next(budget, begin, halve=len(sides) > 1 and sides[-1] == sides[-2])
+            unit = self._next(budget, begin, stuck=len(sides) > 1 and sides[-1] == sides[-2])
             if unit is None:
                 break
             size = len(self._probe(unit).data)
@@ -83,6 +88,24 @@ class Search:
         best = max(fitting, key=lambda p: (len(p.data), self.knob.to_unit(p.value)))
         return Found(best, True)
 
+    def measured_slope(self, budget: int) -> float | None:
+        """Growth of the logarithm of the size along the knob, near a budget."""
+        pairs = self._pairs()
+        if len(pairs) < 2:
+            return self.slope
+        near = min(pairs, key=lambda p: abs(p[1] - math.log(budget)))
+        far = [p for p in pairs if abs(p[0] - near[0]) >= _FAIR] or [
+            max(pairs, key=lambda p: abs(p[0] - near[0]))
+        ]
+        other = min(far, key=lambda p: abs(p[0] - near[0]))
+        return max((near[1] - other[1]) / (near[0] - other[0]), 2.0)
+
+    def _pairs(self) -> list[tuple[float, float]]:
+        """(Unit, logarithm of the size) of all encodes, in order."""
+        return sorted(
+            (self.knob.to_unit(p.value), math.log(len(p.data))) for p in self.probes.values()
+        )
+
     def _probe(self, unit: float) -> Probe:
         value = self.knob.from_unit(unit)
         if value not in self.probes:
@@ -91,11 +114,9 @@ class Search:
             self.probes[value] = Probe(value, data, time.perf_counter() - start)
         return self.probes[value]
 
-    def _next(self, budget: int, begin: float, *, halve: bool) -> float | None:
+    def _next(self, budget: int, begin: float, *, stuck: bool) -> float | None:
         """The next unit to try; None where the bracket is used up or the goal is reached."""
-        pairs = sorted(
-            (self.knob.to_unit(p.value), math.log(len(p.data))) for p in self.probes.values()
-        )
+        pairs = self._pairs()
         if not pairs:
             return self.knob.to_unit(begin)
         goal, most = math.log(budget * _AIM), math.log(budget)
@@ -110,14 +131,19 @@ class Search:
             limit = 1.0 if low else 0.0
             if abs(edge[0] - limit) < step / 2:
                 return None
-            slope = _slope(pairs)
-            move = 1.25 * (goal - edge[1]) / slope
+            known = self.slope if len(pairs) == 1 else None
+            slope = known or _slope(pairs)
+            move = (1 if known else 1.25) * (goal - edge[1]) / slope
             move = max(move, step) if low else min(move, -step)
             return min(max(edge[0] + move, 0.0), 1.0)
         if high[0] - low[0] < 1.5 * step:
             return None
-        share = 0.5 if halve else (goal - low[1]) / max(high[1] - low[1], 1e-9)
-        return min(max(low[0] + share * (high[0] - low[0]), low[0] + step), high[0] - step)
+        slope = max(high[1] - low[1], 1e-9) / (high[0] - low[0])
+        unit = low[0] + (goal - low[1]) / slope
+        if stuck:  # twice on one side: go twice as far as it seems from the nearer end
+            near = min((low, high), key=lambda p: abs(p[1] - goal))
+            unit = near[0] + 2 * (goal - near[1]) / slope
+        return min(max(unit, low[0] + step), high[0] - step)
 
 
 def _slope(pairs: list[tuple[float, float]]) -> float:

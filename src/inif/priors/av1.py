@@ -6,9 +6,10 @@ Tuned for PSNR, because that is what the field starts from. Decoded by dav1d.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +23,12 @@ from inif.priors.libraries import missing_av
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
+_PRESETS = {1: (4, 4, 2, 2, 1, 0, 0, -1, -1), 2: (4, 3, 1, 1, 0, 0, 0, -1, -1)}
+"""By effort, for samples of one byte and of more: time per raw byte is what counts."""
+
+_SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
+_QUARTER = 0.25
+_LAMBDAS = 7
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,14 @@ class Av1(Prior):
     Attributes
     ----------
     preset
-        SVT-AV1's, 0 (slow) to 13.
+        SVT-AV1's, -1 (very slow) to 13.
+    fine
+        Whether the Lagrangian multiplier gives sizes between two quarters of a CRF. It costs no
+        quality at equal size (docs/decisions/0006).
     """
 
     preset: int = 4
+    fine: bool = False
 
     kind = "av1"
     title = "AV1"
@@ -49,7 +60,37 @@ class Av1(Prior):
 
     def knob(self, frames: int) -> Knob:
         """SVT-AV1 takes quarters of a CRF through its own parameters."""
-        return Knob("crf", coarse=70.0, fine=1.0, step=0.25, start=38.0)
+        step = _QUARTER / 5 if self.fine else _QUARTER
+        return Knob("crf", coarse=70.0, fine=1.0, step=step, start=38.0)
+
+    @property
+    def quick(self) -> Prior:
+        """Preset 8."""
+        return replace(self, preset=8, fine=False)
+
+    @property
+    def slowdown(self) -> float:
+        """Measured on stacks and planes, two threads."""
+        return _SLOWDOWN.get(self.preset, 1.0)
+
+    @property
+    def thrift(self) -> float:
+        """Measured on stacks and planes."""
+        return 0.8 if self.preset < 6 else 1.0
+
+    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
+        """Presets 4 to -1."""
+        presets = _PRESETS[min(sample_bytes, 2)]
+        return replace(self, preset=presets[effort - 1], fine=True)
+
+    def within(self, seconds: float, quick_seconds: float) -> Prior:
+        """A faster preset where this one takes too long."""
+        fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
+        return replace(self, preset=max(self.preset, min(fits, default=8)))
+
+    def variants(self, frames: int) -> tuple[dict[str, Any], ...]:
+        """Temporal filtering helps clean stacks and hurts others."""
+        return ({}, {"enable-tf": 1}) if frames > 1 else ({},)
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
@@ -57,7 +98,11 @@ class Av1(Prior):
         import av
 
         os.environ["SVT_LOG"] = "1"  # the encoder prints to stderr, and asks only here
-        tools = {"tune": 1, "scm": 0, "enable-tf": 0, **settings, "lp": threads, "crf": quality}
+        tools: dict[str, Any] = {"tune": 1, "scm": 0, "enable-tf": 0, **settings, "lp": threads}
+        tools["crf"] = quality
+        if self.fine:
+            tools["crf"], multiplier = _split(quality, len(levels))
+            tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)
         frames = pyav.padded(levels, _LEAST)
         target = io.BytesIO()
         with av.open(target, "w", format="obu") as container:
@@ -66,7 +111,7 @@ class Av1(Prior):
             stream.pix_fmt = _PIXELS
             stream.options = {
                 "preset": str(self.preset),
-                "crf": str(max(1, min(63, round(quality)))),
+                "crf": str(max(1, min(63, round(quality)))),  # only to choose CRF at all
                 "svtav1-params": ":".join(f"{k}={v}" for k, v in tools.items()),
             }
             for number, frame in enumerate(frames):
@@ -81,6 +126,13 @@ class Av1(Prior):
         full = pyav.padded_sides(shape[1:], _LEAST)
         packets = _temporal_units(data, shape[0], full)
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
+
+
+def _split(quality: float, frames: int) -> tuple[float, int]:
+    """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
+    crf = math.floor(quality / _QUARTER + 1e-6) * _QUARTER
+    steps = round((quality - crf) / (_QUARTER / 5))
+    return crf, 114 + steps if frames > 1 else 108 + 4 * steps
 
 
 def _temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:

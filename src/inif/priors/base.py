@@ -77,9 +77,45 @@ class Prior(ABC):
         """The largest level."""
         return (1 << self.bits) - 1
 
+    @property
+    def quick(self) -> Prior:
+        """The fastest setting whose choices still hold for slower ones; for trials."""
+        return self
+
+    @property
+    def slowdown(self) -> float:
+        """Encoding time over that of `quick`, roughly."""
+        return 1.0
+
+    @property
+    def thrift(self) -> float:
+        """Bytes over those of `quick` at the same knob value, roughly."""
+        return 1.0
+
+    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
+        """The setting for an effort of 1 to 9, for samples of so many bytes."""
+        return self
+
+    def within(self, seconds: float, quick_seconds: float) -> Prior:
+        """The slowest setting up to this one that takes at most `seconds` for a block.
+
+        `quick_seconds` is what `quick` took.
+        """
+        return self
+
+    def variants(self, frames: int) -> tuple[dict[str, Any], ...]:
+        """Encoder settings of which the best depends on the image; the first is the default."""
+        return ({},)
+
     @abstractmethod
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here (a library that is not installed), or None."""
+
+    def unavailable(self, task: Task = "encode") -> str | None:
+        """Why it cannot be used here, its package included, or None."""
+        if not installed(self.package):
+            return f"{self.title} needs inif[{EXTRA}]"
+        return self.missing(task)
 
     @abstractmethod
     def knob(self, frames: int) -> Knob:

@@ -6,7 +6,7 @@ Tuned for PSNR: x265's visual defaults cost half a decibel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -51,6 +51,17 @@ class Hevc(Prior):
         """CRF is continuous in x265, but the quantiser of a single picture is a whole number."""
         step = 0.04 if frames > 1 else 0.25
         return Knob("crf", coarse=51.0, fine=-12.0, step=step, start=26.0)
+
+    @property
+    def quick(self) -> Prior:
+        """Preset fast."""
+        return replace(self, preset="fast")
+
+    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
+        """Medium, slow and veryslow."""
+        return replace(
+            self, preset="medium" if effort < 3 else "slow" if effort < 6 else "veryslow"
+        )
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

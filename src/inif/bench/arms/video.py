@@ -129,7 +129,8 @@ class SvtAv1(_Video):
 
     def variants(self, geometry: Geometry) -> list[Variant]:
         """Temporal filtering helps clean stacks and hurts others."""
-        return [{"enable-tf": 0}, {"enable-tf": 1}] if _is_movie(geometry) else [{"enable-tf": 0}]
+        off = {"enable-tf": 0}
+        return [off | v for v in self.prior.variants(2 if _is_movie(geometry) else 1)]
 
 
 @dataclass(frozen=True)

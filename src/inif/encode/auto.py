@@ -1,0 +1,118 @@
+"""Which method an image gets when nobody says: a trial on a sample, and the reason in words.
+
+A codec with a repair wins on nearly all images, so the question is mostly which codec; a pure field
+is for images without planes, for ratios no codec can reach, and where an effort has time to try it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from inif.config import FitSettings
+from inif.container.reader import open_container
+from inif.encode.job import Job
+from inif.encode.streams import Streams, hybrid_grid
+from inif.errors import InifError
+from inif.image import Image
+from inif.priors import load_prior
+
+FIRST = "av1"
+OTHERS = ("jpeg2000", "avif")
+SIREN_EFFORT = 5
+
+_LEAST, _SAMPLE = 1 << 16, 1 << 19
+_LONG = {"Y": 256, "X": 256}
+"""How long the axes of a sample are against each other; 8 for the others."""
+
+_PROBES = 4
+_LEAD = 0.15
+_FIT_EFFORT = 1
+_STREAMS = 0.97
+"""Of a small file, about; the rest is header and tables."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method, and why.
+
+    Attributes
+    ----------
+    method, prior
+        As `Job` has them.
+    reason
+        In words; with the PSNR in dB of what was tried, on a sample at the ratio asked for.
+    """
+
+    method: str
+    prior: str
+    reason: str
+
+
+def choose(job: Job, budget: int) -> Choice | None:
+    """The method and prior for an image and a budget; None where no codec is small enough."""
+    image = job.image
+    if not {"Y", "X"} <= set(image.axes):
+        return Choice("siren", job.prior, "codecs need planes")
+    if reason := load_prior(FIRST).unavailable():
+        return Choice("siren", job.prior, reason)
+    sample, share = _sample(image)
+    room = int(budget * share)
+    small = replace(job, image=sample, method="hybrid", progress=None)
+    scores: dict[str, float] = {}
+    for kind in (FIRST, *OTHERS):
+        if not load_prior(kind).unavailable():
+            score = _tried(replace(small, prior=kind), room)
+            if score is not None:
+                scores[kind] = score
+    if not scores:
+        return None
+    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind != FIRST))
+    if (job.effort or 3) >= SIREN_EFFORT:
+        scores["siren"] = _fitted(small, room)
+    words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
+    if scores.get("siren", -math.inf) > scores[best]:
+        return Choice("siren", job.prior, words)
+    return Choice("hybrid", best, words)
+
+
+def _tried(job: Job, room: int) -> float | None:
+    """PSNR in dB of a codec's fast setting at about so many bytes; None if it needs more."""
+    streams = Streams(job, hybrid_grid(job.image.axes, job.image.data.shape))
+    prior = load_prior(job.prior)
+    plain = prior.quick.variants(streams.frames)[0]
+    trial = streams.tried(prior, "TZ~", plain, int(_STREAMS * room), most=_PROBES)
+    return trial.score if trial.found.fits or len(trial.found.probe.data) < room else None
+
+
+def _fitted(job: Job, budget: int) -> float:
+    """PSNR in dB of a pure field fitted to the sample; -inf where it cannot be."""
+    from inif.encode.pipeline import encode_field
+
+    settings = FitSettings.for_effort(_FIT_EFFORT, seed=job.settings.seed)
+    try:
+        data = encode_field(replace(job, method="siren", settings=settings), budget)
+    except InifError:
+        return -math.inf
+    with open_container(data) as container:
+        value = container.header["lossy"]["psnr"]
+    return math.inf if value is None else float(value)
+
+
+def _sample(image: Image) -> tuple[Image, float]:
+    """The middle of an image, about an eighth of its samples, and its share of them."""
+    wanted = min(max(image.data.size // 8, _LEAST), _SAMPLE)
+    data = image.data
+    while data.size > 2 * wanted:
+        axis = max(range(data.ndim), key=lambda i: data.shape[i] / _LONG.get(image.axes[i], 8))
+        if data.shape[axis] < 2:
+            break
+        keep = -(-data.shape[axis] // 2)
+        start = (data.shape[axis] - keep) // 2
+        data = data.take(range(start, start + keep), axis=axis)
+    if data.min() == data.max():
+        return image, 1.0
+    meta = replace(image.meta, ome_xml=None, channels=())
+    return Image(np.ascontiguousarray(data), image.axes, meta), data.size / image.data.size

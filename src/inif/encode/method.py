@@ -1,0 +1,52 @@
+"""The main job: an image and a budget in, a whole file out, by the method asked for or found best.
+
+What a method needs is imported with it: hybrids take no training stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inif.encode.job import Job
+from inif.errors import BudgetError
+
+TOO_SMALL = "no codec makes a file this small"
+
+
+def encode(job: Job, budget: int) -> bytes:
+    """The file's bytes, at most `budget` of them and at least 99 % of that.
+
+    A file may be smaller only where it reproduces the image exactly.
+
+    Raises
+    ------
+    BudgetError
+        The budget cannot be met.
+    KeyboardInterrupt
+        Ctrl-C, unless the settings keep partial results.
+    """
+    job = decided(job, budget)
+    if job.method == "hybrid":
+        from inif.encode.hybrid import encode_hybrid
+
+        try:
+            return encode_hybrid(job, budget)
+        except BudgetError:
+            if job.chosen is None:
+                raise
+            job = replace(job, method="siren", chosen=TOO_SMALL)
+    from inif.encode.pipeline import encode_field
+
+    return encode_field(job, budget)
+
+
+def decided(job: Job, budget: int) -> Job:
+    """The job with a method, and the reason for it where nobody named one."""
+    if not job.varied:  # a network of zeros is exact
+        return replace(job, method="siren")
+    if job.method != "auto":
+        return job
+    from inif.encode.auto import Choice, choose
+
+    choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
+    return replace(job, method=choice.method, prior=choice.prior, chosen=choice.reason)

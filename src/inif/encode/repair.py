@@ -1,0 +1,202 @@
+"""What the conditional field of a brick is told: coefficients by least squares, partners, frames.
+
+The shipped network gives bases; an image's coefficients on them are a small linear problem, solved
+on a sample of blocks. More coefficients are stated only where they are worth their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from inif.encode.select import Criterion
+from inif.fields.conditional import STEP, Network, Repair, repaired
+from inif.fields.neighbourhood import CORE, Blocks, Volume, inputs
+
+_SIDE = 32
+_REGIONS = 24
+_DETAILS = 2048
+_RIDGE = 1e-3
+_OCTAVE = 0.332
+"""Relative fall of the squared error per relative growth of the file: a decibel per doubling."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a brick, before and after its codec.
+
+    Attributes
+    ----------
+    volume
+        As decoded.
+    target
+        (T, Z, Y, X) float32, the original in values from 0 to 1.
+    """
+
+    volume: Volume
+    target: np.ndarray
+
+    @classmethod
+    def of(cls, levels: np.ndarray, peak: int, target: np.ndarray) -> Channel:
+        """A channel whose error is measured, and rounded as a file states it."""
+        squares = 0.0
+        for decoded, original in zip(levels, target, strict=True):
+            step = decoded.astype(np.float32) * np.float32(1 / peak) - original
+            squares += float(np.einsum("zyx,zyx->", step, step, dtype=np.float64))
+        error = Repair(Repair.code_of((squares / levels.size) ** 0.5)).error
+        return cls(Volume(levels, peak, error), target)
+
+    @property
+    def mean_square(self) -> float:
+        """Of the prior's error, as the file states it."""
+        return self.volume.error**2
+
+
+def choose(
+    network: Network, channels: list[Channel], most: int, bytes_left: int, seed: int
+) -> list[Repair]:
+    """The repair of each channel of a brick, with at most `most` coefficients.
+
+    `bytes_left` is the size of the streams; a coefficient must gain more than its byte would there.
+    """
+    partners = best_partners(channels, seed)
+    total = sum(c.mean_square for c in channels)
+    price = _OCTAVE * total / max(bytes_left, 1)
+    out = []
+    for channel, partner in zip(channels, partners, strict=True):
+        other = None if partner is None else channels[partner].volume
+        stated = _fit(network, channel, other, most, price, seed)
+        out.append(
+            Repair()
+            if stated is None
+            else Repair(Repair.code_of(channel.volume.error), partner, stated)
+        )
+    return out
+
+
+def best_partners(channels: list[Channel], seed: int) -> list[int | None]:
+    """For each channel the one whose decoded detail tells most about its original detail."""
+    if len(channels) < 2:
+        return [None]
+    rng = np.random.default_rng(seed)
+    times, depths, height, width = channels[0].target.shape
+    side = min(6, height, width)
+    ends = (times, depths, height - side + 1, width - side + 1)
+    corner = [rng.integers(0, n, _DETAILS) for n in ends]
+    dy, dx = (v.ravel() for v in np.mgrid[:side, :side])
+    where = (
+        corner[0][:, None],
+        corner[1][:, None],
+        corner[2][:, None] + dy,
+        corner[3][:, None] + dx,
+    )
+
+    def detail(array: np.ndarray, scale: float) -> np.ndarray:
+        values: np.ndarray = array[where].astype(np.float32) * np.float32(scale)
+        values -= values.mean(axis=1, keepdims=True)
+        return values
+
+    decoded = [detail(c.volume.levels, 1 / c.volume.peak) for c in channels]
+    partners: list[int | None] = []
+    for i, channel in enumerate(channels):
+        original = detail(channel.target, 1.0)
+        told = []
+        for j, other in enumerate(decoded):
+            both = np.einsum("nk,nk->n", original, other)
+            power = np.einsum("nk,nk->n", other, other) + side**2 * channels[j].mean_square
+            told.append(-1.0 if i == j else float((both * both / power).sum()))
+        partners.append(int(np.argmax(told)))
+    return partners
+
+
+def regions(shape: tuple[int, ...], count: int, seed: int) -> Iterator[tuple[int, int, Blocks]]:
+    """Random rectangles of blocks of a (T, Z, Y, X) volume, whole samples only: t, z, blocks."""
+    rng = np.random.default_rng(seed)
+    rows, columns = (max(1, n // 2) for n in shape[2:])
+    for _ in range(count):
+        t, z = (int(rng.integers(n)) for n in shape[:2])
+        top, left = (int(rng.integers(max(1, n - _SIDE + 1))) for n in (rows, columns))
+        yield t, z, Blocks(top, min(top + _SIDE, rows), left, min(left + _SIDE, columns))
+
+
+def sampled(
+    channel: Channel, partner: Volume | None, region: tuple[int, int, Blocks]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs (INPUTS, N), units √(error · unit) (N,), and what is missing (4, N), in values."""
+    t, z, blocks = region
+    x, unit = inputs(channel.volume, partner, (t, z), blocks)
+    here = channel.volume.window(t, z, blocks)
+    plane = channel.target[t, z]
+    missing = np.empty((4, x.shape[1]), np.float32)
+    for sample, (dy, dx) in enumerate(CORE):
+        rows = np.minimum(2 * np.arange(blocks.top, blocks.bottom) + dy, plane.shape[0] - 1)
+        columns = np.minimum(2 * np.arange(blocks.left, blocks.right) + dx, plane.shape[1] - 1)
+        missing[sample] = (plane[np.ix_(rows, columns)] - here.tap(dy, dx)).ravel()
+    return x, np.sqrt(unit * np.float32(channel.volume.error)), missing
+
+
+def _fit(
+    network: Network,
+    channel: Channel,
+    partner: Volume | None,
+    most: int,
+    price: float,
+    seed: int,
+) -> tuple[int, ...] | None:
+    """The coefficients to state, or None where no repair pays."""
+    k = network.bases
+    gram, right, power, count = np.zeros((k, k)), np.zeros(k), 0.0, 0
+    for region in regions(channel.target.shape, _REGIONS, seed):
+        x, unit, missing = sampled(channel, partner, region)
+        bases = network.basis_values(x) * unit
+        flat = bases.transpose(1, 0, 2).reshape(k, -1)
+        gram += flat @ flat.T
+        right += flat @ missing.ravel()
+        power += float(np.einsum("sn,sn->", missing, missing))
+        count += missing.size
+    gram, right = gram / count, right / count
+    turned = network.spread.T @ gram @ network.spread
+    left = network.spread.T @ (right - gram @ network.mean)
+
+    def gain(a: np.ndarray) -> float:
+        return float(2 * a @ right - a @ gram @ a)
+
+    best: tuple[float, tuple[int, ...]] | None = None
+    for size in range(min(most, k) + 1):
+        part = turned[:size, :size]
+        damped = part + np.eye(size) * (_RIDGE * np.trace(part) / max(size, 1) + 1e-15)
+        exact = np.linalg.solve(damped, left[:size])
+        stated = np.clip(np.rint(exact / STEP), -127, 127).astype(np.int64)
+        net = gain(network.coefficients(stated).astype(np.float64)) - price * (size + 3)
+        if net > 0 and (best is None or net > best[0]):
+            best = net, tuple(stated.tolist())
+    return best and best[1]
+
+
+def keep_or_drop(
+    network: Network, channels: list[Channel], repairs: list[Repair], criterion: Criterion
+) -> list[Repair]:
+    """The repairs with the frames left plain in which the criterion is better without."""
+    out = []
+    for channel, repair in zip(channels, repairs, strict=True):
+        if not repair.error_code:
+            out.append(repair)
+            continue
+        partner = None if repair.partner is None else channels[repair.partner].volume
+        head = network.head(np.array(repair.stated))
+        times, depths, height, width = channel.target.shape
+        rows, columns = np.arange(height), np.arange(width)
+        plain = set()
+        for t, z in np.ndindex(times, depths):
+            before = channel.volume.levels[t, z].astype(np.float32)
+            before *= np.float32(1 / channel.volume.peak)
+            after = repaired(head, channel.volume, partner, t, z, rows, columns).clip(0, 1)
+            original = channel.target[t, z]
+            if criterion(original, before) > criterion(original, after):
+                plain.add(t * depths + z)
+        out.append(
+            Repair() if len(plain) == times * depths else replace(repair, plain=frozenset(plain))
+        )
+    return out

@@ -1,0 +1,267 @@
+"""Streams of a prior for all bricks of an image: encoded, searched, judged.
+
+Every encode is kept, so that trial, search and sharing out never encode the same thing twice.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.coding import leb128
+from inif.coding.qweights import Check
+from inif.config import ProgressEvent
+from inif.container.spec import ENTRY_SIZE
+from inif.decode.hybrid import HEAD, MAX_BRICK, HybridBrick, PriorSpec
+from inif.encode.job import Job
+from inif.encode.search import MOST, Found, Search
+from inif.encode.tally import Tally
+from inif.frames import Geometry, orders, restored, sizes_of
+from inif.priors.base import Prior
+
+_BRICK_SIDE = 4096
+_BRICK_SAMPLES = 1 << 25
+_ENOUGH = 0.005
+
+Settings = dict[str, Any]
+
+
+def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
+    """Bricks that a codec decodes in a moment; all channels together, so that they can help."""
+    brick = list(shape)
+    for i, a in enumerate(axes):
+        if a in "YX":
+            brick[i] = math.ceil(shape[i] / math.ceil(shape[i] / _BRICK_SIDE))
+    c = axes.find("C")
+    rows = [i for i, a in enumerate(axes) if a in "TZ"]
+    while math.prod(n for i, n in enumerate(brick) if i != c) > _BRICK_SAMPLES and rows:
+        longest = max(rows, key=lambda i: brick[i])
+        if brick[longest] < 2:
+            break
+        brick[longest] = math.ceil(brick[longest] / 2)
+    if c >= 0:
+        most = max(1, MAX_BRICK // math.prod(n for i, n in enumerate(brick) if i != c))
+        brick[c] = math.ceil(shape[c] / math.ceil(shape[c] / most))
+    return BrickGrid(shape, tuple(brick))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the fast setting found.
+
+    Attributes
+    ----------
+    order, settings
+        The frames' order and the encoder's settings.
+    found
+        The encode that fills the room best.
+    score
+        PSNR in dB at that size.
+    slope
+        Growth of the logarithm of the size along the knob.
+    seconds
+        Of one encode.
+    """
+
+    order: str
+    settings: Settings
+    found: Found
+    score: float
+    slope: float | None
+    seconds: float
+
+    @property
+    def record(self) -> Settings:
+        """For the header."""
+        return {"settings": self.settings} if self.settings else {}
+
+
+@dataclass
+class Streams:
+    """One image's blocks, and what encoding them gave so far."""
+
+    job: Job
+    grid: BrickGrid
+    begun: float = field(default_factory=time.monotonic)
+    _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
+    _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def fixed_bytes(self) -> int:
+        """Bytes besides header and streams: table, checks, lengths."""
+        lengths = len(leb128.write(1 << 20)) * (self.channels + 1)
+        return len(self.grid) * (ENTRY_SIZE + HEAD.size + lengths)
+
+    @property
+    def channels(self) -> int:
+        """Streams of a brick, at most."""
+        c = self.job.image.channel_axis
+        return 1 if c is None else self.grid.brick[c]
+
+    @property
+    def frames(self) -> int:
+        """Frames of a stream, at most."""
+        _, t, z, _, _ = sizes_of(self.job.image.axes, self.grid.brick)
+        return t * z
+
+    def geometry(self, brick: int, order: str) -> Geometry:
+        """A brick as the codec takes it."""
+        image, c = self.job.image, self.job.image.channel_axis
+        channels = self.grid.channels(brick, c)
+        ranges = self.job.intensities.ranges[channels.start : channels.stop]
+        pairs = tuple((float(low), float(high)) for low, high in ranges)
+        return Geometry(image.axes, self.grid.extent(brick), image.data.dtype.name, pairs, order)
+
+    def levels(self, order: str, bits: int) -> list[np.ndarray]:
+        """What a codec is given, (N, Y, X) per stream; kept for what was asked for last."""
+        if (order, bits) not in self._levels:
+            self._levels.clear()
+            out = []
+            for b in range(len(self.grid)):
+                geometry = self.geometry(b, order)
+                stacks = geometry.stacks(self.job.image.data[self.grid.slices(b)])
+                out += [geometry.levels(stack, c, bits) for c, stack in enumerate(stacks)]
+            self._levels[order, bits] = out
+        return self._levels[order, bits]
+
+    def targets(self, brick: int) -> list[np.ndarray]:
+        """The original of each channel of a brick, (T, Z, Y, X) float32 from 0 to 1."""
+        geometry = self.geometry(brick, "TZ")
+        _, t, z, _, _ = geometry.sizes
+        stacks = geometry.stacks(self.job.image.data[self.grid.slices(brick)])
+        return [restored(geometry.scaled(s, c), t, z, "TZ") for c, s in enumerate(stacks)]
+
+    def encode(
+        self, prior: Prior, order: str, settings: Settings, knob: float, stage: str = "encode"
+    ) -> list[bytes]:
+        """All streams at one knob value, brick by brick, channel by channel."""
+        key = (prior, order, tuple(sorted(settings.items())), knob)
+        if key not in self._made:
+            threads, out = os.cpu_count() or 1, []
+            blocks = self.levels(order, prior.bits)
+            for number, levels in enumerate(blocks):
+                self.report(stage, number, len(blocks))
+                out.append(prior.encode(levels, knob, threads, **settings))
+            self._made[key] = out
+        return self._made[key]
+
+    def trial(self, prior: Prior, room: int) -> Trial:
+        """The best order and settings by the codec's fast setting, each at about `room` bytes."""
+        ways = orders(self.job.image.axes, self.job.image.data.shape)
+        plain, *others = prior.quick.variants(self.frames)
+        best = self.tried(prior, ways[0], plain, room)
+        for way in ways[1:]:
+            best = max(best, self.tried(prior, way, plain, room, best), key=lambda t: t.score)
+        for settings in others:
+            one = self.tried(prior, best.order, settings, room, best)
+            best = max(best, one, key=lambda t: t.score)
+        return best
+
+    def tried(
+        self,
+        prior: Prior,
+        order: str,
+        settings: Settings,
+        room: int,
+        earlier: Trial | None = None,
+        most: int = 8,
+    ) -> Trial:
+        """One order and one choice of settings, by the codec's fast setting."""
+        quick = prior.quick
+        search = self._searcher(quick, order, settings, "trial")
+        start = None
+        if earlier is not None:
+            start, search.slope = earlier.found.probe.value, earlier.slope
+        found = self._run(search, room, start, most)
+        streams = self.encode(quick, order, settings, found.probe.value)
+        score = self.quality(prior.kind, order, streams)
+        score += math.log2(room / len(found.probe.data))  # a decibel per doubling
+        self.report("trial", 1, 1, score)
+        slope = search.measured_slope(room)
+        return Trial(order, settings, found, score, slope, found.probe.seconds)
+
+    def search(self, prior: Prior, trial: Trial, room: int, most: int = MOST) -> Found:
+        """The knob value at which a slower setting fills `room` bytes."""
+        search = self._searcher(prior, trial.order, trial.settings, "encode")
+        search.slope = trial.slope
+        start = trial.found.probe.value
+        if trial.slope is not None:  # slower settings make smaller files of the same knob value
+            knob = prior.knob(self.frames)
+            start = knob.from_unit(knob.to_unit(start) - math.log(prior.thrift) / trial.slope)
+        return self._run(search, room, start, most)
+
+    def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
+        """The found streams, some of them at the next finer knob value while they fit."""
+        streams = list(self.encode(prior, trial.order, trial.settings, found.probe.value))
+        left = room - sum(map(len, streams))
+        if len(streams) == 1 or left < _ENOUGH * room:
+            return streams
+        knob = prior.knob(self.frames)
+        unit = knob.to_unit(found.probe.value) + 1.01 * knob.unit_step
+        if unit > 1:
+            return streams
+        finer = self.encode(prior, trial.order, trial.settings, knob.from_unit(unit))
+        for i in sorted(range(len(streams)), key=lambda i: len(streams[i]) - len(finer[i])):
+            more = len(finer[i]) - len(streams[i])
+            if 0 < more <= left:
+                streams[i], left = finer[i], left - more
+        return streams
+
+    def quality(self, kind: str, order: str, streams: list[bytes]) -> float:
+        """Pooled PSNR of the decoded streams in dB."""
+        tally, _ = self.tally(self.bricks(PriorSpec(kind, order), streams))
+        return tally.psnr or math.inf
+
+    def tally(self, bricks: list[HybridBrick]) -> tuple[Tally, list[Check]]:
+        """The errors of the decoded bricks, and the fingerprint of each."""
+        tally = Tally(self.job.image, self.job.intensities)
+        checks = []
+        for b, brick in enumerate(bricks):
+            checks.append(tally.add(brick.grid([np.arange(n) for n in brick.extent]), self.grid, b))
+        return tally, checks
+
+    def bricks(self, spec: PriorSpec, streams: list[bytes]) -> list[HybridBrick]:
+        """The bricks as a reader will have them, not repaired."""
+        out, at = [], 0
+        for b in range(len(self.grid)):
+            channels = self.grid.channels(b, self.job.image.channel_axis)
+            out.append(
+                HybridBrick(
+                    spec,
+                    tuple(streams[at : at + len(channels)]),
+                    self.job.image.axes,
+                    self.grid.extent(b),
+                    channels.start,
+                    self.job.intensities,
+                    os.cpu_count() or 1,
+                )
+            )
+            at += len(channels)
+        return out
+
+    def report(self, stage: str, step: int, steps: int, psnr: float | None = None) -> None:
+        """Tell the caller how far it is."""
+        if self.job.progress:
+            seconds = time.monotonic() - self.begun
+            self.job.progress(ProgressEvent(stage, step, steps, psnr, seconds, None))
+
+    def _searcher(self, prior: Prior, order: str, settings: Settings, stage: str) -> Search:
+        def encode(value: float) -> bytes:
+            return b"".join(self.encode(prior, order, settings, value, stage))
+
+        return Search(encode, prior.knob(self.frames))
+
+    def _run(self, search: Search, room: int, start: float | None, most: int) -> Found:
+        try:
+            return search.run(room, start, most)
+        except KeyboardInterrupt:
+            fitting = [p for p in search.probes.values() if len(p.data) <= room]
+            if not (self.job.settings.keep_partial and fitting):
+                raise
+            return Found(max(fitting, key=lambda p: len(p.data)), True)

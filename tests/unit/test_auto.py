@@ -1,0 +1,92 @@
+"""The method nobody named: decided by a trial, with the reason on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import inif
+from inif.encode import auto
+from inif.errors import BudgetError
+
+pytest.importorskip("av")
+
+
+def picture() -> np.ndarray:
+    y, x = np.mgrid[:64, :72]
+    clean = np.stack([np.sin(x / (5 + z)) + np.cos(y / 7) for z in range(4)])
+    noise = np.random.default_rng(0).normal(0, 0.1, clean.shape)
+    return ((clean + noise) * 1000 + 3000).astype(np.uint16)
+
+
+def made(data: np.ndarray, axes: str, **options: Any) -> inif.File:
+    return inif.compress(data, axes=axes, **{"size": 1500, "effort": 1, **options})
+
+
+def test_a_codec_with_a_repair_is_the_usual_choice() -> None:
+    lossy = made(picture(), "ZYX").header["lossy"]
+    assert lossy["method"] == "hybrid"
+    assert "av1" in lossy["auto"]
+    assert "jpeg2000" in lossy["auto"]
+
+
+def test_what_is_named_is_not_chosen() -> None:
+    assert "auto" not in made(picture(), "ZYX", method="hybrid").header["lossy"]
+    file = made(picture(), "ZYX", prior="jpegxl", size=3000)
+    assert file.header["prior"]["kind"] == "jpegxl"
+
+
+def test_a_field_where_there_are_no_planes() -> None:
+    data = np.sin(np.arange(4000) / 50).astype(np.float32)
+    lossy = made(data, "X", size=1200).header["lossy"]
+    assert (lossy["method"], lossy["auto"]) == ("siren", "codecs need planes")
+
+
+def test_a_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inif.priors.base.installed", lambda package: False)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert lossy["method"] == "siren"
+    assert "inif[hybrid]" in lossy["auto"]
+
+
+def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(job: Any, budget: int) -> bytes:
+        raise BudgetError("too small")
+
+    monkeypatch.setattr("inif.encode.hybrid.encode_hybrid", refused)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
+    with pytest.raises(BudgetError):
+        made(picture(), "ZYX", size=3000, method="hybrid")
+    monkeypatch.setattr(auto, "_tried", lambda job, room: None)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
+
+
+def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "_fitted", lambda job, budget: 99.0)
+    monkeypatch.setattr(auto, "SIREN_EFFORT", 1)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert lossy["method"] == "siren"
+    assert "siren 99.0" in lossy["auto"]
+
+
+def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = {"av1": 30.0, "jpeg2000": 30.1, "avif": 29.0}
+    monkeypatch.setattr(auto, "_tried", lambda job, room: scores[job.prior])
+    assert made(picture(), "ZYX").header["prior"]["kind"] == "av1"
+    scores["jpeg2000"] = 30.2
+    assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"
+
+
+def test_samples_are_small_and_keep_the_axes() -> None:
+    image = inif.api.as_image(np.random.default_rng(0).integers(0, 9, (20, 3, 512, 512)), "ZCYX")
+    sample, share = auto._sample(image)
+    assert sample.axes == "ZCYX"
+    assert share == sample.data.size / image.data.size
+    assert 1 << 18 <= sample.data.size <= 1 << 20
+    flat = np.zeros((400, 400), np.uint8)
+    flat[0, 0] = 1
+    assert auto._sample(inif.api.as_image(flat, "YX"))[1] == 1

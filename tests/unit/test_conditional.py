@@ -1,0 +1,135 @@
+"""The conditional field: symmetric, local, bounded, and the same in parts as in the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inif.fields.conditional import STARTS, Network, Repair, load_start, repaired
+from inif.fields.neighbourhood import COLUMNS, INPUTS, Blocks, Volume, inputs, mirrored
+
+A, B, K = 3, 2, 5
+
+
+def network(seed: int = 0) -> Network:
+    """Random weights, as large as trained ones."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(0, 0.2, shape).astype(np.float32)
+
+    return Network(
+        normal(INPUTS, A), normal(A), normal(4, A, B), normal(B), normal(4, B, K),
+        normal(INPUTS, K), normal(K), normal(K), normal(K, K),
+    )  # fmt: skip
+
+
+def volume(shape: tuple[int, ...] = (2, 4, 20, 26), seed: int = 1) -> Volume:
+    levels = np.random.default_rng(seed).integers(0, 1024, shape).astype(np.uint16)
+    return Volume(levels, 1023, 0.05)
+
+
+def plane(net: Network, own: Volume, partner: Volume | None, t: int = 1, z: int = 2) -> np.ndarray:
+    rows, columns = (np.arange(n) for n in own.levels.shape[2:])
+    return repaired(net.head(np.array([3, -5])), own, partner, t, z, rows, columns)
+
+
+def flipped(own: Volume, axis: int) -> Volume:
+    return Volume(np.flip(own.levels, axis).copy(), own.peak, own.error)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_a_mirrored_image_is_repaired_alike(axis: int) -> None:
+    net, own, other = network(), volume(), volume(seed=2)
+    here = plane(net, own, other)
+    there = plane(net, flipped(own, axis), flipped(other, axis))
+    np.testing.assert_allclose(np.flip(there, axis - 2), here, atol=1e-4)
+    assert np.ptp(here - own.levels[1, 2] / 1023) > 0.01
+
+
+@pytest.mark.parametrize("partner", [None, 2])
+def test_a_part_equals_the_part_of_the_whole(partner: int | None) -> None:
+    net, own = network(), volume((1, 3, 21, 301))
+    other = None if partner is None else volume((1, 3, 21, 301), partner)
+    rows, columns = np.arange(5, 17, 3), np.arange(33, 280)[::-1]
+    whole = plane(net, own, other, 0, 1)
+    part = repaired(net.head(np.array([3, -5])), own, other, 0, 1, rows, columns)
+    np.testing.assert_allclose(part, whole[np.ix_(rows, columns)], atol=2e-6)
+
+
+def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, own = network(), volume()
+    whole = plane(net, own, None)
+    monkeypatch.setattr("inif.fields.conditional._BAND", 20)
+    np.testing.assert_allclose(plane(net, own, None), whole, atol=2e-6)
+
+
+def test_head_and_bases_agree() -> None:
+    net, own = network(), volume()
+    x, unit = inputs(own, None, (1, 2), Blocks(0, 10, 0, 13))
+    assert x.shape == (INPUTS, 130)
+    assert (unit > 0).all()
+    stated = np.array([7, 0, -9])
+    mixed = np.einsum("skn,k->sn", net.basis_values(x), net.coefficients(stated))
+    np.testing.assert_allclose(net.head(stated).residual(x), mixed, atol=1e-3)
+
+
+def test_absent_neighbours_are_zeros() -> None:
+    x, _ = inputs(volume((1, 1, 8, 8)), None, (0, 0), Blocks(0, 4, 0, 4))
+    absent = [i for i, (g, _, _) in enumerate(COLUMNS) if g not in ("own", "half")]
+    assert not x[absent].any()
+    x, _ = inputs(volume((3, 2, 8, 8)), volume((3, 2, 8, 8), 5), (0, 0), Blocks(0, 4, 0, 4))
+    absent = [i for i, (g, _, _) in enumerate(COLUMNS) if g in ("z-2", "z+2")]
+    assert not x[absent].any()
+    assert all(x[i].any() for i in range(len(COLUMNS)) if i not in absent)
+
+
+def test_constant_planes_stay_finite() -> None:
+    flat = Volume(np.full((1, 1, 6, 6), 9, np.uint16), 1023, 2.0**-31)
+    assert np.isfinite(plane(network(), flat, flat, 0, 0)).all()
+
+
+def test_mirroring() -> None:
+    np.testing.assert_array_equal(
+        mirrored(np.arange(-4, 9), 4), [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
+    )
+    assert mirrored(5, 1) == 0
+
+
+@given(
+    st.integers(1, 255),
+    st.none() | st.integers(0, 6),
+    st.lists(st.integers(-128, 127), max_size=12),
+    st.frozensets(st.integers(0, 18)),
+)
+def test_repairs_round_trip(
+    code: int, partner: int | None, stated: list[int], plain: frozenset[int]
+) -> None:
+    repair = Repair(code, partner, tuple(stated), plain)
+    data = b"x" + repair.pack(19) + b"y"
+    assert Repair.unpack(data, 1, 19, 7, 12) == (repair, len(data) - 1)
+    for cut in range(1, len(data) - 1):
+        with pytest.raises(ValueError, match=r"coefficients|no repair|partner"):
+            Repair.unpack(data[:cut], 1, 19, 7, 12)
+
+
+def test_codes_of_errors() -> None:
+    assert Repair(Repair.code_of(0.01)).error == pytest.approx(0.01, rel=0.05)
+    assert (Repair.code_of(0.0), Repair.code_of(9.0)) == (239, 1)
+
+
+def test_what_repairs_may_not_hold() -> None:
+    with pytest.raises(ValueError, match="partner 7 of 7"):
+        Repair.unpack(Repair(9, 7).pack(1), 0, 1, 7, 12)
+    with pytest.raises(ValueError, match="3 coefficients"):
+        Repair.unpack(Repair(9, None, (1, 2, 3)).pack(1), 0, 1, 7, 2)
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_shipped_networks(name: str) -> None:
+    net = load_start(name)
+    assert net.w0.shape[0] == INPUTS
+    assert all(np.isfinite(v).all() and v.dtype == np.float32 for v in (net.w0, net.spread, net.v1))
+    assert net.coefficients(np.zeros(0)).shape == (net.bases,)
