@@ -8,6 +8,7 @@ have not seen them. The figures go to results/pretrain.json.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from record import data_dir, images, save
 
 from inif.bench.bdrate import bd_rate
-from inif.encode.repair import choose, keep_or_drop
+from inif.encode.repair import choose, keep_or_drop, without_idle
 from inif.encode.select import by_psnr
 from inif.fields.conditional import Network, repaired
 from pretrain import learn
@@ -57,13 +58,13 @@ def ratios(path: Path) -> tuple[int, ...]:
 def judged(network: Network, item: Pair) -> dict[str, Any]:
     """PSNR before and after the repair of a pair, in dB, and the bytes that it costs."""
     repairs = choose(network, item.channels, COEFFICIENTS, item.size, 0)
-    repairs = keep_or_drop(network, item.channels, repairs, by_psnr)
+    repairs = without_idle(keep_or_drop(network, item.channels, repairs, by_psnr))
     before = after = 0.0
     extra = 0
     for channel, repair in zip(item.channels, repairs, strict=True):
         times, depths, height, width = channel.target.shape
         partner = None if repair.partner is None else item.channels[repair.partner].volume
-        head = network.head(np.array(repair.stated)) if repair.error_code else None
+        head = network.head(np.array(repair.stated)) if repair.active else None
         extra += len(repair.pack(times * depths))
         rows, columns = np.arange(height), np.arange(width)
         for t, z in np.ndindex(times, depths):
@@ -117,6 +118,8 @@ def main() -> None:
             rows[image] = {"start": name, "cells": cells, "bd_rate": bd(cells)}
             gains = [(c["psnr"], c["gain"], c["repair_bytes"]) for c in cells]
             print(image, rows[image]["bd_rate"], gains, flush=True)
+    left_out = {f"a{i}": sorted(names) for i, names in enumerate(FOLDS)}
+    (args.out / "left_out.json").write_text(json.dumps(left_out, indent=1) + "\n")
     if args.folds == "0123a":
         save("pretrain", {"prior": f"SVT-AV1 preset {PRESET}", "steps": args.steps, "images": rows})
 

@@ -17,8 +17,8 @@ import optax
 from inif.fields.conditional import MIRRORED, Network
 from inif.fields.neighbourhood import COLUMNS, CORE, INPUTS
 
-A, B, K = 8, 4, 12
-STEPS = 6000
+A, B, K = 16, 8, 12
+STEPS = 12_000
 _BATCH, _GROUPS = 2048, 4
 _RATE, _DECAY, _WARM = 4e-3, 1e-4, 200
 _RIDGE, _ZERO = 1e-3, 0.3

@@ -66,6 +66,79 @@ def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(plane(net, own, None), whole, atol=2e-6)
 
 
+def by_the_page(
+    net: Network, own: Volume, partner: Volume, frame: tuple[int, int], block: tuple[int, int]
+) -> np.ndarray:
+    """docs/format.md, "The field that repairs", sentence by sentence, for one block: (2, 2)."""
+
+    def value(of: Volume, t: int, z: int, y: int, x: int) -> float:
+        inside = []
+        for index, length in zip((t, z, y, x), of.levels.shape, strict=True):
+            while not 0 <= index < length:
+                index = -index if index < 0 else 2 * (length - 1) - index
+            inside.append(index)
+        return float(of.levels[tuple(inside)]) / of.peak
+
+    def square(of: Volume, t: int, z: int, low: int, high: int) -> np.ndarray:
+        side = range(low, high + 1)
+        return np.array([[value(of, t, z, 2 * by + y, 2 * bx + x) for x in side] for y in side])
+
+    def halves(of: Volume) -> np.ndarray:
+        wide = square(of, t, z, -6, 7)
+        return wide.reshape(7, 2, 7, 2).mean(axis=(1, 3))
+
+    (t, z), (by, bx) = frame, block
+    near = square(own, t, z, -2, 3)
+    m, n = near.mean(), np.sqrt(near.var() + own.error**2)
+    x: list[float] = [*((near - m) / n).ravel(), *((halves(own) - m) / n).ravel()]
+    for dt, dz, low, high in (
+        *((0, d, -1, 2) for d in (-1, 1)),
+        *((0, d, 0, 1) for d in (-2, 2)),
+        *((d, 0, -1, 2) for d in (-1, 1)),
+    ):
+        x += list(np.clip((square(own, t + dt, z + dz, low, high) - m) / n, -4, 4).ravel())
+    a, b = halves(own), halves(partner)
+    both = np.mean((a - a.mean()) * (b - b.mean()))
+    r = both / np.sqrt((a.var() + own.error**2 / 16) * (b.var() + partner.error**2 / 16))
+    theirs = square(partner, t, z, -1, 2)
+    x += list((r * (theirs - theirs.mean()) / np.sqrt(theirs.var() + partner.error**2)).ravel())
+    x += [np.log2(n / own.error) / 2, r]
+    c = net.coefficients(np.array([3, -5]))
+    place = {column: i for i, column in enumerate(COLUMNS)}
+    out = np.zeros((2, 2))
+
+    def turned(i: int, f: int) -> int:
+        if i >= len(COLUMNS):
+            return i
+        group, y, dx = COLUMNS[i]
+        last = 0 if group == "half" else 1
+        return place[group, last - y if f & 2 else y, last - dx if f & 1 else dx]
+
+    h = np.zeros((4, A))
+    for f in range(4):
+        order = [turned(i, f) for i in range(INPUTS)]
+        h[f] = np.maximum(0, net.b0 + net.w0[order].T @ np.array(x))
+    for f in range(4):
+        order = [turned(i, f) for i in range(INPUTS)]
+        bases = net.b2 + net.v1[order].T @ np.array(x)
+        for e in range(4):
+            g = np.maximum(0, net.b1 + sum(net.w1[d ^ e].T @ h[d] for d in range(4)))
+            bases = bases + net.v2[e ^ f].T @ g
+        here = value(own, t, z, 2 * by + (f >> 1), 2 * bx + (f & 1))
+        out[f >> 1, f & 1] = here + np.sqrt(own.error * n) * (c @ bases)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("frame", "block"), [((1, 2), (4, 5)), ((0, 0), (0, 12)), ((2, 4), (9, 0))]
+)
+def test_the_page_says_what_is_done(frame: tuple[int, int], block: tuple[int, int]) -> None:
+    net, own, other = network(), volume((3, 5, 20, 26)), volume((3, 5, 20, 26), 3)
+    rows, columns = (2 * b + np.arange(2) for b in block)
+    ours = repaired(net.head(np.array([3, -5])), own, other, *frame, rows, columns)
+    np.testing.assert_allclose(ours, by_the_page(net, own, other, frame, block), atol=1e-4)
+
+
 def test_head_and_bases_agree() -> None:
     net, own = network(), volume()
     x, unit = inputs(own, None, (1, 2), Blocks(0, 10, 0, 13))
@@ -107,6 +180,7 @@ def test_mirroring() -> None:
 def test_repairs_round_trip(
     code: int, partner: int | None, stated: list[int], plain: frozenset[int]
 ) -> None:
+    assert Repair.unpack(Repair(code, active=False).pack(19), 0, 19, 7, 12)[1] == 2
     repair = Repair(code, partner, tuple(stated), plain)
     data = b"x" + repair.pack(19) + b"y"
     assert Repair.unpack(data, 1, 19, 7, 12) == (repair, len(data) - 1)

@@ -18,7 +18,7 @@ from inif.decode.extract import extract_prior
 from inif.decode.hybrid import KIND, BrickData, Layout, PriorSpec
 from inif.encode import streams
 from inif.errors import BudgetError, FormatError, InputError
-from inif.fields.conditional import Repair
+from inif.fields.conditional import NO_REPAIR, Repair
 from inif.priors import PRIORS
 
 pytest.importorskip("av")
@@ -176,7 +176,7 @@ def test_sections_that_are_refused() -> None:
 def test_section_round_trip() -> None:
     data = BrickData((b"abc", b"", b"x" * 300), Check(7, 0.5), (), b"\0\0")
     assert BrickData.unpack(data.pack(9), Layout(3, 9), file="f", brick=0) == data
-    repairs = (Repair(), Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, None, ()))
+    repairs = (NO_REPAIR, Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, active=False))
     data = BrickData(data.streams, data.check, repairs, b"\0")
     assert BrickData.unpack(data.pack(9), Layout(3, 9, 12), file="f", brick=0) == data
     assert PriorSpec.from_json(PriorSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
@@ -187,7 +187,7 @@ def test_a_repair_is_never_worse_than_the_codec() -> None:
     for axes in ("ZYX", "CYX", "TZCYX"):
         file, original = compressed(axes, size=4000), picture(axes)
         brick = file.bricks.section(0)  # type: ignore[attr-defined]
-        plain = tuple(Repair() for _ in brick.repairs)
+        plain = tuple(NO_REPAIR for _ in brick.repairs)
         bare = inif.open(rewritten(file, replace(brick, repairs=plain).pack(99)))
         errors = [np.mean((np.asarray(f).astype(float) - original) ** 2) for f in (file, bare)]
         assert errors[0] <= errors[1]

@@ -22,8 +22,10 @@ KINDS = ("stack", "multi", "plane")
 ALL = "all"
 
 _ORDER = (
-    *("hevc", "hevc-veryslow", "av1", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr", "zfp", "sz3"),
+    *("hevc", "hevc-veryslow", "av1", "av1-slow"),
+    *("jpegxl", "avif", "jpeg2000", "htj2k", "sperr", "zfp", "sz3"),
     *("hevc-as-published", "siren-as-published", "inif-as-published"),
+    *("inif", "inif-best", "inif-siren"),
 )
 _FAMILIES = ("codec", "published", "inif", "lossless")
 _MOST = 0.75

@@ -12,7 +12,7 @@ from typing import Any
 
 from inif.bench.bdrate import MEASURED, MONOTONE
 from inif.bench.compare import ALL, ANCHORS, BEST, CROSSING_RATIO, HEVC, KINDS, kind_of
-from inif.bench.sections import costs, lossless, not_met, per_image, references
+from inif.bench.sections import costs, lossless, not_met, per_image, references, spots
 from inif.bench.store import Record
 from inif.bench.summary import (
     NONE,
@@ -69,6 +69,7 @@ def page(records: Sequence[Record], originals: Mapping[str, dict[str, Any]] | No
         _images(view),
         _rates(view),
         _crossings(view),
+        spots(view),
         costs(view),
         references(view, originals or {}),
         lossless(view),

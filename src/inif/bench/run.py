@@ -68,6 +68,8 @@ class Plan:
         How many arms run side by side, each on its share of the cores.
     again
         Whether cells that are there are run again.
+    spots
+        Images whose name contains one of these have their spots searched for.
     """
 
     images: tuple[Path, ...]
@@ -79,6 +81,7 @@ class Plan:
     references: Mapping[str, Path] = field(default_factory=dict)
     jobs: int = 1
     again: bool = False
+    spots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ def _tasks(plan: Plan, path: Path) -> Iterator[tuple[Task, Record]]:
                     options,
                     original["crop"],
                     reference,
+                    any(part in name for part in plan.spots),
                 ),
                 record,
             )

@@ -178,6 +178,61 @@ def _to_reference(cell: dict[str, Any]) -> float | None:
     return cell["reference"]["psnr"] if cell["reference"] else None
 
 
+def spots(view: View) -> Iterator[str]:
+    """Spots that each arm keeps, where they were searched for."""
+    names = [i["name"] for i in view.images if _with_spots(view, i["name"])]
+    if not names:
+        return
+    yield "## Spots"
+    yield (
+        "Puncta found again by a Laplacian-of-Gaussian detector whose scale and threshold are fixed"
+        " on the original ([metrics.md](metrics.md)): recall / precision. The best recall of a"
+        " column is bold. Washing spots out lowers recall; inventing them lowers precision."
+    )
+    for name in names:
+        first = _with_spots(view, name)[0]
+        for channel, facts in enumerate(first["spots"]):
+            which = f", channel {channel}" if len(first["spots"]) > 1 else ""
+            yield f"{name}{which}: {facts['original']} spots in the original."
+            yield _spot_table(view, name, channel)
+
+
+def _with_spots(view: View, image: str) -> list[dict[str, Any]]:
+    cells = [view.met(image, a["name"], r) for a in view.arms for r in view.ratios(image)]
+    return [c for c in cells if c is not None and "spots" in c]
+
+
+def _spot_table(view: View, image: str, channel: int) -> str:
+    ratios = view.ratios(image)
+    rows = []
+    best = {
+        ratio: max(
+            (
+                c["spots"][channel]["recall"]
+                for a in view.arms
+                if (c := view.met(image, a["name"], ratio)) and "spots" in c
+            ),
+            default=None,
+        )
+        for ratio in ratios
+    }
+    for arm in view.arms:
+        cells = [view.met(image, arm["name"], ratio) for ratio in ratios]
+        if not any(c and "spots" in c for c in cells):
+            continue
+        row = [arm["title"]]
+        for ratio, cell in zip(ratios, cells, strict=True):
+            if not cell or "spots" not in cell:
+                row.append(NONE)
+                continue
+            found = cell["spots"][channel]
+            recall = f"{found['recall']:.3f}"
+            bold = found["recall"] == best[ratio]
+            row.append(f"{f'**{recall}**' if bold else recall} / {found['precision']:.3f}")
+        rows.append(row)
+    return table(["arm", *(f"{ratio:g}×" for ratio in ratios)], rows)
+
+
 def lossless(view: View) -> Iterator[str]:
     """What a lossless codec reaches on each image."""
     records = [r for r in view.records if r.arm["family"] == "lossless"]

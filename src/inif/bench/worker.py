@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from inif.bench.arms import Arm, Options, Session, find_arms
 from inif.bench.crop import cut, to_png
-from inif.bench.score import scores, to_reference
+from inif.bench.score import scores, spots, to_reference
 from inif.errors import InifError
 from inif.image import Image
 from inif.io import read_image
@@ -43,6 +43,8 @@ class Task:
         From `crop.choose_crop`, or None.
     reference
         A second exposure of the same field, or None.
+    spots
+        Whether spots are searched for.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class Task:
     options: Options
     crop: dict[str, Any] | None
     reference: Path | None
+    spots: bool = False
 
 
 def run_task(task: Task, emit: Emit) -> None:
@@ -119,6 +122,8 @@ def _cell(
         assert task.reference is not None
         distance = to_reference(decoded, reference.data, image.axes)
         cell["reference"] = {"name": stem(task.reference), "psnr": distance}
+    if task.spots:
+        cell["spots"] = spots(image, decoded)
     if task.crop is not None:
         cell["crop_png"] = to_png(cut(decoded, image.axes, task.crop), task.crop)
     return cell

@@ -62,7 +62,11 @@ def run_command(
             help="A second exposure of image NAME, to score against as well; may be repeated.",
         ),
     ] = None,
-    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's own methods.")] = 1,
+    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's pure field.")] = 1,
+    spots: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Search for spots in images whose name contains these."),
+    ] = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="For each fit of the fields as published.")
     ] = 60.0,
@@ -99,6 +103,7 @@ def run_command(
         references=dict(pairs),
         jobs=jobs,
         again=again,
+        spots=_words(spots),
     )
     given = {
         "data": data,
@@ -108,6 +113,7 @@ def run_command(
         "results": results,
         "reference": " --reference ".join(f"{n}={p.name}" for n, p in pairs) or None,
         "effort": effort,
+        "spots": spots,
         "seconds": seconds,
         "jobs": jobs,
         "threads": threads,

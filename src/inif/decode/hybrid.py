@@ -22,7 +22,7 @@ from inif.container.reader import Container
 from inif.decode.brick import Intensities
 from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
-from inif.fields.conditional import Head, Repair, load_start, repaired, start_of
+from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaired, start_of
 from inif.fields.neighbourhood import Volume
 from inif.frames import CANON, ORDERS, from_canon, restored, sizes_of
 from inif.priors import PRIORS
@@ -252,8 +252,8 @@ class HybridBrick:
         """Outputs in [-1, 1] of a plane at rows `y` and columns `x`: (len(y), len(x)) float32."""
         levels = self.volume(channel)
         peak = self.spec.prior.peak
-        repair = self.repairs[channel] if self.repairs else Repair()
-        if not repair.error_code or t * levels.shape[1] + z in repair.plain:
+        repair = self.repairs[channel] if self.repairs else NO_REPAIR
+        if not repair.repairs(t * levels.shape[1] + z):
             plain: np.ndarray = levels[t, z][np.ix_(y, x)].astype(np.float32)
             plain *= np.float32(2 / peak)
             plain -= np.float32(1)

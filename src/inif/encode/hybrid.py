@@ -6,8 +6,9 @@ one → streams shared out between two neighbouring knob values → repair → c
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inif.container.writer import Section
@@ -32,6 +33,10 @@ _FEW, _MOST = 4, 8
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
 
+_QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
+_NEAR, _SLOPE = 0.05, 30.0
+"""How near a quality is enough, and how much of it a whole knob spans at first sight, in dB."""
+
 
 def encode_hybrid(job: Job, budget: int) -> bytes:
     """The file's bytes, at most `budget` of them and at least 99 % of that.
@@ -45,42 +50,169 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results and there is one.
     """
-    image, kind = job.image, job.prior
-    check_planes(image.axes, file=image.source, fix="use --method siren")
-    prior = load_prior(kind).for_effort(job.effort or 3, image.data.itemsize)
-    header = draft_header(job) | {
-        "field": {"kind": conditional.KIND, "start": job.settings.start},
-        "prior": PriorSpec(kind, "TZ~").to_json(),
-        "requires": [FEATURE, prior.feature, conditional.FEATURE],
-    }
-    streams = Streams(job, hybrid_grid(image.axes, image.data.shape))
-    if len(streams.grid) > 1:
-        header |= {"brick": list(streams.grid.brick)}
-    extra = ome_section(image, budget)
-
-    def room_left() -> int:
-        overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK + streams.fixed_bytes
-        overhead += repair_bytes(streams, budget)
-        if overhead >= budget:
-            raise _too_small(job, budget, overhead)
-        return budget - overhead
-
-    header["lossy"] |= {"knob": prior.knob(streams.frames).start}
-    trial = streams.trial(prior, room_left())
-    header["prior"] = PriorSpec(kind, trial.order).to_json()
-    header["lossy"] |= trial.record
-    room = room_left()
-    prior = _within_time(job, streams, prior, trial)
-    found = streams.search(prior, trial, room, _MOST if (job.effort or 3) > 3 else _FEW)
+    draft = Draft.of(job, budget)
+    trial = draft.tried()
+    room = draft.room()
+    prior = draft.prior_for(trial)
+    most = _MOST if (job.effort or 3) > 3 else _FEW
+    found = draft.streams.search(prior, trial, room, most)
     if not found.fits:
-        raise _too_small(job, budget, budget - room + len(found.probe.data))
-    chosen = streams.shared_out(prior, trial, found, room)
-    header["lossy"] |= {"knob": found.probe.value}
-    bricks = repaired(streams, streams.bricks(PriorSpec(kind, trial.order), chosen), budget)
-    if not any(r.error_code for brick in bricks for r in brick.repairs):
-        header |= {"field": {"kind": "none"}, "requires": [FEATURE, prior.feature]}
-        bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
-    return _finish(streams, bricks, header, extra, budget)
+        raise draft.too_small(budget - room + len(found.probe.data))
+    chosen = draft.streams.shared_out(prior, trial, found, room)
+    return draft.finished(trial, found.probe.value, chosen)
+
+
+def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
+    """The smallest file found whose pooled PSNR is at least `decibels`.
+
+    Raises
+    ------
+    BudgetError
+        The codec cannot reach it.
+    InputError
+        The image has no planes.
+    """
+    draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
+    trial = draft.tried()
+    prior, streams = draft.prior_for(trial), draft.streams
+    knob = prior.knob(streams.frames)
+
+    def reached(unit: float) -> float:
+        made = streams.encode(prior, trial.order, trial.settings, knob.from_unit(unit))
+        value = streams.quality(prior.kind, trial.order, made)
+        streams.report("encode", 1, 1, value)
+        return value
+
+    low, high = (0.0, -math.inf), (1.0, math.inf)
+    unit, step = knob.to_unit(trial.found.probe.value), knob.unit_step
+    for _ in range(_MOST):
+        value = reached(unit)
+        low, high = (low, (unit, value)) if value >= decibels else ((unit, value), high)
+        if 0 <= high[1] - decibels <= _NEAR or high[0] - low[0] < 1.5 * step:
+            break
+        if math.isfinite(low[1]) and math.isfinite(high[1]):
+            slope = (high[1] - low[1]) / (high[0] - low[0])
+        else:
+            slope = _SLOPE
+        goal = decibels + _NEAR / 3
+        unit = unit + (goal - value) / slope
+        unit = min(max(unit, low[0] + step), high[0] - step)
+        if unit <= low[0]:
+            unit = high[0]
+    if not math.isfinite(high[1]) and (best := reached(high[0])) < decibels:
+        raise BudgetError(
+            "the codec cannot reach this quality",
+            file=job.image.source,
+            field="psnr",
+            expected=f"at most {best:.2f} dB",
+            got=f"{decibels} dB",
+            fix="ask for less, or choose another prior",
+        )
+    value = knob.from_unit(high[0])
+    made = streams.encode(prior, trial.order, trial.settings, value)
+    draft.budget += sum(map(len, made)) - draft.room()
+    return draft.finished(trial, value, made)
+
+
+@dataclass
+class Draft:
+    """A hybrid file in the making.
+
+    Attributes
+    ----------
+    job
+        What is asked for.
+    prior
+        The codec, at the setting of the effort.
+    streams
+        Of the image.
+    header, extra
+        Of the file, as far as they are known.
+    budget
+        Bytes of the file.
+    """
+
+    job: Job
+    prior: Prior
+    streams: Streams
+    header: dict[str, Any]
+    extra: list[Section]
+    budget: int
+
+    @classmethod
+    def of(cls, job: Job, budget: int) -> Draft:
+        """The beginning.
+
+        Raises
+        ------
+        InputError
+            The image has no planes.
+        """
+        image = job.image
+        check_planes(image.axes, file=image.source, fix="use --method siren")
+        prior = load_prior(job.prior).for_effort(job.effort or 3, image.data.itemsize)
+        header = draft_header(job) | {
+            "field": {"kind": conditional.KIND, "start": job.settings.start},
+            "prior": PriorSpec(job.prior, "TZ~").to_json(),
+            "requires": [FEATURE, prior.feature, conditional.FEATURE],
+        }
+        streams = Streams(job, hybrid_grid(image.axes, image.data.shape))
+        if len(streams.grid) > 1:
+            header |= {"brick": list(streams.grid.brick)}
+        header["lossy"] |= {"knob": prior.knob(streams.frames).start}
+        return cls(job, prior, streams, header, ome_section(image, budget), budget)
+
+    def room(self) -> int:
+        """Bytes that are left for streams.
+
+        Raises
+        ------
+        BudgetError
+            None.
+        """
+        overhead = header_bytes(self.header, [len(s.data) for s in self.extra]) + SLACK
+        overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.budget)
+        if overhead >= self.budget:
+            raise self.too_small(overhead)
+        return self.budget - overhead
+
+    def tried(self) -> Trial:
+        """The trial of the codec, noted in the header."""
+        trial = self.streams.trial(self.prior, self.room())
+        self.header["prior"] = PriorSpec(self.job.prior, trial.order).to_json()
+        self.header["lossy"] |= trial.record
+        return trial
+
+    def prior_for(self, trial: Trial) -> Prior:
+        """The codec at a setting that keeps to the time limit."""
+        limit = self.job.settings.time_limit
+        if limit is None:
+            return self.prior
+        left = limit - (time.monotonic() - self.streams.begun)
+        return self.prior.within(left / _ENCODES, trial.seconds)
+
+    def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
+        """The file: streams repaired, checked, and brought into the window of the budget."""
+        header, streams = self.header, self.streams
+        header["lossy"] |= {"knob": knob}
+        spec = PriorSpec(self.job.prior, trial.order)
+        bricks = repaired(streams, streams.bricks(spec, chosen), self.budget)
+        if not any(r.active for brick in bricks for r in brick.repairs):
+            header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
+            bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
+        return _finish(streams, bricks, header, self.extra, self.budget)
+
+    def too_small(self, smallest: int) -> BudgetError:
+        """The error for a budget below what is needed."""
+        return BudgetError(
+            "the budget does not hold the smallest streams of the prior",
+            file=self.job.image.source,
+            field="target",
+            expected=f"at least {smallest} bytes for this image",
+            got=f"{self.budget} bytes",
+            fix="the largest possible ratio is about"
+            f" {self.job.image.raw_bytes / smallest:.3g}; --method siren can go further",
+        )
 
 
 def repair_bytes(streams: Streams, budget: int) -> int:
@@ -113,17 +245,9 @@ def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[H
         size = sum(map(len, brick.streams))
         repairs = repair.choose(network, channels, most, size, job.settings.seed)
         repairs = repair.keep_or_drop(network, channels, repairs, judge)
+        repairs = repair.without_idle(repairs)
         out.append(replace(brick, start=job.settings.start, repairs=tuple(repairs)))
     return out
-
-
-def _within_time(job: Job, streams: Streams, prior: Prior, trial: Trial) -> Prior:
-    """The preset that leaves the time limit whole."""
-    limit = job.settings.time_limit
-    if limit is None:
-        return prior
-    left = limit - (time.monotonic() - streams.begun)
-    return prior.within(left / _ENCODES, trial.seconds)
 
 
 def _finish(
@@ -147,15 +271,3 @@ def _finish(
             return file
         rest = bytes(max(0, len(rest) + budget - len(file)))
     raise inexact(streams.job, budget, len(file))
-
-
-def _too_small(job: Job, budget: int, smallest: int) -> BudgetError:
-    return BudgetError(
-        "the budget does not hold the smallest streams of the prior",
-        file=job.image.source,
-        field="target",
-        expected=f"at least {smallest} bytes for this image",
-        got=f"{budget} bytes",
-        fix=f"the largest possible ratio is about {job.image.raw_bytes / smallest:.3g};"
-        " --method siren can go further",
-    )

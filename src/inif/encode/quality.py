@@ -6,7 +6,7 @@ import numpy as np
 
 from inif.container.reader import open_container
 from inif.encode.job import Job
-from inif.encode.method import encode
+from inif.encode.method import decided, encode
 from inif.errors import BudgetError
 
 
@@ -21,6 +21,11 @@ def encode_quality(job: Job, decibels: float) -> bytes:
         The target is out of reach at this effort; the message names the best.
     """
     raw = job.image.raw_bytes
+    job = decided(job, max(raw // 128, 2048))
+    if job.method == "hybrid":
+        from inif.encode.hybrid import encode_hybrid_quality
+
+        return encode_hybrid_quality(job, decibels)
     best = (-np.inf, 0)
     budget = max(raw // 256, 2048)
     tried: dict[int, tuple[float, bytes]] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inif.encode.select import Criterion
-from inif.fields.conditional import STEP, Network, Repair, repaired
+from inif.fields.conditional import NO_REPAIR, STEP, Network, Repair, repaired
 from inif.fields.neighbourhood import CORE, Blocks, Volume, inputs
 
 _SIDE = 32
@@ -68,11 +68,9 @@ def choose(
     for channel, partner in zip(channels, partners, strict=True):
         other = None if partner is None else channels[partner].volume
         stated = _fit(network, channel, other, most, price, seed)
-        out.append(
-            Repair()
-            if stated is None
-            else Repair(Repair.code_of(channel.volume.error), partner, stated)
-        )
+        code = Repair.code_of(channel.volume.error)
+        idle = Repair(code, active=False)
+        out.append(idle if stated is None else Repair(code, partner, stated))
     return out
 
 
@@ -181,7 +179,7 @@ def keep_or_drop(
     """The repairs with the frames left plain in which the criterion is better without."""
     out = []
     for channel, repair in zip(channels, repairs, strict=True):
-        if not repair.error_code:
+        if not repair.active:
             out.append(repair)
             continue
         partner = None if repair.partner is None else channels[repair.partner].volume
@@ -196,7 +194,13 @@ def keep_or_drop(
             original = channel.target[t, z]
             if criterion(original, before) > criterion(original, after):
                 plain.add(t * depths + z)
-        out.append(
-            Repair() if len(plain) == times * depths else replace(repair, plain=frozenset(plain))
-        )
+        none = len(plain) == times * depths
+        idle = Repair(repair.error_code, active=False)
+        out.append(idle if none else replace(repair, plain=frozenset(plain)))
     return out
+
+
+def without_idle(repairs: list[Repair]) -> list[Repair]:
+    """The repairs without the errors of channels that neither have one nor help another."""
+    helpers = {r.partner for r in repairs if r.active}
+    return [r if r.active or c in helpers else NO_REPAIR for c, r in enumerate(repairs)]

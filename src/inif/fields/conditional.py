@@ -7,6 +7,7 @@ the four mirror images of a block. See docs/format.md, "The field that repairs".
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ STEP = 1 / 16
 """Of a coefficient, in standard deviations over the images of the training."""
 
 _ERROR_STEPS = 8
+_NONE = 0x3F
 _BAND = 1 << 13
 
 
@@ -134,19 +136,26 @@ class Repair:
     Attributes
     ----------
     error_code
-        The prior's root mean square error is 2^(-code / 8) of the range; 0: no repair.
+        The prior's root mean square error is 2^(-code / 8) of the range; 0: not stated.
     partner
         The channel of the brick that helps, or None.
     stated
         At most K coefficients, in steps of `STEP`.
     plain
         Frames (numbers t · Z + z) that are left as the codec has them.
+    active
+        Whether there is a repair; an error alone serves channels that this one helps.
     """
 
     error_code: int = 0
     partner: int | None = None
     stated: tuple[int, ...] = ()
     plain: frozenset[int] = frozenset()
+    active: bool = True
+
+    def repairs(self, frame: int) -> bool:
+        """Whether a frame is repaired."""
+        return self.active and frame not in self.plain
 
     @property
     def error(self) -> float:
@@ -162,6 +171,8 @@ class Repair:
         """The repair as bytes."""
         if not self.error_code:
             return b"\0"
+        if not self.active:
+            return bytes([self.error_code, _NONE])
         flags = (
             len(self.stated)
             | (0x80 if self.plain else 0)
@@ -190,8 +201,10 @@ class Repair:
             raise ValueError("no repair where one should be")
         code = data[at]
         if code == 0:
-            return cls(), at + 1
+            return NO_REPAIR, at + 1
         flags = data[at + 1] if at + 1 < len(data) else 0xFF
+        if flags == _NONE:
+            return cls(code, active=False), at + 2
         count, has_partner = flags & 0x3F, bool(flags & 0x40)
         mask_bytes = -(-frames // 8) if flags & 0x80 else 0
         ends = at + 2 + 2 * has_partner + count + mask_bytes
@@ -209,6 +222,9 @@ class Repair:
         bits = np.unpackbits(np.frombuffer(data, np.uint8, mask_bytes, at), bitorder="little")
         plain = frozenset(np.flatnonzero(bits[:frames]).tolist())
         return cls(code, partner, stated, plain), at + mask_bytes
+
+
+NO_REPAIR = Repair(active=False)
 
 
 def repaired(
@@ -259,6 +275,19 @@ def load_start(name: str) -> Network:
     with (files("inif.fields") / "starts" / f"{name}.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return Network(**{key: arrays[key].astype(np.float32) for key in arrays.files})
+
+
+def unseen(source: object) -> str:
+    """The shipped network to judge with on an image: one that did not learn from it.
+
+    Goes by the name of the file, whatever its folder and endings.
+    """
+    left_out = json.loads((files("inif.fields") / "starts" / "left_out.json").read_text("utf-8"))
+    name = str(source).replace("\\", "/").rpartition("/")[2]
+    for start, names in left_out.items():
+        if any(name == n or name.startswith(f"{n}.") for n in names):
+            return str(start)
+    return STARTS[0]
 
 
 def _relu(values: np.ndarray, bias: np.ndarray) -> np.ndarray:

@@ -10,23 +10,33 @@ import numpy as np
 
 from inif.bench.arms.base import Encoded, Options, Session
 from inif.errors import BudgetError
+from inif.fields.conditional import unseen
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
 
 
 @dataclass(frozen=True)
 class InifArm:
-    """One of inif's methods; effort and seed are the run's."""
+    """One of inif's methods; the seed is the run's, and the effort where none is given.
+
+    Images that the shipped start of the conditional field learned from get the start that has not
+    seen them (`inif.fields.conditional.unseen`).
+    """
 
     name: str
     title: str
     method: str
+    effort: int | None = None
     family: str = "inif"
 
     @property
     def settings(self) -> dict[str, Any]:
         """How it is called; the effort stands in each cell."""
-        return {"call": f"inif.compress(image, size=budget, method={self.method!r}, effort, seed)"}
+        effort = "effort" if self.effort is None else f"effort={self.effort}"
+        call = f"inif.compress(image, size=budget, method={self.method!r}, {effort}, seed)"
+        if self.method == "siren":
+            return {"call": call}
+        return {"call": call, "start": "one that has not seen the image"}
 
     def missing(self) -> str | None:
         """It is always there."""
@@ -60,13 +70,16 @@ class _Session:
         """
         import inif
 
+        effort = self.arm.effort or self.options.effort
+        start = {} if self.arm.method == "siren" else {"start": unseen(self.image.source)}
         begin = time.perf_counter()
         file = inif.compress(
             self.image,
             size=budget,
             method=self.arm.method,
-            effort=self.options.effort,
+            effort=effort,
             seed=self.options.seed,
+            settings=start,
         )
         data = file.to_bytes()
         seconds = time.perf_counter() - begin
@@ -74,8 +87,10 @@ class _Session:
             raise BudgetError("the file is over its budget", expected=budget, got=len(data))
         lossy = file.header["lossy"]
         details = {
-            "effort": self.options.effort,
+            "effort": effort,
             "bricks": len(file.grid),
-            **{k: lossy[k] for k in ("method", "steps", "optimizer") if k in lossy},
+            **{k: lossy[k] for k in ("method", "auto", "steps", "optimizer") if k in lossy},
+            **{k: file.header[k] for k in ("prior",) if k in file.header},
+            **({"field": file.header["field"]} if "prior" in file.header else {}),
         }
         return Encoded(data, True, details, 1, seconds, seconds)
