@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inif.fields.conditional import STARTS, Network, Repair, load_start, repaired
-from inif.fields.neighbourhood import COLUMNS, INPUTS, Blocks, Volume, inputs, mirrored
+from inif.fields.neighbourhood import COLUMNS, INPUTS, Blocks, Surroundings, Volume, mirrored
 
 A, B, K = 3, 2, 5
 
@@ -29,6 +29,12 @@ def network(seed: int = 0) -> Network:
 def volume(shape: tuple[int, ...] = (2, 4, 20, 26), seed: int = 1) -> Volume:
     levels = np.random.default_rng(seed).integers(0, 1024, shape).astype(np.uint16)
     return Volume(levels, 1023, 0.05)
+
+
+def inputs(
+    own: Volume, partner: Volume | None, t: int, z: int, blocks: Blocks
+) -> tuple[np.ndarray, np.ndarray]:
+    return Surroundings.of(own, partner, t, z, blocks).inputs(blocks)
 
 
 def plane(net: Network, own: Volume, partner: Volume | None, t: int = 1, z: int = 2) -> np.ndarray:
@@ -141,7 +147,7 @@ def test_the_page_says_what_is_done(frame: tuple[int, int], block: tuple[int, in
 
 def test_head_and_bases_agree() -> None:
     net, own = network(), volume()
-    x, unit = inputs(own, None, (1, 2), Blocks(0, 10, 0, 13))
+    x, unit = inputs(own, None, 1, 2, Blocks(0, 10, 0, 13))
     assert x.shape == (INPUTS, 130)
     assert (unit > 0).all()
     stated = np.array([7, 0, -9])
@@ -150,10 +156,10 @@ def test_head_and_bases_agree() -> None:
 
 
 def test_absent_neighbours_are_zeros() -> None:
-    x, _ = inputs(volume((1, 1, 8, 8)), None, (0, 0), Blocks(0, 4, 0, 4))
+    x, _ = inputs(volume((1, 1, 8, 8)), None, 0, 0, Blocks(0, 4, 0, 4))
     absent = [i for i, (g, _, _) in enumerate(COLUMNS) if g not in ("own", "half")]
     assert not x[absent].any()
-    x, _ = inputs(volume((3, 2, 8, 8)), volume((3, 2, 8, 8), 5), (0, 0), Blocks(0, 4, 0, 4))
+    x, _ = inputs(volume((3, 2, 8, 8)), volume((3, 2, 8, 8), 5), 0, 0, Blocks(0, 4, 0, 4))
     absent = [i for i, (g, _, _) in enumerate(COLUMNS) if g in ("z-2", "z+2")]
     assert not x[absent].any()
     assert all(x[i].any() for i in range(len(COLUMNS)) if i not in absent)

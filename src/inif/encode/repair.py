@@ -13,7 +13,7 @@ import numpy as np
 
 from inif.encode.select import Criterion
 from inif.fields.conditional import NO_REPAIR, STEP, Network, Repair, repaired
-from inif.fields.neighbourhood import CORE, Blocks, Volume, inputs
+from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 
 _SIDE = 32
 _REGIONS = 24
@@ -124,7 +124,7 @@ def sampled(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs (INPUTS, N), units √(error · unit) (N,), and what is missing (4, N), in values."""
     t, z, blocks = region
-    x, unit = inputs(channel.volume, partner, (t, z), blocks)
+    x, unit = Surroundings.of(channel.volume, partner, t, z, blocks).inputs(blocks)
     here = channel.volume.window(t, z, blocks)
     plane = channel.target[t, z]
     missing = np.empty((4, x.shape[1]), np.float32)

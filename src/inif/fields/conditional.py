@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from inif.errors import FormatError
-from inif.fields.neighbourhood import COLUMNS, CORE, INPUTS, Blocks, Volume, inputs
+from inif.fields.neighbourhood import COLUMNS, CORE, INPUTS, Blocks, Surroundings, Volume
+from inif.fields.parallel import one_blas_thread
 
 FEATURE = "conditional/1"
 KIND = "conditional"
@@ -234,16 +235,19 @@ def repaired(
     region = Blocks.around(y, x)
     rows, columns = region.shape
     whole = np.empty((rows, 2, columns, 2), np.float32)
-    scratch = np.zeros((INPUTS, min(rows * columns, max(_BAND, columns))), np.float32)
-    for band in region.bands(_BAND):
-        inside, unit = inputs(own, partner, (t, z), region, band, scratch)
-        unit *= np.float32(own.error)
-        change = head.residual(inside)
-        change *= np.sqrt(unit, out=unit)
-        part = whole[band.top - region.top : band.bottom - region.top]
-        here = own.window(t, z, region).band(band)
-        for sample, (dy, dx) in enumerate(CORE):
-            np.add(here.tap(dy, dx), change[sample].reshape(band.shape), out=part[:, dy, :, dx])
+    around = Surroundings.of(own, partner, t, z, region)
+
+    scratch = np.zeros((INPUTS, min(max(_BAND, columns), rows * columns)), np.float32)
+    with one_blas_thread():
+        for band in region.bands(_BAND):
+            inside, unit = around.inputs(band, scratch)
+            unit *= np.float32(own.error)
+            change = head.residual(inside)
+            change *= np.sqrt(unit, out=unit)
+            part = whole[band.top - region.top : band.bottom - region.top]
+            here = around.windows["own"].band(band)
+            for sample, (dy, dx) in enumerate(CORE):
+                np.add(here.tap(dy, dx), change[sample].reshape(band.shape), out=part[:, dy, :, dx])
     plane = whole.reshape(2 * rows, 2 * columns)
     picked: np.ndarray = plane[np.ix_(y - 2 * region.top, x - 2 * region.left)]
     return picked

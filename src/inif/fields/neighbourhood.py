@@ -7,10 +7,13 @@ See docs/format.md, "The field that repairs".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 MARGIN = 3
 """Blocks around a region that its inputs reach."""
@@ -137,8 +140,9 @@ class Window:
         """The sample at an offset from each block's first."""
         return self._cut(self.parts[y & 1, x & 1], y >> 1, x >> 1)
 
+    @cached_property
     def halves(self) -> np.ndarray:
-        """Means of blocks."""
+        """Means of blocks, margin included."""
         (a, b), (c, d) = self.parts
         mean: np.ndarray = a + b
         mean += c
@@ -146,25 +150,41 @@ class Window:
         mean *= np.float32(0.25)
         return mean
 
+    def mean(self) -> np.ndarray:
+        """Of the samples at the offsets `OWN`, which are 3 × 3 blocks: (rows, columns)."""
+        return _box(self.halves[MARGIN - 1 : 1 - MARGIN, MARGIN - 1 : 1 - MARGIN], 3)
+
+    def put(self, group: str, taps: Taps, out: np.ndarray, mean: np.ndarray) -> None:
+        """Write the values at a square of offsets, less a mean (rows, columns), into (taps, N)."""
+        (low, _), side = taps[0], math.isqrt(len(taps))
+        square = out.reshape(side, side, *self.blocks.shape)
+        if group == "half":
+            self._shifted(self.halves, range(side), range(side), mean, square)
+            return
+        for y in (0, 1):
+            for x in (0, 1):
+                down, across = (range(low + i, low + side, 2) for i in (y, x))
+                part = self.parts[down.start & 1, across.start & 1]
+                rows, columns = ([MARGIN + (i >> 1) for i in r] for r in (down, across))
+                self._shifted(part, rows, columns, mean, square[y::2, x::2])
+
+    def _shifted(
+        self,
+        part: np.ndarray,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        mean: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Write a part at successive shifts, less a mean, into (shifts, shifts, rows, columns)."""
+        views = sliding_window_view(part, self.blocks.shape)
+        views = views[rows[0] : rows[0] + len(rows), columns[0] : columns[0] + len(columns)]
+        np.subtract(views, mean, out=out)
+
     def _cut(self, part: np.ndarray, y: int, x: int) -> np.ndarray:
         rows, columns = self.blocks.shape
         cut: np.ndarray = part[MARGIN + y :, MARGIN + x :][:rows, :columns]
         return cut
-
-    def mean(self, taps: Taps) -> np.ndarray:
-        """Of the samples at some offsets: (rows · columns,) float32."""
-        total = np.zeros(self.blocks.shape, np.float32)
-        for y, x in taps:
-            total += self.tap(y, x)
-        total *= np.float32(1 / len(taps))
-        return total.ravel()
-
-    def put(self, group: str, taps: Taps, out: np.ndarray, mean: np.ndarray) -> None:
-        """Write the values at some offsets, less a mean (rows · columns,), into (taps, …)."""
-        rows, less = out.reshape(len(taps), *self.blocks.shape), mean.reshape(self.blocks.shape)
-        half = self.halves() if group == "half" else None
-        for row, (y, x) in zip(rows, taps, strict=True):
-            np.subtract(self.tap(y, x) if half is None else self._cut(half, y, x), less, out=row)
 
 
 def mirrored(index: np.ndarray | int, length: int) -> np.ndarray:
@@ -177,94 +197,112 @@ def mirrored(index: np.ndarray | int, length: int) -> np.ndarray:
     return out
 
 
-def inputs(
-    own: Volume,
-    partner: Volume | None,
-    frame: tuple[int, int],
-    region: Blocks,
-    band: Blocks | None = None,
-    out: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs of some blocks of a plane.
+@dataclass(frozen=True)
+class Surroundings:
+    """All that the inputs of a region of one plane are made of.
 
-    Parameters
+    Attributes
     ----------
-    own, partner
-        The channel, and another one that may help.
-    frame
-        The plane's t and z.
-    region, band
-        The blocks, and some rows of them (all by default).
-    out
-        (INPUTS, at least N) float32 to use again for the same channel; its first N columns are
-        returned.
-
-    Returns
-    -------
-    (INPUTS, N) float32, blocks row by row, and (N,) float32: the unit of each block, in values.
+    windows
+        By group; those of planes that are not there are missing.
+    error, other
+        Of the channel and of its partner, in values.
     """
-    (t, z), band = frame, band or region
-    times, depths = own.levels.shape[:2]
-    count = band.shape[0] * band.shape[1]
-    x = np.zeros((INPUTS, count), np.float32) if out is None else out[:, :count]
-    here = own.window(t, z, region).band(band)
-    mean = here.mean(OWN)
-    unit = inverse = np.empty(0)
-    start = 0
-    for group, taps in GROUPS:
-        part = x[start : start + len(taps)]
-        start += len(taps)
-        if group == "partner":
-            if partner is not None:
-                there = partner.window(t, z, region).band(band)
-                x[-1] = _partner(part, here, there, own.error, partner.error)
-            continue
-        if group in ("own", "half"):
-            here.put(group, taps, part, mean)
-        else:
-            step = int(group[1:])
-            if (depths if group[0] == "z" else times) <= abs(step):
+
+    windows: dict[str, Window]
+    error: float
+    other: float
+
+    @classmethod
+    def of(
+        cls, own: Volume, partner: Volume | None, t: int, z: int, region: Blocks
+    ) -> Surroundings:
+        """The surroundings of a region in a channel, with another channel that may help."""
+        times, depths = own.levels.shape[:2]
+        windows = {}
+        for group, _ in GROUPS:
+            if group in ("own", "half"):
+                windows[group] = own.window(t, z, region)
+            elif group == "partner":
+                if partner is not None:
+                    windows[group] = partner.window(t, z, region)
+            else:
+                step = int(group[1:])
+                dt, dz, length = (0, step, depths) if group[0] == "z" else (step, 0, times)
+                if length > abs(step):
+                    windows[group] = own.window(t + dt, z + dz, region)
+        return cls(windows, own.error, partner.error if partner else 1.0)
+
+    def inputs(self, band: Blocks, out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs of some rows of the region.
+
+        Parameters
+        ----------
+        band
+            The rows of blocks.
+        out
+            (INPUTS, at least N) float32 to use again in the same region; its first N columns are
+            returned.
+
+        Returns
+        -------
+        (INPUTS, N) float32, blocks row by row, and (N,) float32: the unit of each, in values.
+        """
+        count = band.shape[0] * band.shape[1]
+        x = np.zeros((INPUTS, count), np.float32) if out is None else out[:, :count]
+        here = self.windows["own"].band(band)
+        mean = here.mean()
+        unit = inverse = np.empty(0)
+        start = 0
+        for group, taps in GROUPS:
+            part = x[start : start + len(taps)]
+            start += len(taps)
+            if group not in self.windows:
                 continue
-            dt, dz = (0, step) if group[0] == "z" else (step, 0)
-            own.window(t + dt, z + dz, region).band(band).put(group, taps, part, mean)
-        if group == "own":
-            spread = np.einsum("kn,kn->n", part, part) / np.float32(len(taps))
-            unit = np.sqrt(spread + np.float32(own.error**2))
-            inverse = 1 / unit
-        part *= inverse
-        if group not in ("own", "half"):
-            np.clip(part, -LIMIT, LIMIT, out=part)
-    x[-2] = np.log2(unit * np.float32(1 / own.error)) * np.float32(0.5)
-    return x, unit
+            there = self.windows[group].band(band)
+            if group == "partner":
+                x[-1] = _partner(part, here, there, self.error, self.other)
+                continue
+            there.put(group, taps, part, mean)
+            if group == "own":
+                spread = np.einsum("kn,kn->n", part, part) / np.float32(len(taps))
+                unit = np.sqrt(spread + np.float32(self.error**2))
+                inverse = 1 / unit
+            part *= inverse
+            if group not in ("own", "half"):
+                np.clip(part, -LIMIT, LIMIT, out=part)
+        x[-2] = np.log2(unit * np.float32(1 / self.error)) * np.float32(0.5)
+        return x, unit
 
 
 def _partner(
     out: np.ndarray, here: Window, there: Window, error: float, other: float
 ) -> np.ndarray:
     """Write another channel's values, scaled by how alike the two are; returns that, (N,)."""
-    a, b = here.halves(), there.halves()
-    mean_a, mean_b = _over_half(a), _over_half(b)
-    power_a = np.maximum(_over_half(a * a) - mean_a * mean_a, 0)
-    power_b = np.maximum(_over_half(b * b) - mean_b * mean_b, 0)
-    likeness = _over_half(a * b) - mean_a * mean_b
+    a, b, side = here.halves, there.halves, 2 * MARGIN + 1
+    mean_a, mean_b = _box(a, side), _box(b, side)
+    power_a = np.maximum(_box(a * a, side) - mean_a * mean_a, 0)
+    power_b = np.maximum(_box(b * b, side) - mean_b * mean_b, 0)
+    likeness = _box(a * b, side) - mean_a * mean_b
     floor_a, floor_b = np.float32(error**2 / 16), np.float32(other**2 / 16)
     likeness /= np.sqrt((power_a + floor_a) * (power_b + floor_b))
     np.clip(likeness, -1, 1, out=likeness)
-    there.put("partner", NEAR, out, there.mean(NEAR))
+    there.put("partner", NEAR, out, there.mean())
+    out -= out.mean(axis=0)
     spread = np.einsum("kn,kn->n", out, out) / np.float32(len(NEAR))
     flat: np.ndarray = likeness.ravel()
     out *= flat / np.sqrt(spread + np.float32(other**2))
     return flat
 
 
-def _over_half(values: np.ndarray) -> np.ndarray:
-    """Mean of the 7 × 7 values around each that has so many: the offsets of `HALF`."""
-    rows, columns = (n - 2 * MARGIN for n in values.shape)
+def _box(values: np.ndarray, side: int) -> np.ndarray:
+    """Mean of the side × side values around each that has so many."""
+    rows, columns = (n - side + 1 for n in values.shape)
     down = values[:rows].copy()
-    for i in range(1, 2 * MARGIN + 1):
+    for i in range(1, side):
         down += values[i : i + rows]
     out: np.ndarray = down[:, :columns].copy()
-    for i in range(1, 2 * MARGIN + 1):
+    for i in range(1, side):
         out += down[:, i : i + columns]
-    out *= np.float32(1 / len(HALF))
+    out *= np.float32(1 / side**2)
     return out

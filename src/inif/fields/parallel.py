@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -29,7 +30,7 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
         task(0, count)
         return
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 16)
-    with _controller().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         if workers == 1 or count <= _LEAST:
             task(0, count)
             return
@@ -38,6 +39,12 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
             list(
                 pool.map(lambda start: task(start, min(start + size, count)), range(0, count, size))
             )
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """A context in which BLAS runs in the calling thread."""
+    context: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return context
 
 
 @cache
