@@ -138,17 +138,17 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     folder = tmp_path_factory.mktemp("compressed")
     image, target = folder / "stack.npy", folder / "stack.inif"
     np.save(image, stack.data)
-    inif.compress(stack, out=target, ratio=4, effort=1).close()
+    inif.compress(stack, out=target, ratio=4, effort=1, method="siren").close()
     return Compressed(image, stack.axes, target)
 
 
 @pytest.fixture(scope="session")
 def quick() -> Callable[..., Any]:
-    """`inif.compress` with very few steps: ``quick(data, axes="YX", size=1000)``."""
+    """`inif.compress --method siren` with very few steps: ``quick(data, axes="YX", size=1000)``."""
     import inif
 
     def run(image: Any, **options: Any) -> Any:
-        return inif.compress(image, **{**QUICK, **options})
+        return inif.compress(image, **{"method": "siren", **QUICK, **options})
 
     return run
 

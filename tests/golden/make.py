@@ -103,8 +103,15 @@ def fitted(data: np.ndarray, axes: str, ratio: float, meta: Metadata | None = No
     settings = {"steps": 32, "points": 512}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "golden.inif"
-        inif.compress(image, out=path, ratio=ratio, effort=1, settings=settings).close()
+        options = {"method": "siren", "effort": 1, "settings": settings}
+        inif.compress(image, out=path, ratio=ratio, **options).close()
         return path.read_bytes()
+
+
+def coded(data: np.ndarray, axes: str, size: int, **options: Any) -> bytes:
+    """A hybrid as `inif.compress` makes it."""
+    options = {"method": "hybrid", "effort": 1, **options}
+    return inif.compress(Image(data, axes), size=size, **options).to_bytes()
 
 
 def omex() -> Section:
@@ -169,6 +176,15 @@ FILES: dict[str, Callable[[], bytes]] = {
     ),
     "x_int16_omex": lambda: hand_made(
         "X", (50,), "int16", [(-32768, 32767)], width=33, layers=3, base=1e-4, extra=[omex()]
+    ),
+    "zyx_uint16_hybrid": lambda: coded(
+        (9000 + 4000 * waves(7, 70, 83)).astype(np.uint16), "ZYX", 3000
+    ),
+    "tczyx_uint8_hybrid": lambda: coded(
+        (120 + 90 * waves(3, 2, 4, 64, 66)).astype(np.uint8), "TCZYX", 5000, select="ssim"
+    ),
+    "cyx_float32_hybrid": lambda: coded(
+        (3 * waves(3, 65, 64) - 1).astype(np.float32), "CYX", 2400, prior="jpeg2000"
     ),
 }
 

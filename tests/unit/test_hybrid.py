@@ -12,6 +12,7 @@ import pytest
 import inif
 from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
+from inif.config import ProgressEvent
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.extract import extract_prior
@@ -111,6 +112,34 @@ def test_bricks_stay_within_what_readers_allow() -> None:
 
 def test_the_same_job_gives_the_same_bytes() -> None:
     assert compressed("TZYX").to_bytes() == compressed("TZYX").to_bytes()
+
+
+def test_ctrl_c_ends_it_or_keeps_the_best(tmp_path: Path) -> None:
+    for stage, number in (("trial", 2), ("encode", 1)):
+        seen: list[str] = []
+        last = (stage, number)
+
+        def interrupt(
+            event: ProgressEvent, last: tuple[str, int] = last, seen: list[str] = seen
+        ) -> None:
+            seen.append(event.stage)
+            if (event.stage, seen.count(event.stage)) == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            compressed("ZYX", out=tmp_path / "a.inif", progress=interrupt)
+        assert not list(tmp_path.iterdir())
+        seen.clear()
+        file = compressed("ZYX", size=9000, progress=interrupt, keep_partial=True)
+        assert file.header["lossy"]["stopped"] == "interrupt"
+        assert inif.verify(file.to_bytes())["exact"]
+
+
+def test_progress_is_reported() -> None:
+    events: list[ProgressEvent] = []
+    compressed("CYX", size=4000, progress=events.append)
+    assert [e.stage for e in events if e.stage != "trial"][-2:] == ["repair", "check"]
+    assert events[-1].psnr is not None
 
 
 def test_a_quality_as_the_target() -> None:

@@ -24,7 +24,7 @@ OTHERS = ("jpeg2000", "avif")
 SIREN_EFFORT = 5
 
 _LEAST, _SAMPLE = 1 << 16, 1 << 19
-_LONG = {"Y": 256, "X": 256}
+_LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
 _PROBES = 4
@@ -60,6 +60,8 @@ def choose(job: Job, budget: int) -> Choice | None:
         return Choice("siren", job.prior, reason)
     sample, share = _sample(image)
     room = int(budget * share)
+    if room < 1:
+        return None
     small = replace(job, image=sample, method="hybrid", progress=None)
     scores: dict[str, float] = {}
     for kind in (FIRST, *OTHERS):

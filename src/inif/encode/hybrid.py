@@ -53,12 +53,20 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     draft = Draft.of(job, budget)
     trial = draft.tried()
     room = draft.room()
-    prior = draft.prior_for(trial)
+    streams, prior = draft.streams, draft.prior_for(trial)
     most = _MOST if (job.effort or 3) > 3 else _FEW
-    found = draft.streams.search(prior, trial, room, most)
-    if not found.fits:
-        raise draft.too_small(budget - room + len(found.probe.data))
-    chosen = draft.streams.shared_out(prior, trial, found, room)
+    try:
+        if streams.interrupted:
+            raise KeyboardInterrupt
+        found = streams.search(prior, trial, room, most)
+        if not found.fits:
+            raise draft.too_small(budget - room + len(found.probe.data))
+        chosen = streams.shared_out(prior, trial, found, room)
+    except KeyboardInterrupt:
+        if not job.settings.keep_partial or not trial.found.fits:
+            raise
+        streams.interrupted, found = True, trial.found
+        chosen = streams.encode(prior.quick, trial.order, trial.settings, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
 
@@ -195,6 +203,8 @@ class Draft:
         """The file: streams repaired, checked, and brought into the window of the budget."""
         header, streams = self.header, self.streams
         header["lossy"] |= {"knob": knob}
+        if streams.interrupted:
+            header["lossy"]["stopped"] = "interrupt"
         spec = PriorSpec(self.job.prior, trial.order)
         bricks = repaired(streams, streams.bricks(spec, chosen), self.budget)
         if not any(r.active for brick in bricks for r in brick.repairs):

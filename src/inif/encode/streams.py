@@ -84,11 +84,15 @@ class Trial:
 
 @dataclass
 class Streams:
-    """One image's blocks, and what encoding them gave so far."""
+    """One image's blocks, and what encoding them gave so far.
+
+    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept.
+    """
 
     job: Job
     grid: BrickGrid
     begun: float = field(default_factory=time.monotonic)
+    interrupted: bool = False
     _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
     _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
@@ -157,8 +161,12 @@ class Streams:
         plain, *others = prior.quick.variants(self.frames)
         best = self.tried(prior, ways[0], plain, room)
         for way in ways[1:]:
+            if self.interrupted:
+                return best
             best = max(best, self.tried(prior, way, plain, room, best), key=lambda t: t.score)
         for settings in others:
+            if self.interrupted:
+                return best
             one = self.tried(prior, best.order, settings, room, best)
             best = max(best, one, key=lambda t: t.score)
         return best
@@ -205,6 +213,8 @@ class Streams:
         knob = prior.knob(self.frames)
         unit = knob.to_unit(found.probe.value) + 1.01 * knob.unit_step
         if unit > 1:
+            return streams
+        if self.interrupted:
             return streams
         finer = self.encode(prior, trial.order, trial.settings, knob.from_unit(unit))
         for i in sorted(range(len(streams)), key=lambda i: len(streams[i]) - len(finer[i])):
@@ -264,4 +274,5 @@ class Streams:
             fitting = [p for p in search.probes.values() if len(p.data) <= room]
             if not (self.job.settings.keep_partial and fitting):
                 raise
+            self.interrupted = True
             return Found(max(fitting, key=lambda p: len(p.data)), True)
