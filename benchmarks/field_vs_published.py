@@ -36,7 +36,7 @@ def main() -> None:
     rows = []
     for effort in args.efforts:
         start = time.perf_counter()
-        file = inif.compress(image, ratio=RATIO, effort=effort)
+        file = inif.compress(image, ratio=RATIO, method="siren", effort=effort)
         seconds = time.perf_counter() - start
         ours = psnr(image.data, np.asarray(file), image.axes).pooled
         steps = file.header["lossy"]["steps"]

@@ -109,7 +109,9 @@ def fitted(data: np.ndarray, axes: str, ratio: float, meta: Metadata | None = No
 
 
 def coded(data: np.ndarray, axes: str, size: int, **options: Any) -> bytes:
-    """A hybrid as `inif.compress` makes it."""
+    """A hybrid of an image with some noise, as `inif.compress` makes it."""
+    noise = np.random.default_rng(0).normal(0, 0.02 * np.ptp(data), data.shape)
+    data = (data + noise).astype(data.dtype)
     options = {"method": "hybrid", "effort": 1, **options}
     return inif.compress(Image(data, axes), size=size, **options).to_bytes()
 
@@ -181,7 +183,7 @@ FILES: dict[str, Callable[[], bytes]] = {
         (9000 + 4000 * waves(7, 70, 83)).astype(np.uint16), "ZYX", 3000
     ),
     "tczyx_uint8_hybrid": lambda: coded(
-        (120 + 90 * waves(3, 2, 4, 64, 66)).astype(np.uint8), "TCZYX", 5000, select="ssim"
+        (120 + 80 * waves(3, 2, 4, 64, 66)).astype(np.uint8), "TCZYX", 5000, select="ssim"
     ),
     "cyx_float32_hybrid": lambda: coded(
         (3 * waves(3, 65, 64) - 1).astype(np.float32), "CYX", 2400, prior="jpeg2000"
