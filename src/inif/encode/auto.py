@@ -20,14 +20,17 @@ from inif.image import Image
 from inif.priors import load_prior
 
 FIRST = "av1"
-OTHERS = ("jpeg2000", "avif")
+OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
 
 _LEAST, _SAMPLE = 1 << 16, 1 << 19
 _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
-_PROBES = 4
+_PROBES = 6
+_NEAR = 0.75
+"""How much of the room an encode must fill to be judged by."""
+
 _LEAD = 0.15
 _FIT_EFFORT = 1
 _STREAMS = 0.97
@@ -85,8 +88,10 @@ def _tried(job: Job, room: int) -> float | None:
     streams = Streams(job, hybrid_grid(job.image.axes, job.image.data.shape))
     prior = load_prior(job.prior)
     plain = prior.quick.variants(streams.frames)[0]
-    trial = streams.tried(prior, "TZ~", plain, int(_STREAMS * room), most=_PROBES)
-    return trial.score if trial.found.fits or len(trial.found.probe.data) < room else None
+    wanted = int(_STREAMS * room)
+    trial = streams.tried(prior, "TZ~", plain, wanted, most=_PROBES)
+    near = _NEAR * wanted <= len(trial.found.probe.data) <= room
+    return trial.score if near else None
 
 
 def _fitted(job: Job, budget: int) -> float:

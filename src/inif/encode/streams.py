@@ -20,7 +20,7 @@ from inif.config import ProgressEvent
 from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HEAD, MAX_BRICK, HybridBrick, PriorSpec
 from inif.encode.job import Job
-from inif.encode.search import MOST, Found, Search
+from inif.encode.search import MOST, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.frames import Geometry, orders, restored, sizes_of
 from inif.priors.base import Prior
@@ -28,6 +28,9 @@ from inif.priors.base import Prior
 _BRICK_SIDE = 4096
 _BRICK_SAMPLES = 1 << 25
 _ENOUGH = 0.005
+_FAIR = 0.1
+_STEEP = 6.0
+_LOSSLESS = 200.0
 
 Settings = dict[str, Any]
 
@@ -65,6 +68,8 @@ class Trial:
         PSNR in dB at that size.
     slope
         Growth of the logarithm of the size along the knob.
+    octave
+        PSNR in dB per doubling of the size.
     seconds
         Of one encode.
     """
@@ -74,6 +79,7 @@ class Trial:
     found: Found
     score: float
     slope: float | None
+    octave: float
     seconds: float
 
     @property
@@ -159,40 +165,47 @@ class Streams:
         """The best order and settings by the codec's fast setting, each at about `room` bytes."""
         ways = orders(self.job.image.axes, self.job.image.data.shape)
         plain, *others = prior.quick.variants(self.frames)
-        best = self.tried(prior, ways[0], plain, room)
+        best = first = self.tried(prior, ways[0], plain, room)
         for way in ways[1:]:
-            if self.interrupted:
-                return best
-            best = max(best, self.tried(prior, way, plain, room, best), key=lambda t: t.score)
+            best = max(best, self.compared(prior, way, plain, room, first), key=_score)
         for settings in others:
-            if self.interrupted:
-                return best
-            one = self.tried(prior, best.order, settings, room, best)
-            best = max(best, one, key=lambda t: t.score)
+            best = max(best, self.compared(prior, best.order, settings, room, first), key=_score)
         return best
 
     def tried(
-        self,
-        prior: Prior,
-        order: str,
-        settings: Settings,
-        room: int,
-        earlier: Trial | None = None,
-        most: int = 8,
+        self, prior: Prior, order: str, settings: Settings, room: int, most: int = 8
     ) -> Trial:
         """One order and one choice of settings, by the codec's fast setting."""
         quick = prior.quick
         search = self._searcher(quick, order, settings, "trial")
-        start = None
-        if earlier is not None:
-            start, search.slope = earlier.found.probe.value, earlier.slope
-        found = self._run(search, room, start, most)
-        streams = self.encode(quick, order, settings, found.probe.value)
-        score = self.quality(prior.kind, order, streams)
-        score += math.log2(room / len(found.probe.data))  # a decibel per doubling
+        found = self._run(search, room, None, most)
+        size, score = len(found.probe.data), self._psnr(quick, order, settings, found.probe.value)
+        others = [p for p in search.probes.values() if abs(math.log2(len(p.data) / size)) > _FAIR]
+        octave = 1.0
+        if others and not self.interrupted:
+            other = min(others, key=lambda p: abs(len(p.data) - size))
+            rise = score - self._psnr(quick, order, settings, other.value)
+            octave = min(max(rise / math.log2(size / len(other.data)), 0.0), _STEEP)
+        score += octave * math.log2(room / size)
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        return Trial(order, settings, found, score, slope, found.probe.seconds)
+        return Trial(order, settings, found, score, slope, octave, found.probe.seconds)
+
+    def compared(
+        self, prior: Prior, order: str, settings: Settings, room: int, first: Trial
+    ) -> Trial:
+        """Another order or choice, by one encode at the knob value of the first."""
+        if self.interrupted:
+            return first
+        quick, value = prior.quick, first.found.probe.value
+        begin = time.perf_counter()
+        data = b"".join(self.encode(quick, order, settings, value, "trial"))
+        seconds = time.perf_counter() - begin
+        score = self._psnr(quick, order, settings, value)
+        score += first.octave * math.log2(room / len(data))
+        self.report("trial", 1, 1, score)
+        found = Found(Probe(value, data, seconds), len(data) <= room)
+        return Trial(order, settings, found, score, first.slope, first.octave, seconds)
 
     def search(self, prior: Prior, trial: Trial, room: int, most: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
@@ -222,6 +235,10 @@ class Streams:
             if 0 < more <= left:
                 streams[i], left = finer[i], left - more
         return streams
+
+    def _psnr(self, prior: Prior, order: str, settings: Settings, knob: float) -> float:
+        streams = self.encode(prior, order, settings, knob, "trial")
+        return min(self.quality(prior.kind, order, streams), _LOSSLESS)
 
     def quality(self, kind: str, order: str, streams: list[bytes]) -> float:
         """Pooled PSNR of the decoded streams in dB."""
@@ -276,3 +293,7 @@ class Streams:
                 raise
             self.interrupted = True
             return Found(max(fitting, key=lambda p: len(p.data)), True)
+
+
+def _score(trial: Trial) -> float:
+    return trial.score

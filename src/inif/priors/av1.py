@@ -23,7 +23,7 @@ from inif.priors.libraries import missing_av
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
-_PRESETS = {1: (4, 4, 2, 2, 1, 0, 0, -1, -1), 2: (4, 3, 1, 1, 0, 0, 0, -1, -1)}
+_PRESETS = {1: (4, 4, 3, 2, 1, 1, 0, 0, -1), 2: (4, 3, 2, 1, 1, 0, 0, -1, -1)}
 """By effort, for samples of one byte and of more: time per raw byte is what counts."""
 
 _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
