@@ -29,6 +29,7 @@ def compress(
     method: str = "auto",
     prior: str | None = None,
     select: str = "psnr",
+    share: float = 0.0,
     effort: int = 3,
     optimizer: str = "auto",
     axes: str | None = None,
@@ -58,6 +59,9 @@ def compress(
     select
         By what a hybrid judges each frame when it keeps the repair or leaves it: "psnr", "ssim" or
         "spots".
+    share
+        Share of a hybrid's bytes for a pure field that is fitted to what codec and repair left:
+        0.1 is the paper's way. By default 0, because it has not paid (docs/decisions/0007).
     effort
         1 (seconds per MB) to 9 (hours); each step doubles the work.
     optimizer
@@ -103,6 +107,12 @@ def compress(
                 "only a hybrid has a prior", field="prior", fix='use method="hybrid"', got=prior
             )
         method = "hybrid"
+    if not 0 <= share <= 0.9:
+        raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
+    if share and method == "siren":
+        raise InputError("only a hybrid shares its bytes", field="share", got=share)
+    if share:
+        method = "hybrid"
     if ratio is None and size is None and psnr is None:
         ratio = 128.0
     target = Target(ratio, size, psnr)
@@ -134,7 +144,7 @@ def compress(
 
         parse(optimizer)
     criterion(select)
-    job = Job(checked, target, chosen, method, effort, progress, prior or "av1", select)
+    job = Job(checked, target, chosen, method, effort, progress, prior or "av1", select, share)
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:

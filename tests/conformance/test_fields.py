@@ -82,7 +82,7 @@ def mesh(axes: Sequence[np.ndarray]) -> np.ndarray:
 
 def test_all_kinds_are_tested() -> None:
     assert {f"{k}/1" for k in KINDS} <= spec.SUPPORTED
-    others = {"qweights", "hybrid", "conditional", *PRIORS}  # conditional: tests/unit
+    others = {"qweights", "hybrid", "conditional", "residual", *PRIORS}  # tests/unit
     assert {f.partition("/")[0] for f in spec.SUPPORTED} - others <= KINDS
 
 

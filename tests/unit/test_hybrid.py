@@ -16,7 +16,7 @@ from inif.config import ProgressEvent
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.extract import extract_prior
-from inif.decode.hybrid import KIND, BrickData, Layout, PriorSpec
+from inif.decode.prior import KIND, BrickData, Layout, PriorSpec
 from inif.encode import streams
 from inif.errors import BudgetError, FormatError, InputError
 from inif.fields.conditional import NO_REPAIR, Repair
@@ -220,6 +220,50 @@ def test_a_repair_is_never_worse_than_the_codec() -> None:
         bare = inif.open(rewritten(file, replace(brick, repairs=plain).pack(99)))
         errors = [np.mean((np.asarray(f).astype(float) - original) ** 2) for f in (file, bare)]
         assert errors[0] <= errors[1]
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "YXC"])
+def test_a_share_for_a_pure_field(axes: str, cli: Any, tmp_path: Path) -> None:
+    source = tmp_path / "a.npy"
+    np.save(source, picture(axes))
+    words = ("--axes", axes, "--size", "5000", "--share", "0.3", "--effort", "1", "--json")
+    body = cli("compress", str(source), *words).json
+    file = inif.open((tmp_path / "a.inif").read_bytes())
+    assert 5000 / 1.01 <= body["file_bytes"] <= 5000
+    assert "residual/1" in file.header["requires"]
+    rest = file.container.find(b"RESF")
+    assert rest is not None
+    assert 1000 < rest.length < 1500
+    whole = np.asarray(file)
+    part = tuple(slice(n // 3, n // 2 + 1) for n in whole.shape)
+    np.testing.assert_array_equal(file[part], whole[part])
+    where = np.argwhere(np.ones(whole.shape, bool))[::97]
+    values = file.points(where)
+    np.testing.assert_array_equal(np.rint(values).astype(whole.dtype), whole[tuple(where.T)])
+    assert inif.verify(tmp_path / "a.inif")["exact"]
+
+
+def test_shares_that_are_refused() -> None:
+    with pytest.raises(InputError, match="share"):
+        compressed("ZYX", share=0.95)
+    with pytest.raises(InputError, match="share"):
+        compressed("ZYX", share=0.1, method="siren")
+    with pytest.raises(BudgetError):
+        compressed("ZYX", share=0.01)
+
+
+def test_a_field_for_another_image_is_refused() -> None:
+    file = compressed("ZYX")
+    other = inif.compress(picture("YX"), axes="YX", size=2000, effort=1, method="siren").to_bytes()
+    with open_container(file.to_bytes()) as container:
+        prior = Section(KIND, container.read(container.require(KIND, 0)), 0)
+        requires = [*container.header["requires"], "residual/1"]
+        header = container.header | {"requires": requires}
+    for data, what in ((other, "RESF"), (file.to_bytes(), "hybrid"), (b"junk" * 20, "inif")):
+        with pytest.raises(FormatError, match=what):
+            inif.open(pack(header, [prior, Section(b"RESF", data)]))
+    with pytest.raises(FormatError, match="RESF"):
+        inif.open(pack(header, [prior]))
 
 
 def test_an_unknown_start_is_refused() -> None:

@@ -79,6 +79,12 @@ def compress(
             help="hybrid: a codec's streams and a field that repairs them; siren: a pure field."
         ),
     ] = Method.AUTO,
+    share: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.9, help="Share of a hybrid's bytes for a pure field; the paper's: 0.1."
+        ),
+    ] = 0.0,
     effort: Annotated[
         int, typer.Option(min=1, max=9, help="1 is quickest, 9 is best.")
     ] = DEFAULT_EFFORT,
@@ -140,6 +146,7 @@ def compress(
             method=method.value,
             prior=prior,
             select=select,
+            share=share,
             effort=effort,
             optimizer=optimizer,
             seed=seed,

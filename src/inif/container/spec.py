@@ -53,12 +53,12 @@ MAX_SAMPLES = 1 << 48
 """Exclusive bound on the product of the shape."""
 
 SUPPORTED = frozenset(
-    {"siren/1", "qweights/1", "hybrid/1", "conditional/1"}
+    {"siren/1", "qweights/1", "hybrid/1", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO"})
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF"})
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

@@ -8,170 +8,23 @@ from __future__ import annotations
 
 import math
 import os
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding import leb128
 from inif.coding.qweights import Check
 from inif.container.reader import Container
+from inif.decode import residual
 from inif.decode.brick import Intensities
+from inif.decode.prior import KIND, MAX_BRICK, BrickData, Layout, PriorSpec
+from inif.decode.residual import Residual
 from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
 from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaired, start_of
 from inif.fields.neighbourhood import Volume
-from inif.frames import CANON, ORDERS, from_canon, restored, sizes_of
-from inif.priors import PRIORS
-from inif.priors.base import Prior
-
-FEATURE = "hybrid/1"
-KIND = b"PRIO"
-MAX_BRICK = 1 << 27
-"""Most samples of a brick; its streams are decoded whole."""
-
-HEAD = struct.Struct("<If")
-"""Of a section: CRC-32C and mean of the brick's decoded samples."""
-
-
-@dataclass(frozen=True)
-class PriorSpec:
-    """The header's ``prior`` object.
-
-    Attributes
-    ----------
-    kind
-        One of `inif.priors.PRIORS`.
-    order
-        How time points and depths lie in one row of frames, one of `inif.frames.ORDERS`.
-    """
-
-    kind: str
-    order: str = "TZ"
-
-    @property
-    def prior(self) -> Prior:
-        """The codec."""
-        return PRIORS[self.kind]
-
-    def to_json(self) -> dict[str, str]:
-        """The header's object; the usual order is left out."""
-        order = {} if self.order == "TZ" else {"order": self.order}
-        return {"kind": self.kind, **order}
-
-    @classmethod
-    def from_json(cls, spec: Mapping[str, Any], *, file: object) -> PriorSpec:
-        """The inverse of `to_json`.
-
-        Raises
-        ------
-        FormatError
-            An unknown kind or order.
-        """
-        kind, order = spec.get("kind"), spec.get("order", "TZ")
-        for name, value, known in (("kind", kind, tuple(PRIORS)), ("order", order, ORDERS)):
-            if value not in known:
-                raise FormatError(
-                    "this prior is not known",
-                    file=file,
-                    field=f"header.prior.{name}",
-                    expected=" or ".join(known),
-                    got=ascii(value),
-                )
-        return cls(str(kind), str(order))
-
-
-@dataclass(frozen=True)
-class BrickData:
-    """What a PRIO section holds.
-
-    Attributes
-    ----------
-    streams
-        One per channel of the brick.
-    check
-        Of the encoder's decode.
-    repairs
-        One per channel where the file has a conditional field, else none.
-    rest
-        Bytes after all this: padding up to the byte budget.
-    """
-
-    streams: tuple[bytes, ...]
-    check: Check
-    repairs: tuple[Repair, ...] = ()
-    rest: bytes = b""
-
-    def pack(self, frames: int) -> bytes:
-        """The section's bytes; each stream has so many frames."""
-        head = HEAD.pack(self.check.crc, self.check.mean)
-        parts = list(self.streams)
-        if self.repairs:
-            parts.append(b"".join(repair.pack(frames) for repair in self.repairs))
-        return head + leb128.join(parts, self.rest)
-
-    @classmethod
-    def unpack(cls, data: bytes, layout: Layout, *, file: object, brick: int) -> BrickData:
-        """The inverse of `pack`.
-
-        Raises
-        ------
-        FormatError
-            Too short, lengths beyond the section's end, or repairs that cannot be.
-        """
-        try:
-            if len(data) < HEAD.size:
-                raise ValueError(f"{len(data)} bytes")
-            crc, mean = HEAD.unpack_from(data)
-            if not math.isfinite(mean):
-                raise ValueError(f"mean {mean}")
-            parts, rest = leb128.split(data, HEAD.size, layout.channels + bool(layout.bases))
-            repairs = layout.repairs(parts.pop()) if layout.bases else ()
-        except ValueError as error:
-            raise FormatError(
-                "this brick's streams cannot be read",
-                file=file,
-                field=f"section PRIO of brick {brick}",
-                got=str(error),
-                fix="get the file again from its source",
-            ) from None
-        return cls(tuple(parts), Check(crc, mean), repairs, rest)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a brick's section must hold.
-
-    Attributes
-    ----------
-    channels, frames
-        Of the brick.
-    bases
-        Most coefficients of a repair; 0: the file has no conditional field.
-    """
-
-    channels: int
-    frames: int
-    bases: int = 0
-
-    def repairs(self, data: bytes) -> tuple[Repair, ...]:
-        """The repairs of all channels.
-
-        Raises
-        ------
-        ValueError
-            Too short or too long, or a repair that cannot be.
-        """
-        out, at = [], 0
-        for _ in range(self.channels):
-            repair, at = Repair.unpack(data, at, self.frames, self.channels, self.bases)
-            out.append(repair)
-        if at != len(data):
-            raise ValueError(f"{len(data) - at} bytes after the repairs")
-        return tuple(out)
+from inif.frames import CANON, from_canon, restored, sizes_of
 
 
 @dataclass(frozen=True)
@@ -198,6 +51,8 @@ class HybridBrick:
         The conditional field's shipped network, or None.
     repairs
         One per channel, if there is a conditional field.
+    rest, origin
+        The field for the rest, if there is one, and where the brick begins in the image.
     """
 
     spec: PriorSpec
@@ -210,6 +65,8 @@ class HybridBrick:
     where: tuple[object, str] = (None, "prior")
     start: str | None = None
     repairs: tuple[Repair, ...] = ()
+    rest: Residual | None = None
+    origin: tuple[int, ...] = ()
     _volumes: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     _heads: dict[int, Head] = field(default_factory=dict, compare=False, repr=False)
 
@@ -250,6 +107,16 @@ class HybridBrick:
 
     def outputs(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] of a plane at rows `y` and columns `x`: (len(y), len(x)) float32."""
+        out = self._repaired(channel, t, z, y, x)
+        if self.rest is not None:
+            start = dict(zip(self.axes, self.origin, strict=True))
+            where = {"C": channel, "T": t, "Z": z}
+            where = {axis: n + start.get(axis, 0) for axis, n in where.items()}
+            out += self.rest.plane(where, y + start["Y"], x + start["X"])
+        return out
+
+    def _repaired(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The same before the field for the rest."""
         levels = self.volume(channel)
         peak = self.spec.prior.peak
         repair = self.repairs[channel] if self.repairs else NO_REPAIR
@@ -299,6 +166,10 @@ class HybridBricks:
         self._c = self._axes.find("C")
         self.spec = PriorSpec.from_json(header["prior"], file=container.name)
         kind = header["field"].get("kind")
+        self.rest: Residual | None = None
+        if residual.FEATURE in header["requires"]:
+            data = container.read(container.require(residual.KIND))
+            self.rest = Residual(data, self._axes, grid.shape, file=container.name)
         self.start = start_of(header["field"], file=container.name) if kind == CONDITIONAL else None
         if math.prod(grid.brick) > MAX_BRICK:
             raise FormatError(
@@ -349,6 +220,8 @@ class HybridBricks:
             (self._container.name, f"section PRIO of brick {brick}"),
             self.start,
             section.repairs,
+            self.rest,
+            self.grid.origin(brick),
         )
 
 

@@ -11,8 +11,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
-from inif.decode.hybrid import FEATURE, KIND, BrickData, HybridBrick, PriorSpec
+from inif.decode import residual
+from inif.decode.hybrid import HybridBrick
+from inif.decode.prior import FEATURE, KIND, BrickData, PriorSpec
+from inif.decode.residual import Residual
 from inif.encode import repair
 from inif.encode.budget import WINDOW
 from inif.encode.finish import inexact, with_record
@@ -22,7 +28,8 @@ from inif.encode.select import criterion
 from inif.encode.streams import Streams, Trial, hybrid_grid
 from inif.errors import BudgetError
 from inif.fields import conditional
-from inif.frames import check_planes
+from inif.frames import check_planes, from_canon
+from inif.image import Image
 from inif.priors import load_prior
 from inif.priors.base import Prior
 
@@ -182,7 +189,7 @@ class Draft:
         overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.budget)
         if overhead >= self.budget:
             raise self.too_small(overhead)
-        return self.budget - overhead
+        return int((self.budget - overhead) * (1 - self.job.share))
 
     def tried(self) -> Trial:
         """The trial of the codec, noted in the header."""
@@ -210,7 +217,20 @@ class Draft:
         if not any(r.active for brick in bricks for r in brick.repairs):
             header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
             bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
-        return _finish(streams, bricks, header, self.extra, self.budget)
+        extra = self.extra
+        if self.job.share:
+            header["requires"] = [*header["requires"], residual.FEATURE]
+            share = self.job.share
+            left = int(self.room() * share / (1 - share)) - ENTRY_SIZE
+            data = fitted_rest(streams, bricks, left)
+            extra = [*extra, Section(residual.KIND, data)]
+            image = self.job.image
+            rest = Residual(data, image.axes, image.data.shape, file=image.source)
+            bricks = [
+                replace(brick, rest=rest, origin=streams.grid.origin(b))
+                for b, brick in enumerate(bricks)
+            ]
+        return _finish(streams, bricks, header, extra, self.budget)
 
     def too_small(self, smallest: int) -> BudgetError:
         """The error for a budget below what is needed."""
@@ -258,6 +278,33 @@ def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[H
         repairs = repair.without_idle(repairs)
         out.append(replace(brick, start=job.settings.start, repairs=tuple(repairs)))
     return out
+
+
+def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> bytes:
+    """A pure field of what the bricks lack, as a file of its own, in units of their outputs.
+
+    Raises
+    ------
+    BudgetError
+        The budget holds no field.
+    """
+    from inif.encode.pipeline import encode_field
+
+    job = streams.job
+    missing = np.empty(job.image.data.shape, np.float32)
+    for b, brick in enumerate(bricks):
+        targets = streams.targets(b)
+        here = np.stack(targets)
+        for c, target in enumerate(targets):
+            times, depths, height, width = target.shape
+            y, x = np.arange(height), np.arange(width)
+            for t, z in np.ndindex(times, depths):
+                here[c, t, z] = 2 * target[t, z] - 1 - brick.outputs(c, t, z, y, x)
+        missing[streams.grid.slices(b)] = from_canon(here, job.image.axes)
+    rest = Image(missing, job.image.axes)
+    settings = replace(job.settings, time_limit=None)
+    small = replace(job, image=rest, method="siren", settings=settings, chosen=None, share=0.0)
+    return encode_field(small, budget)
 
 
 def _finish(

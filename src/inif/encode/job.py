@@ -46,6 +46,8 @@ class Job:
         The codec of a hybrid.
     select
         By what frames are judged, one of `inif.encode.select.CRITERIA`.
+    share
+        Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
         Why this method, where nobody named one; for the record.
     """
@@ -58,6 +60,7 @@ class Job:
     progress: Progress | None = None
     prior: str = "av1"
     select: str = "psnr"
+    share: float = 0.0
     chosen: str | None = None
 
     @cached_property

@@ -18,7 +18,8 @@ from inif.coding import leb128
 from inif.coding.qweights import Check
 from inif.config import ProgressEvent
 from inif.container.spec import ENTRY_SIZE
-from inif.decode.hybrid import HEAD, MAX_BRICK, HybridBrick, PriorSpec
+from inif.decode.hybrid import HybridBrick
+from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
 from inif.encode.search import MOST, Found, Probe, Search
 from inif.encode.tally import Tally
