@@ -28,6 +28,9 @@ _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
 _PROBES = 6
+_TINY = 1 << 14
+"""Bytes of a file below which its header has no room for the figures of the trial."""
+
 _NEAR = 0.75
 """How much of the room an encode must fill to be judged by."""
 
@@ -46,7 +49,7 @@ class Choice:
     method, prior
         As `Job` has them.
     reason
-        In words; with the PSNR in dB of what was tried, on a sample at the ratio asked for.
+        In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
     """
 
     method: str
@@ -78,6 +81,8 @@ def choose(job: Job, budget: int) -> Choice | None:
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
+    if budget < _TINY:
+        words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
     return Choice("hybrid", best, words)
@@ -90,8 +95,9 @@ def _tried(job: Job, room: int) -> float | None:
     plain = prior.quick.variants(streams.frames)[0]
     wanted = int(_STREAMS * room)
     trial = streams.tried(prior, "TZ~", plain, wanted, most=_PROBES)
-    near = _NEAR * wanted <= len(trial.found.probe.data) <= room
-    return trial.score if near else None
+    size = len(trial.found.probe.data)
+    near = _NEAR * wanted <= size or job.prior == FIRST
+    return trial.score if near and size <= room else None
 
 
 def _fitted(job: Job, budget: int) -> float:

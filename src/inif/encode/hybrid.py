@@ -35,7 +35,7 @@ from inif.priors.base import Prior
 
 _REPAIR_SHARE = 0.006
 _FEW, _MOST = 4, 8
-"""Encodes that a search may take, at low and at high efforts."""
+"""Encodes after which a search takes what is near the budget, at low and at high efforts."""
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
@@ -61,11 +61,11 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     trial = draft.tried()
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
-    most = _MOST if (job.effort or 3) > 3 else _FEW
+    few = _MOST if (job.effort or 3) > 3 else _FEW
     try:
         if streams.interrupted:
             raise KeyboardInterrupt
-        found = streams.search(prior, trial, room, most)
+        found = streams.search(prior, trial, room, few)
         if not found.fits:
             raise draft.too_small(budget - room + len(found.probe.data))
         chosen = streams.shared_out(prior, trial, found, room)

@@ -14,6 +14,7 @@ import numpy as np
 from inif.encode.select import Criterion
 from inif.fields.conditional import NO_REPAIR, STEP, Network, Repair, repaired
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
+from inif.fields.parallel import one_blas_thread
 
 _SIDE = 32
 _REGIONS = 24
@@ -67,7 +68,8 @@ def choose(
     out = []
     for channel, partner in zip(channels, partners, strict=True):
         other = None if partner is None else channels[partner].volume
-        stated = _fit(network, channel, other, most, price, seed)
+        with one_blas_thread():
+            stated = _fit(network, channel, other, most, price, seed)
         code = Repair.code_of(channel.volume.error)
         idle = Repair(code, active=False)
         out.append(idle if stated is None else Repair(code, partner, stated))

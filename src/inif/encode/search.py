@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
+LOOSE = 0.02
 _AIM = 0.996
 MOST = 12
 _FAIR = 0.02
@@ -66,11 +67,14 @@ class Search:
         self._told |= self.probes.keys()
         return new
 
-    def run(self, budget: int, start: float | None = None, most: int = MOST) -> Found:
+    def run(
+        self, budget: int, start: float | None = None, most: int = MOST, few: int = MOST
+    ) -> Found:
         """The largest file of at most `budget` bytes.
 
         Within `TOLERANCE` of the budget where the knob allows it. Where even the coarsest setting
-        is too large, that file is returned with ``fits`` false. At most `most` new encodes.
+        is too large, that file is returned with ``fits`` false. At most `most` new encodes; after
+        `few` of them a file within `LOOSE` of the budget will do.
         """
         begin = self.knob.start if start is None else start
         sides: list[bool] = []
@@ -81,6 +85,11 @@ class Search:
             size = len(self._probe(unit).data)
             sides.append(size <= budget)
             if (1 - TOLERANCE) * budget <= size <= budget:
+                break
+            largest = max(
+                (n for p in self.probes.values() if (n := len(p.data)) <= budget), default=0
+            )
+            if len(sides) >= few and largest >= (1 - LOOSE) * budget:
                 break
         fitting = [p for p in self.probes.values() if len(p.data) <= budget]
         if not fitting:

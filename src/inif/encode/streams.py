@@ -208,7 +208,7 @@ class Streams:
         found = Found(Probe(value, data, seconds), len(data) <= room)
         return Trial(order, settings, found, score, first.slope, first.octave, seconds)
 
-    def search(self, prior: Prior, trial: Trial, room: int, most: int = MOST) -> Found:
+    def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
         search = self._searcher(prior, trial.order, trial.settings, "encode")
         search.slope = trial.slope
@@ -216,7 +216,7 @@ class Streams:
         if trial.slope is not None:  # slower settings make smaller files of the same knob value
             knob = prior.knob(self.frames)
             start = knob.from_unit(knob.to_unit(start) - math.log(prior.thrift) / trial.slope)
-        return self._run(search, room, start, most)
+        return self._run(search, room, start, MOST, few)
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
@@ -285,9 +285,11 @@ class Streams:
 
         return Search(encode, prior.knob(self.frames))
 
-    def _run(self, search: Search, room: int, start: float | None, most: int) -> Found:
+    def _run(
+        self, search: Search, room: int, start: float | None, most: int, few: int = MOST
+    ) -> Found:
         try:
-            return search.run(room, start, most)
+            return search.run(room, start, most, few)
         except KeyboardInterrupt:
             fitting = [p for p in search.probes.values() if len(p.data) <= room]
             if not (self.job.settings.keep_partial and fitting):

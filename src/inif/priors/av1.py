@@ -88,10 +88,6 @@ class Av1(Prior):
         fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
         return replace(self, preset=max(self.preset, min(fits, default=8)))
 
-    def variants(self, frames: int) -> tuple[dict[str, Any], ...]:
-        """Temporal filtering helps clean stacks and hurts others."""
-        return ({}, {"enable-tf": 1}) if frames > 1 else ({},)
-
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
     ) -> bytes:

@@ -129,8 +129,7 @@ class SvtAv1(_Video):
 
     def variants(self, geometry: Geometry) -> list[Variant]:
         """Temporal filtering helps clean stacks and hurts others."""
-        off = {"enable-tf": 0}
-        return [off | v for v in self.prior.variants(2 if _is_movie(geometry) else 1)]
+        return [{"enable-tf": 0}, {"enable-tf": 1}] if _is_movie(geometry) else [{"enable-tf": 0}]
 
 
 @dataclass(frozen=True)
