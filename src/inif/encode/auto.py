@@ -92,9 +92,8 @@ def _tried(job: Job, room: int) -> float | None:
     """PSNR in dB of a codec's fast setting at about so many bytes; None if it needs more."""
     streams = Streams(job, hybrid_grid(job.image.axes, job.image.data.shape))
     prior = load_prior(job.prior)
-    plain = prior.quick.variants(streams.frames)[0]
     wanted = int(_STREAMS * room)
-    trial = streams.tried(prior, "TZ~", plain, wanted, most=_PROBES)
+    trial = streams.tried(prior, "TZ~", wanted, most=_PROBES)
     size = len(trial.found.probe.data)
     near = _NEAR * wanted <= size or job.prior == FIRST
     return trial.score if near and size <= room else None

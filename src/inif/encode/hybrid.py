@@ -1,7 +1,7 @@
 """The hybrid job: an image and a budget in, a file of standard streams and their repair out.
 
-trial of frame orders and settings with the codec's fast preset → search of the knob with the slow
-one → streams shared out between two neighbouring knob values → repair → check → file.
+trial of frame orders with the codec's fast preset → search of the knob with the slow one → streams
+shared out between two neighbouring knob values → repair → check → file.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not job.settings.keep_partial or not trial.found.fits:
             raise
         streams.interrupted, found = True, trial.found
-        chosen = streams.encode(prior.quick, trial.order, trial.settings, found.probe.value)
+        chosen = streams.encode(prior.quick, trial.order, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
 
@@ -93,7 +93,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     knob = prior.knob(streams.frames)
 
     def reached(unit: float) -> float:
-        made = streams.encode(prior, trial.order, trial.settings, knob.from_unit(unit))
+        made = streams.encode(prior, trial.order, knob.from_unit(unit))
         value = streams.quality(prior.kind, trial.order, made)
         streams.report("encode", 1, 1, value)
         return value
@@ -124,7 +124,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
             fix="ask for less, or choose another prior",
         )
     value = knob.from_unit(high[0])
-    made = streams.encode(prior, trial.order, trial.settings, value)
+    made = streams.encode(prior, trial.order, value)
     draft.budget += sum(map(len, made)) - draft.room()
     return draft.finished(trial, value, made)
 
@@ -195,7 +195,6 @@ class Draft:
         """The trial of the codec, noted in the header."""
         trial = self.streams.trial(self.prior, self.room())
         self.header["prior"] = PriorSpec(self.job.prior, trial.order).to_json()
-        self.header["lossy"] |= trial.record
         return trial
 
     def prior_for(self, trial: Trial) -> Prior:

@@ -33,8 +33,6 @@ _FAIR = 0.1
 _STEEP = 6.0
 _LOSSLESS = 200.0
 
-Settings = dict[str, Any]
-
 
 def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
     """Bricks that a codec decodes in a moment; all channels together, so that they can help."""
@@ -61,8 +59,8 @@ class Trial:
 
     Attributes
     ----------
-    order, settings
-        The frames' order and the encoder's settings.
+    order
+        Of the frames.
     found
         The encode that fills the room best.
     score
@@ -76,17 +74,11 @@ class Trial:
     """
 
     order: str
-    settings: Settings
     found: Found
     score: float
     slope: float | None
     octave: float
     seconds: float
-
-    @property
-    def record(self) -> Settings:
-        """For the header."""
-        return {"settings": self.settings} if self.settings else {}
 
 
 @dataclass
@@ -148,69 +140,59 @@ class Streams:
         stacks = geometry.stacks(self.job.image.data[self.grid.slices(brick)])
         return [restored(geometry.scaled(s, c), t, z, "TZ") for c, s in enumerate(stacks)]
 
-    def encode(
-        self, prior: Prior, order: str, settings: Settings, knob: float, stage: str = "encode"
-    ) -> list[bytes]:
+    def encode(self, prior: Prior, order: str, knob: float, stage: str = "encode") -> list[bytes]:
         """All streams at one knob value, brick by brick, channel by channel."""
-        key = (prior, order, tuple(sorted(settings.items())), knob)
+        key = (prior, order, knob)
         if key not in self._made:
             threads, out = os.cpu_count() or 1, []
             blocks = self.levels(order, prior.bits)
             for number, levels in enumerate(blocks):
                 self.report(stage, number, len(blocks))
-                out.append(prior.encode(levels, knob, threads, **settings))
+                out.append(prior.encode(levels, knob, threads))
             self._made[key] = out
         return self._made[key]
 
     def trial(self, prior: Prior, room: int) -> Trial:
-        """The best order and settings by the codec's fast setting, each at about `room` bytes."""
-        ways = orders(self.job.image.axes, self.job.image.data.shape)
-        plain, *others = prior.quick.variants(self.frames)
-        best = first = self.tried(prior, ways[0], plain, room)
-        for way in ways[1:]:
-            best = max(best, self.compared(prior, way, plain, room, first), key=_score)
-        for settings in others:
-            best = max(best, self.compared(prior, best.order, settings, room, first), key=_score)
-        return best
+        """The best order of frames by the codec's fast setting, each at about `room` bytes."""
+        first, *others = orders(self.job.image.axes, self.job.image.data.shape)
+        trials = [self.tried(prior, first, room)]
+        trials += [self.compared(prior, order, room, trials[0]) for order in others]
+        return max(trials, key=lambda trial: trial.score)
 
-    def tried(
-        self, prior: Prior, order: str, settings: Settings, room: int, most: int = 8
-    ) -> Trial:
-        """One order and one choice of settings, by the codec's fast setting."""
+    def tried(self, prior: Prior, order: str, room: int, most: int = 8) -> Trial:
+        """One order, by the codec's fast setting."""
         quick = prior.quick
-        search = self._searcher(quick, order, settings, "trial")
+        search = self._searcher(quick, order, "trial")
         found = self._run(search, room, None, most)
-        size, score = len(found.probe.data), self._psnr(quick, order, settings, found.probe.value)
+        size, score = len(found.probe.data), self._psnr(quick, order, found.probe.value)
         others = [p for p in search.probes.values() if abs(math.log2(len(p.data) / size)) > _FAIR]
         octave = 1.0
         if others and not self.interrupted:
             other = min(others, key=lambda p: abs(len(p.data) - size))
-            rise = score - self._psnr(quick, order, settings, other.value)
+            rise = score - self._psnr(quick, order, other.value)
             octave = min(max(rise / math.log2(size / len(other.data)), 0.0), _STEEP)
         score += octave * math.log2(room / size)
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        return Trial(order, settings, found, score, slope, octave, found.probe.seconds)
+        return Trial(order, found, score, slope, octave, found.probe.seconds)
 
-    def compared(
-        self, prior: Prior, order: str, settings: Settings, room: int, first: Trial
-    ) -> Trial:
-        """Another order or choice, by one encode at the knob value of the first."""
+    def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
+        """Another order, by one encode at the knob value of the first."""
         if self.interrupted:
             return first
         quick, value = prior.quick, first.found.probe.value
         begin = time.perf_counter()
-        data = b"".join(self.encode(quick, order, settings, value, "trial"))
+        data = b"".join(self.encode(quick, order, value, "trial"))
         seconds = time.perf_counter() - begin
-        score = self._psnr(quick, order, settings, value)
+        score = self._psnr(quick, order, value)
         score += first.octave * math.log2(room / len(data))
         self.report("trial", 1, 1, score)
         found = Found(Probe(value, data, seconds), len(data) <= room)
-        return Trial(order, settings, found, score, first.slope, first.octave, seconds)
+        return Trial(order, found, score, first.slope, first.octave, seconds)
 
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
-        search = self._searcher(prior, trial.order, trial.settings, "encode")
+        search = self._searcher(prior, trial.order, "encode")
         search.slope = trial.slope
         start = trial.found.probe.value
         if trial.slope is not None:  # slower settings make smaller files of the same knob value
@@ -220,7 +202,7 @@ class Streams:
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
-        streams = list(self.encode(prior, trial.order, trial.settings, found.probe.value))
+        streams = list(self.encode(prior, trial.order, found.probe.value))
         left = room - sum(map(len, streams))
         if len(streams) == 1 or left < _ENOUGH * room:
             return streams
@@ -230,15 +212,15 @@ class Streams:
             return streams
         if self.interrupted:
             return streams
-        finer = self.encode(prior, trial.order, trial.settings, knob.from_unit(unit))
+        finer = self.encode(prior, trial.order, knob.from_unit(unit))
         for i in sorted(range(len(streams)), key=lambda i: len(streams[i]) - len(finer[i])):
             more = len(finer[i]) - len(streams[i])
             if 0 < more <= left:
                 streams[i], left = finer[i], left - more
         return streams
 
-    def _psnr(self, prior: Prior, order: str, settings: Settings, knob: float) -> float:
-        streams = self.encode(prior, order, settings, knob, "trial")
+    def _psnr(self, prior: Prior, order: str, knob: float) -> float:
+        streams = self.encode(prior, order, knob, "trial")
         return min(self.quality(prior.kind, order, streams), _LOSSLESS)
 
     def quality(self, kind: str, order: str, streams: list[bytes]) -> float:
@@ -279,9 +261,9 @@ class Streams:
             seconds = time.monotonic() - self.begun
             self.job.progress(ProgressEvent(stage, step, steps, psnr, seconds, None))
 
-    def _searcher(self, prior: Prior, order: str, settings: Settings, stage: str) -> Search:
+    def _searcher(self, prior: Prior, order: str, stage: str) -> Search:
         def encode(value: float) -> bytes:
-            return b"".join(self.encode(prior, order, settings, value, stage))
+            return b"".join(self.encode(prior, order, value, stage))
 
         return Search(encode, prior.knob(self.frames))
 
@@ -296,7 +278,3 @@ class Streams:
                 raise
             self.interrupted = True
             return Found(max(fitting, key=lambda p: len(p.data)), True)
-
-
-def _score(trial: Trial) -> float:
-    return trial.score

@@ -103,10 +103,6 @@ class Prior(ABC):
         """
         return self
 
-    def variants(self, frames: int) -> tuple[dict[str, Any], ...]:
-        """Encoder settings of which the best depends on the image; the first is the default."""
-        return ({},)
-
     @abstractmethod
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here (a library that is not installed), or None."""
