@@ -13,6 +13,7 @@ import numpy as np
 
 from inif.config import FitSettings
 from inif.container.reader import open_container
+from inif.encode.hybrid import TINY
 from inif.encode.job import Job
 from inif.encode.streams import Streams, hybrid_grid
 from inif.errors import InifError
@@ -28,9 +29,6 @@ _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
 _PROBES = 6
-_TINY = 1 << 14
-"""Bytes of a file below which its header has no room for the figures of the trial."""
-
 _NEAR = 0.75
 """How much of the room an encode must fill to be judged by."""
 
@@ -81,7 +79,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
-    if budget < _TINY:
+    if budget < TINY:
         words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)

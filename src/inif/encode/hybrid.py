@@ -40,6 +40,9 @@ _FEW, _MOST = 4, 8
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
 
+TINY = 1 << 14
+"""Bytes of a file below which its header has no room for what only explains."""
+
 _QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
 _NEAR, _SLOPE = 0.05, 30.0
 """How near a quality is enough, and how much of it a whole knob spans at first sight, in dB."""
@@ -165,7 +168,7 @@ class Draft:
         """
         image = job.image
         check_planes(image.axes, file=image.source, fix="use --method siren")
-        prior = load_prior(job.prior).for_effort(job.effort or 3, image.data.itemsize)
+        prior = load_prior(job.prior).for_effort(job.effort or 3, image.data.size, image.raw_bytes)
         header = draft_header(job) | {
             "field": {"kind": conditional.KIND, "start": job.settings.start},
             "prior": PriorSpec(job.prior, "TZ~").to_json(),
@@ -174,7 +177,8 @@ class Draft:
         streams = Streams(job, hybrid_grid(image.axes, image.data.shape))
         if len(streams.grid) > 1:
             header |= {"brick": list(streams.grid.brick)}
-        header["lossy"] |= {"knob": prior.knob(streams.frames).start}
+        if budget >= TINY:
+            header["lossy"] |= {"knob": prior.knob(streams.frames).start}
         return cls(job, prior, streams, header, ome_section(image, budget), budget)
 
     def room(self) -> int:
@@ -208,7 +212,8 @@ class Draft:
     def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
         """The file: streams repaired, checked, and brought into the window of the budget."""
         header, streams = self.header, self.streams
-        header["lossy"] |= {"knob": knob}
+        if "knob" in header["lossy"]:
+            header["lossy"] |= {"knob": knob}
         if streams.interrupted:
             header["lossy"]["stopped"] = "interrupt"
         spec = PriorSpec(self.job.prior, trial.order)

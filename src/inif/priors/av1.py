@@ -23,8 +23,12 @@ from inif.priors.libraries import missing_av
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
-_PRESETS = {1: (4, 4, 3, 2, 1, 1, 0, 0, -1), 2: (4, 3, 2, 1, 1, 0, 0, -1, -1)}
-"""By effort, for samples of one byte and of more: time per raw byte is what counts."""
+_MICROSECONDS = {-1: 15.0, 0: 2.5, 1: 0.9, 2: 0.45, 3: 0.35, 4: 0.2}
+"""Of one encode per voxel by preset, about, on two cores."""
+
+_PER_MB = (0.12, 0.2, 0.36, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0)
+_FLOOR = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+"""Seconds that one encode may take by effort: for each raw megabyte, and anyway."""
 
 _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
 _QUARTER = 0.25
@@ -78,10 +82,11 @@ class Av1(Prior):
         """Measured on stacks and planes."""
         return 0.8 if self.preset < 6 else 1.0
 
-    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
-        """Presets 4 to -1."""
-        presets = _PRESETS[min(sample_bytes, 2)]
-        return replace(self, preset=presets[effort - 1], fine=True)
+    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
+        """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
+        seconds = max(_PER_MB[effort - 1] * raw_bytes * 1e-6, _FLOOR[effort - 1])
+        fits = [p for p, each in _MICROSECONDS.items() if each * voxels * 1e-6 <= seconds]
+        return replace(self, preset=min(fits, default=4), fine=True)
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster preset where this one takes too long."""

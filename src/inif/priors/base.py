@@ -92,8 +92,8 @@ class Prior(ABC):
         """Bytes over those of `quick` at the same knob value, roughly."""
         return 1.0
 
-    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
-        """The setting for an effort of 1 to 9, for samples of so many bytes."""
+    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
+        """The setting for an effort of 1 to 9 and an image of this size."""
         return self
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:

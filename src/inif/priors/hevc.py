@@ -57,7 +57,7 @@ class Hevc(Prior):
         """Preset fast."""
         return replace(self, preset="fast")
 
-    def for_effort(self, effort: int, sample_bytes: int = 2) -> Prior:
+    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
         """Medium, slow and veryslow."""
         return replace(
             self, preset="medium" if effort < 3 else "slow" if effort < 6 else "veryslow"
