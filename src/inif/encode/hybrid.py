@@ -64,6 +64,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     trial = draft.tried()
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
+    prior = streams.variant(prior, trial)
     few = _MOST if (job.effort or 3) > 3 else _FEW
     try:
         if streams.interrupted:
@@ -92,7 +93,8 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     """
     draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
     trial = draft.tried()
-    prior, streams = draft.prior_for(trial), draft.streams
+    streams = draft.streams
+    prior = streams.variant(draft.prior_for(trial), trial)
     knob = prior.knob(streams.frames)
 
     def reached(unit: float) -> float:

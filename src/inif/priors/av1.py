@@ -46,10 +46,13 @@ class Av1(Prior):
     fine
         Whether the Lagrangian multiplier gives sizes between two quarters of a CRF. It costs no
         quality at equal size (docs/decisions/0006).
+    filtered
+        Whether frames that others refer to are smoothed along time before they are coded.
     """
 
     preset: int = 4
     fine: bool = False
+    filtered: bool = False
 
     kind = "av1"
     title = "AV1"
@@ -88,6 +91,15 @@ class Av1(Prior):
         fits = [p for p, each in _MICROSECONDS.items() if each * voxels * 1e-6 <= seconds]
         return replace(self, preset=min(fits, default=4), fine=True)
 
+    def variants(self, frames: int) -> tuple[Prior, ...]:
+        """Filtering helps some noisy movies, and costs elsewhere."""
+        return (self, replace(self, filtered=True)) if frames > 1 else (self,)
+
+    @property
+    def brisk(self) -> Prior:
+        """Preset 4: what filtering does at 8 says nothing about 2."""
+        return replace(self, preset=max(self.preset, 4))
+
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster preset where this one takes too long."""
         fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
@@ -99,8 +111,8 @@ class Av1(Prior):
         import av
 
         os.environ["SVT_LOG"] = "1"  # the encoder prints to stderr, and asks only here
-        tools: dict[str, Any] = {"tune": 1, "scm": 0, "enable-tf": 0, **settings, "lp": threads}
-        tools["crf"] = quality
+        tools: dict[str, Any] = {"tune": 1, "scm": 0, "enable-tf": int(self.filtered), **settings}
+        tools |= {"lp": threads, "crf": quality}
         if self.fine:
             tools["crf"], multiplier = _split(quality, len(levels))
             tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)

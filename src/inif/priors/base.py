@@ -96,6 +96,15 @@ class Prior(ABC):
         """The setting for an effort of 1 to 9 and an image of this size."""
         return self
 
+    def variants(self, frames: int) -> tuple[Prior, ...]:
+        """Ways to encode of which the best depends on the image, this one first."""
+        return (self,)
+
+    @property
+    def brisk(self) -> Prior:
+        """A fast enough setting by which `variants` compare as they do by this one."""
+        return self
+
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """The slowest setting up to this one that takes at most `seconds` for a block.
 
