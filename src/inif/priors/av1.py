@@ -114,7 +114,7 @@ class Av1(Prior):
         tools: dict[str, Any] = {"tune": 1, "scm": 0, "enable-tf": int(self.filtered), **settings}
         tools |= {"lp": threads, "crf": quality}
         if self.fine:
-            tools["crf"], multiplier = _split(quality, len(levels))
+            tools["crf"], multiplier = _split(quality)
             tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)
         frames = pyav.padded(levels, _LEAST)
         target = io.BytesIO()
@@ -141,11 +141,11 @@ class Av1(Prior):
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
 
 
-def _split(quality: float, frames: int) -> tuple[float, int]:
+def _split(quality: float) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
     crf = math.floor(quality / _QUARTER + 1e-6) * _QUARTER
     steps = round((quality - crf) / (_QUARTER / 5))
-    return crf, 114 + steps if frames > 1 else 108 + 4 * steps
+    return crf, 114 + steps
 
 
 def _temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:
