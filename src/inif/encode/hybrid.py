@@ -77,7 +77,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not job.settings.keep_partial or not trial.found.fits:
             raise
         streams.interrupted, found = True, trial.found
-        chosen = streams.encode(prior.quick, trial.order, found.probe.value)
+        chosen = streams.encode(draft.prior.quick, trial.order, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
 
