@@ -29,7 +29,9 @@ def test_round_trip(data_dir: Path, tmp_path: Path, suffix: str) -> None:
         ratio = image.raw_bytes / 6000
         packed = tmp_path / "a.inif"
         with inif.compress(image, out=packed, ratio=ratio, effort=1) as file:
-            assert ratio <= file.ratio <= 1.01 * ratio, path.name
+            exact = file.header["lossy"]["psnr"] is None  # then the file may be smaller
+            assert ratio <= file.ratio, path.name
+            assert exact or file.ratio <= 1.01 * ratio, path.name
             target = tmp_path / f"{path.name}{suffix}"
             write_image(file.to_image(), target)
             decoded = np.asarray(file)
