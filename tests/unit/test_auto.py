@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -92,3 +94,11 @@ def test_samples_are_small_and_keep_the_axes() -> None:
     flat = np.zeros((400, 400), np.uint8)
     flat[0, 0] = 1
     assert auto._sample(inif.api.as_image(flat, "YX"))[1] == 1
+
+
+def test_hybrids_take_no_training_stack() -> None:
+    script = "import inif.encode.hybrid, inif.encode.auto, sys; print('jax' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

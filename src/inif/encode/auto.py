@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inif.config import FitSettings
-from inif.container.reader import open_container
+from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid import TINY
 from inif.encode.job import Job
 from inif.encode.streams import Streams, hybrid_grid
@@ -106,9 +106,7 @@ def _fitted(job: Job, budget: int) -> float:
         data = encode_field(replace(job, method="siren", settings=settings), budget)
     except InifError:
         return -math.inf
-    with open_container(data) as container:
-        value = container.header["lossy"]["psnr"]
-    return math.inf if value is None else float(value)
+    return recorded_psnr(data)
 
 
 def _sample(image: Image) -> tuple[Image, float]:

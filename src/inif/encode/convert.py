@@ -18,8 +18,8 @@ from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of
 from inif.encode import rate
 from inif.encode.budget import RateControl, quantize_all
-from inif.encode.fit import psnr_of
 from inif.encode.sensitivity import sensitivity
+from inif.encode.tally import psnr_of
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 from inif.legacy import LegacyNetwork

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.config import ProgressEvent
+from inif.container.reader import open_container
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
-from inif.encode.fit import FitResult
 from inif.encode.job import Job
 from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.encode.tally import Tally
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 from inif.image import Image
+
+if TYPE_CHECKING:
+    from inif.encode.fit import FitResult
 
 
 def finish(
@@ -125,6 +129,13 @@ def with_record(
         if psnr is None or len(best) <= budget <= len(best) * WINDOW:
             break
     return best
+
+
+def recorded_psnr(data: bytes) -> float:
+    """The PSNR in dB that a file states; infinite where it is exact."""
+    with open_container(data) as container:
+        value = container.header["lossy"]["psnr"]
+    return math.inf if value is None else float(value)
 
 
 def _decode_all(

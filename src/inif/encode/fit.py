@@ -22,6 +22,7 @@ from inif.config import FitSettings, ProgressEvent
 from inif.encode.network import Parameters, evaluate, fold, initialize, round_through
 from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
+from inif.encode.tally import psnr_of
 from inif.fields.siren import Siren
 from inif.optim import classic, schedules
 
@@ -78,11 +79,6 @@ class FitResult:
     def psnr(self) -> float:
         """Estimate of the pooled PSNR in dB before rounding, all bricks alike."""
         return psnr_of(float(self.mse.mean()))
-
-
-def psnr_of(mse: float) -> float:
-    """PSNR in dB from a squared error in units of half the range."""
-    return float(10 * np.log10(4 / min(max(mse, 1e-20), 1e20)))
 
 
 class Fitter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inif.container.reader import open_container
+from inif.encode.finish import recorded_psnr
 from inif.encode.job import Job
 from inif.encode.method import decided, encode
 from inif.errors import BudgetError
@@ -32,7 +32,7 @@ def encode_quality(job: Job, decibels: float) -> bytes:
     while True:
         budget = min(budget, max(raw // 2, 1024))
         data = encode(job, budget)
-        reached = _recorded_psnr(data)
+        reached = recorded_psnr(data)
         tried[budget] = reached, data
         best = max(best, (reached, budget))
         if reached >= decibels or budget >= max(raw // 2, 1024):
@@ -58,15 +58,9 @@ def encode_quality(job: Job, decibels: float) -> bytes:
         except BudgetError:
             low = middle
             continue
-        tried[middle] = _recorded_psnr(data), data
+        tried[middle] = recorded_psnr(data), data
         if tried[middle][0] >= decibels:
             high = middle
         else:
             low = middle
     return tried[high][1]
-
-
-def _recorded_psnr(data: bytes) -> float:
-    with open_container(data) as container:
-        value = container.header["lossy"]["psnr"]
-    return float("inf") if value is None else float(value)

@@ -238,9 +238,7 @@ class Streams:
             return streams
         knob = prior.knob(self.frames)
         unit = knob.to_unit(found.probe.value) + 1.01 * knob.unit_step
-        if unit > 1:
-            return streams
-        if self.interrupted:
+        if unit > 1 or self.interrupted:
             return streams
         finer = self.encode(prior, trial.order, knob.from_unit(unit))
         for i in sorted(range(len(streams)), key=lambda i: len(streams[i]) - len(finer[i])):

@@ -10,8 +10,12 @@ from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
 from inif.decode.brick import Intensities
 from inif.decode.check import check_of
-from inif.encode.fit import psnr_of
 from inif.image import Image
+
+
+def psnr_of(mse: float) -> float:
+    """PSNR in dB from a squared error in units of half the range."""
+    return float(10 * np.log10(4 / min(max(mse, 1e-20), 1e20)))
 
 
 class Tally:
