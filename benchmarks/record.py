@@ -29,7 +29,7 @@ def images(folder: Path) -> Iterator[Path]:
     yield from sorted(p for p in folder.iterdir() if p.name.endswith((".tif", ".tiff")))
 
 
-def save(name: str, body: dict[str, Any]) -> Path:
+def save(name: str, body: dict[str, Any], path: Path | None = None) -> Path:
     """Write one result as JSON, with the command, versions, machine and date."""
     RESULTS.mkdir(exist_ok=True)
     record = {
@@ -41,7 +41,7 @@ def save(name: str, body: dict[str, Any]) -> Path:
         "machine": {"system": platform.machine(), "cores": os.cpu_count()},
         **body,
     }
-    path = RESULTS / f"{name}.json"
+    path = path or RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
     return path
 

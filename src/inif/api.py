@@ -140,7 +140,7 @@ def compress(
     from inif.encode.select import criterion
 
     if optimizer != "auto":
-        from inif.optim.classic import parse
+        from inif.optim.registry import parse
 
         parse(optimizer)
     criterion(select)

@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given
 
 from inif.errors import InputError
-from inif.optim import classic
+from inif.optim import registry
 from inif.optim.schedules import WARM_UP, warm_cosine
 
 
 def test_auto_is_one_of_them() -> None:
-    assert classic.parse("auto").name in classic.names()
-    assert classic.parse("auto:0.5") == classic.OptimizerSpec(classic.parse("auto").name, 0.5)
+    assert registry.parse("auto").name in registry.names()
+    name = registry.parse("auto").name
+    assert registry.parse(f"{name}").name == name
 
 
 @pytest.mark.parametrize("text", ["", "no-such", "Adam", ":0.1", "adam ", "adam-0.1"])
 def test_unknown_names_list_the_known(text: str) -> None:
     with pytest.raises(InputError, match="adamw") as caught:
-        classic.parse(text)
+        registry.parse(text)
     assert caught.value.field == "optimizer"
 
 

@@ -16,7 +16,17 @@ import typer
 from typer.core import TyperGroup
 
 from inif._version import __version__
-from inif.cli import bench, compress, convert, decompress, evaluate, extract, info, verify
+from inif.cli import (
+    bench,
+    compress,
+    convert,
+    decompress,
+    evaluate,
+    extract,
+    info,
+    optimizer,
+    verify,
+)
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, emit_json
 from inif.errors import InifError
 
@@ -66,7 +76,7 @@ def _root(
     """Compress microscopy images with neural fields, to an exact size, in one safe file."""
 
 
-for module in (compress, decompress, info, verify, evaluate, convert, extract, bench):
+for module in (compress, decompress, info, verify, evaluate, convert, extract, bench, optimizer):
     module.register(app)
 
 

@@ -24,7 +24,7 @@ from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.fields.siren import Siren
-from inif.optim import classic, schedules
+from inif.optim import registry, schedules
 
 CHUNK = 2048
 _VALIDATION = 32768
@@ -88,9 +88,9 @@ class Fitter:
         self.field = field
         self.sampler = sampler
         self.settings = settings
-        self._optimizer = optax.with_extra_args_support(
-            classic.build(classic.parse(settings.optimizer))
-        )
+        spec = registry.parse(settings.optimizer)
+        self._optimizer = registry.build(spec, settings.steps)
+        self._schedule = schedules.warm_cosine if spec.scheduled else schedules.none
         self._voxels = sampler.grid.voxels[list(sampler.bricks)]
         every = jax.vmap if jax.default_backend() != "cpu" else _sequential
         self._train = jax.jit(partial(self._blocks, every=every))
@@ -145,13 +145,12 @@ class Fitter:
                     state = _State(best, state.optimizer)
                     steps = quantizer.steps(self._fold(best), self._sensitivity(best, held))
                     rounding, best_mse = True, np.full(bricks, np.inf)
-                multipliers = [
-                    schedules.warm_cosine(max(done, (step + i) / last)) for i in range(block)
-                ]
+                shares = [max(done, (step + i) / last) for i in range(block)]
+                rates = [self._schedule(share) for share in shares]
                 state = self._train(
                     state,
                     *self._draw(rng, block),
-                    jnp.asarray(multipliers, jnp.float32),
+                    jnp.asarray([shares, rates], jnp.float32).T,
                     jnp.asarray(caution),
                     jnp.asarray(steps),
                 )
@@ -288,32 +287,39 @@ class Fitter:
         state: _State,
         coords: jax.Array,
         targets: jax.Array,
-        multipliers: jax.Array,
+        pace: jax.Array,
         caution: jax.Array,
         steps: jax.Array,
         *,
         every: Callable[..., Any],
     ) -> _State:
-        """Several steps: coords (steps, bricks, points, D), targets (steps, bricks, points, C)."""
+        """Several steps: coords (steps, bricks, points, D), targets (steps, bricks, points, C).
+
+        `pace` (steps, 2) is the share of the work done, and what updates are multiplied by.
+        """
 
         def gradients(params: Parameters, x: jax.Array, y: jax.Array, table: jax.Array) -> Any:
             loss = jax.value_and_grad(lambda a, b, p: self._loss(p, a, b, table), argnums=2)
             return self._chunked(lambda a, b: loss(a, b, params), x, y)
 
-        def update(params: Any, optimizer: Any, value: Any, grads: Any, rate: Any) -> Any:
-            changes, optimizer = self._optimizer.update(grads, optimizer, params, value=value)
+        def update(
+            params: Any, optimizer: Any, value: Any, grads: Any, rate: Any, done: Any
+        ) -> Any:
+            changes, optimizer = self._optimizer.update(
+                grads, optimizer, params, value=value, done=done
+            )
             changes = jax.tree.map(lambda u: u * rate, changes)
             return optax.apply_updates(params, changes), optimizer
 
         def one(state: _State, given: tuple[jax.Array, ...]) -> tuple[_State, None]:
-            x, y, multiplier = given
+            x, y, (done, rate) = given
             value, grads = every(gradients)(state.params, x, y, steps)
-            after = jax.vmap(update)(
-                state.params, state.optimizer, value, grads, multiplier * caution
+            after = jax.vmap(update, (0, 0, 0, 0, 0, None))(
+                state.params, state.optimizer, value, grads, rate * caution, done
             )
             return _State(*after), None
 
-        return jax.lax.scan(one, state, (coords, targets, multipliers))[0]
+        return jax.lax.scan(one, state, (coords, targets, pace))[0]
 
     def _validate(
         self,

@@ -38,7 +38,9 @@ class Parameters(NamedTuple):
     shift: jax.Array
 
 
-def initialize(key: jax.Array, field: Siren, omega: float, mean: jax.Array) -> Parameters:
+def initialize(
+    key: jax.Array, field: Siren, omega: float | jax.Array, mean: jax.Array
+) -> Parameters:
     """Start values for one brick (SIREN, Sitzmann et al. 2020, section 3.2).
 
     The first layer covers frequencies up to omega, hidden layers keep the distribution of
@@ -59,7 +61,7 @@ def initialize(key: jax.Array, field: Siren, omega: float, mean: jax.Array) -> P
     return Parameters(tuple(matrices), biases, mean, jnp.zeros(()))
 
 
-def fold(params: Parameters, omega: float) -> tuple[jax.Array, ...]:
+def fold(params: Parameters, omega: float | jax.Array) -> tuple[jax.Array, ...]:
     """Weight groups in the order of the file, frequency folded in (`Siren.group_shapes`)."""
     frequency = omega + params.shift
     hidden = tuple(m * frequency for m in params.matrices[:-1])

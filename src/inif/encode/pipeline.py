@@ -20,7 +20,7 @@ from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
 from inif.fields import siren
-from inif.optim import classic
+from inif.optim import registry
 
 _TRIAL_BRICKS = 24
 _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps of less noise
@@ -45,7 +45,7 @@ def encode_field(job: Job, budget: int) -> bytes:
         "requires": [siren.FEATURE, qweights.FEATURE],
     }
     header["lossy"] |= {
-        "optimizer": classic.parse(job.settings.optimizer).name,
+        "optimizer": registry.parse(job.settings.optimizer).name,
         "steps": job.settings.steps,
     }
     extra = ome_section(job.image, budget)

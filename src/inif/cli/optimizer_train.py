@@ -1,0 +1,134 @@
+"""``inif optimizer train``: meta-train `inif-lopt` on one's own images, over hours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inif.cli.common import JsonFlag, QuietFlag, check_folder, emit_json, note
+from inif.cli.progress import format_time
+from inif.errors import InputError
+
+
+def train_command(
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="FILE.npz", help="Where the weights go."),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of images; without it all are generated."),
+    ] = None,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Not images whose name contains one of these."),
+    ] = None,
+    updates: Annotated[int, typer.Option(min=1, help="Of the weights, in all.")] = 400,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of fits for each update.")] = 24,
+    longest: Annotated[int, typer.Option(min=2, help="Steps of the longest fit.")] = 1000,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so long; the same command goes on.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default: the cores).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Meta-train the learned optimizer; a run that was stopped goes on where it stopped.
+
+    Beside FILE.npz stand FILE.run (all that is needed to go on) and FILE.jsonl (the curve: gain in
+    dB over the untrained weights, on fits that training does not see).
+    """
+    import os
+
+    from inif.optim import learned, meta_train
+
+    check_folder(out)
+    if out.suffix != ".npz":
+        raise InputError("weights are .npz files", field="-o", expected="NAME.npz", got=out)
+    settings = meta_train.MetaSettings(
+        updates=updates, pairs=pairs, seed=seed, steps=(min(100, longest), longest)
+    )
+    run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
+    progress = (
+        meta_train.Progress.load(run, settings)
+        if run.exists()
+        else meta_train.Progress.begin(settings)
+    )
+    last: dict[str, Any] = {"update": progress.update}
+    sources = list(_sources(data, leave_out))
+
+    def keep() -> None:
+        progress.save(run, settings)
+        learned.save(meta_train.shaped(progress.theta, settings.hidden), out)
+
+    with _shown(settings.updates, quiet=quiet or as_json) as show, curve.open("a") as lines:
+
+        def report(row: dict[str, Any]) -> None:
+            lines.write(json.dumps(row) + "\n")
+            lines.flush()
+            last.update(row)
+            show(last)
+
+        steps = meta_train.train(
+            sources,
+            settings,
+            progress,
+            workers=workers or os.cpu_count() or 1,
+            seconds=None if hours is None else 3600 * hours,
+            report=report,
+        )
+        for _ in steps:
+            keep()
+    keep()
+    if as_json:
+        emit_json({"out": out, "images": len(sources), **last})
+    else:
+        note(f"{out}: {progress.update} of {settings.updates} updates", quiet=quiet)
+
+
+def _sources(data: Path | None, leave_out: str | None) -> Iterator[Any]:
+    import numpy as np
+
+    from inif.bench.run import find_images
+    from inif.io import read_image
+    from inif.optim.tasks import Source
+
+    words = [word.strip() for word in (leave_out or "").split(",") if word.strip()]
+    for path in find_images(data) if data else ():
+        if not any(word in path.name for word in words):
+            image = read_image(str(path))
+            yield Source.of(np.asarray(image.data), image.axes)
+
+
+@contextmanager
+def _shown(updates: int, *, quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A bar on a terminal, lines of what was judged elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden) as bar:
+        task = bar.add_task("compiling", total=updates)
+        begun: list[tuple[int, float]] = []
+
+        def show(row: dict[str, Any]) -> None:
+            begun.append((row["update"], row["seconds"]))
+            (first, since), (now, seconds) = begun[0], begun[-1]
+            each = (seconds - since) / max(now - first, 1)
+            gain = f"gain {row['gain']:+.2f} dB, " if "gain" in row else ""
+            left = f"{format_time(each * (updates - now))} left"
+            bar.update(task, completed=now, description=gain + left)
+            if hidden and not quiet and "gain" in row:
+                note(f"{now}/{updates} {gain}{left}", quiet=False)
+
+        yield show

@@ -1,0 +1,308 @@
+"""`inif-lopt`: a learned optimizer for image fields. It asks for no learning rate.
+
+Three good directions per tensor (Adam's, a slower one, an orthogonalized one) are mixed, and
+the mix and its length come from a small network that sees how the fit goes: the share of the work
+done, how steady the gradients are, how the loss falls, what the tensor is for. The network was
+meta-trained on many short fits (`inif.optim.meta_train`); without it this would be Muon with Adam.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from inif.errors import InputError
+
+ROLES = ("first", "hidden", "last", "bias", "last_bias", "scalar")
+"""What a tensor is for, as far as the optimizer tells them apart."""
+
+_TIMES = (0.03, 0.1, 0.3, 0.6, 0.85)
+FEATURES = len(_TIMES) + 12 + len(ROLES)
+OUTPUTS = 4
+"""Logarithm of the step, and the weights of three directions."""
+
+_BASE_RATE = 1e-3
+_RATES = (0.1, 0.02, 0.01)
+"""One minus the decays of the momenta and of the squares, before meta-training."""
+
+_LARGEST = 1e3
+_WARM_UP, _LAST = 0.05, 0.01
+_EPS = 1e-12
+_NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
+_LEAST_SIDE = 8
+
+
+class Weights(NamedTuple):
+    """The network's weights, and what else was meta-trained.
+
+    Attributes
+    ----------
+    inner, inner_bias
+        (FEATURES, hidden) and (hidden,).
+    outer
+        (hidden, OUTPUTS).
+    roles
+        (len(ROLES), OUTPUTS) added to the outputs.
+    decays
+        (3,) of the two momenta and of the squares, as changes of log(1 - decay).
+    """
+
+    inner: jax.Array
+    inner_bias: jax.Array
+    outer: jax.Array
+    roles: jax.Array
+    decays: jax.Array
+
+
+class State(NamedTuple):
+    """How the fit goes.
+
+    Attributes
+    ----------
+    step
+        Steps done, ().
+    moments
+        (3, N) two momenta and the squares of all N parameters, in the order of the leaves.
+    losses
+        (3,) logarithms of the loss: a short mean, a longer one, the first.
+    """
+
+    step: jax.Array
+    moments: jax.Array
+    losses: jax.Array
+
+
+def start(key: jax.Array, hidden: int = 16) -> Weights:
+    """Weights before meta-training: outputs are zero, so the optimizer is its own base."""
+    zeros = [jnp.zeros(shape) for shape in shapes(hidden)]
+    inner = jax.random.normal(key, (FEATURES, hidden)) / math.sqrt(FEATURES)
+    return Weights(inner, *zeros[1:])
+
+
+def shapes(hidden: int) -> tuple[tuple[int, ...], ...]:
+    """Shape of each of the `Weights` for so many hidden units."""
+    return ((FEATURES, hidden), (hidden,), (hidden, OUTPUTS), (len(ROLES), OUTPUTS), (3,))
+
+
+def load(path: Path | Traversable) -> Weights:
+    """Weights from an .npz file of float32 arrays.
+
+    Raises
+    ------
+    InputError
+        The file is not one, or holds other arrays than `Weights`.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = {name: np.asarray(arrays[name], np.float32) for name in Weights._fields}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise _bad(path, f"an .npz file of {', '.join(Weights._fields)}", error) from None
+    weights = Weights(**{name: jnp.asarray(a) for name, a in found.items()})
+    hidden = weights.inner.shape[-1] if weights.inner.ndim == 2 else 0
+    for name, wanted, have in zip(Weights._fields, shapes(hidden), weights, strict=True):
+        if have.shape != wanted or not np.isfinite(have).all():
+            raise _bad(path, f"finite {name} of shape {wanted}", have.shape)
+    return weights
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write what `load` reads, by writing beside it first."""
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        arrays = {name: np.asarray(w, np.float32) for name, w in weights._asdict().items()}
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    beside.replace(path)
+
+
+@cache
+def shipped() -> Weights:
+    """The meta-trained weights in the package."""
+    return load(files("inif.optim") / "lopt.npz")
+
+
+def roles(params: Any) -> list[tuple[str, float]]:
+    """Role of each tensor, and how deep it lies from 0 to 1, in the order of the leaves.
+
+    A field's own names decide (`matrices`, `biases`, `last_bias`); otherwise the shape does.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    matrices = [i for i, (_, p) in enumerate(leaves) if p.ndim == 2 and not _named(_, "bias")]
+    out = []
+    for i, (path, p) in enumerate(leaves):
+        if i in matrices and p.ndim == 2:
+            at = matrices.index(i)
+            role = "first" if at == 0 else "last" if at == len(matrices) - 1 else "hidden"
+            out.append((role, at / max(1, len(matrices) - 1)))
+        elif p.ndim == 0:
+            out.append(("scalar", 0.0))
+        else:
+            out.append(("last_bias" if _named(path, "last") else "bias", 0.5))
+    return out
+
+
+def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraArgs:
+    """The optimizer for a fit of `steps` steps.
+
+    ``update`` takes the loss as ``value`` and, if the share of the work that is done is not
+    count / steps, that share as ``done`` in [0, 1]. Any tree of float32 arrays will do.
+    """
+    rates = jnp.array(_RATES) * jnp.exp(jnp.clip(weights.decays, -3, 2))
+    horizon = jnp.log10(jnp.maximum(steps, 1.0)) - 2.7
+
+    def init(params: Any) -> State:
+        size = sum(p.size for p in jax.tree.leaves(params))
+        return State(jnp.zeros((), jnp.int32), jnp.zeros((3, size)), jnp.zeros(3))
+
+    def update(
+        grads: Any, state: State, params: Any, *, value: Any, done: Any = None, **extra: Any
+    ) -> tuple[Any, State]:
+        del extra
+        count = state.step + 1
+        share = state.step / steps if done is None else done
+        share = jnp.clip(jnp.asarray(share, jnp.float32), 0, 1)
+        g = jnp.nan_to_num(_flat(grads), nan=0.0).clip(-_LARGEST, _LARGEST)
+        moments = state.moments + rates[:, None] * (jnp.stack([g, g, g * g]) - state.moments)
+        fast, slow, squares = moments / (1 - (1 - rates) ** count)[:, None]
+        losses = _losses(state.losses, jnp.asarray(value, jnp.float32), state.step)
+        tensors = jax.tree.leaves(params)
+        kinds = roles(params)
+        seen = _seen(
+            jnp.stack([_flat(params) ** 2, fast**2, slow**2, fast * slow, squares]), tensors
+        )
+        same = jnp.concatenate(
+            [
+                jnp.tanh(8 * (share - jnp.array(_TIMES))),
+                jnp.stack([share, horizon, 5 * (losses[0] - losses[1])]).clip(-2, 2),
+                jnp.stack([losses[0], losses[0] - losses[2]]) / 3 + 1,
+            ]
+        )
+        every = jnp.broadcast_to(same, (len(tensors), len(same)))
+        features = jnp.concatenate([every, seen, jnp.asarray(_fixed(tensors, kinds))], 1)
+        hidden = jnp.tanh(features @ weights.inner + weights.inner_bias)
+        numbers = np.array([ROLES.index(role) for role, _ in kinds])
+        controls = hidden @ weights.outer + weights.roles[numbers]
+        base = np.array([(0.0, 0.0, 1.0) if r == "hidden" else (1.0, 0.0, 0.0) for r, _ in kinds])
+        lengths = _BASE_RATE * _schedule(share) * jnp.exp(jnp.clip(controls[:, 0], -6, 3))
+        mix = -lengths[:, None] * (base + controls[:, 1:])
+        root = jnp.sqrt(squares) + 1e-8
+        directions = jnp.stack(
+            [fast / root, slow / root, _third(fast, fast / root, tensors, kinds)]
+        )
+        index = np.repeat(np.arange(len(tensors)), [p.size for p in tensors])
+        change = jnp.einsum("nk,kn->n", mix[index], directions)
+        return _like(change, grads), State(count, moments, losses)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _flat(tree: Any) -> jax.Array:
+    return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def _like(flat: jax.Array, tree: Any) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    parts = jnp.split(flat, np.cumsum([leaf.size for leaf in leaves])[:-1])
+    return jax.tree.unflatten(
+        structure, [p.reshape(leaf.shape) for p, leaf in zip(parts, leaves, strict=True)]
+    )
+
+
+def _bad(path: object, expected: str, got: object) -> InputError:
+    return InputError(
+        "these are not weights of inif-lopt",
+        file=str(path),
+        field="weights",
+        expected=expected,
+        got=got,
+        fix="train some with `inif optimizer train`",
+    )
+
+
+def _named(path: Sequence[Any], name: str) -> bool:
+    return any(name in str(getattr(k, "name", getattr(k, "key", ""))) for k in path)
+
+
+def _schedule(share: jax.Array) -> jax.Array:
+    """Up over the first 5 %, then a half cosine down."""
+    left = (share - _WARM_UP) / (1 - _WARM_UP)
+    falling = _LAST + (1 - _LAST) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(left, 0, 1)))
+    return jnp.where(share < _WARM_UP, jnp.maximum(share / _WARM_UP, 0.02), falling)
+
+
+def _losses(before: jax.Array, value: jax.Array, count: jax.Array) -> jax.Array:
+    log = jnp.log(jnp.nan_to_num(value, nan=1e6).clip(1e-10, 1e6))
+    return jnp.where(count == 0, log, before + np.array([0.1, 0.02, 0.0]) * (log - before))
+
+
+def _seen(products: jax.Array, tensors: Sequence[jax.Array]) -> jax.Array:
+    """How large a tensor is, and how steady its gradients are: (tensors, 4), each about -2 to 2.
+
+    `products` (5, N): squares of parameters, momentum, slow momentum; product of both; squares
+    of gradients.
+    """
+    edges = np.cumsum([p.size for p in tensors])[:-1]
+    means = jnp.stack([jnp.mean(part, 1) for part in jnp.split(products, edges, axis=1)])
+    size, fast, slow, both, energy = means.T + _EPS
+    return jnp.stack(
+        [
+            (jnp.log(size) / 4 + 1.5).clip(-2, 2),
+            (jnp.log(fast / energy) / 3 + 1).clip(-2, 2),
+            (jnp.log(slow / energy) / 3 + 1).clip(-2, 2),
+            both / jnp.sqrt(fast * slow),
+        ],
+        axis=1,
+    )
+
+
+def _fixed(tensors: Sequence[jax.Array], kinds: Sequence[tuple[str, float]]) -> np.ndarray:
+    """What a tensor is, (tensors, 3 + len(ROLES))."""
+    rows = []
+    for p, (role, depth) in zip(tensors, kinds, strict=True):
+        height, width = (*p.shape, 1, 1)[:2]
+        sides = [(math.log2(max(n, 1)) - 5) / 2 for n in (height, width)]
+        rows.append([*sides, 2 * depth - 1, *[float(role == r) for r in ROLES]])
+    return np.array(rows, np.float32)
+
+
+def _orthogonal(m: jax.Array) -> jax.Array:
+    """Nearest orthogonal matrices of (…, R, C), by five Newton-Schulz steps (Jordan 2024)."""
+    a, b, c = _NEWTON_SCHULZ
+    x = m / (jnp.sqrt(jnp.sum(m**2, axis=(-2, -1), keepdims=True)) + _EPS)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+def _third(
+    fast: jax.Array,
+    other: jax.Array,
+    tensors: Sequence[jax.Array],
+    kinds: Sequence[tuple[str, float]],
+) -> jax.Array:
+    """The orthogonalized momentum of hidden matrices, with a mean square of 0.04; else `other`."""
+    edges = np.cumsum([p.size for p in tensors])[:-1]
+    parts = jnp.split(fast, edges)
+    out = list(jnp.split(other, edges))
+    chosen = [
+        i
+        for i, (role, _) in enumerate(kinds)
+        if role == "hidden" and min(tensors[i].shape) > _LEAST_SIDE
+    ]
+    for shape in sorted({tensors[i].shape for i in chosen}):
+        alike = [i for i in chosen if tensors[i].shape == shape]
+        matrices = _orthogonal(jnp.stack([parts[i].reshape(shape) for i in alike]))
+        for i, matrix in zip(alike, matrices, strict=True):
+            out[i] = 0.2 * math.sqrt(max(shape)) * matrix.ravel()
+    return jnp.concatenate(out)

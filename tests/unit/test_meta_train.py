@@ -1,0 +1,97 @@
+"""Tasks come from seeds, and a meta-training run that was stopped ends as one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from inif.errors import InputError
+from inif.optim import learned, meta_train, tasks
+from inif.optim.meta_train import MetaSettings, Progress
+
+SETTINGS = MetaSettings(updates=2, pairs=1, steps=(5, 10), hidden=2, judged=1)
+
+
+def sources() -> list[tasks.Source]:
+    rng = np.random.default_rng(0)
+    return [
+        tasks.Source.of(rng.integers(0, 9, (3, 6, 90, 80)).astype(np.uint16), "CZYX"),
+        tasks.Source.of(rng.integers(0, 9, (4, 5, 60, 50)).astype(np.uint8), "TZYX"),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_task_is_a_fit_of_values_in_range(seed: int) -> None:
+    task = tasks.draw(sources(), seed, (100, 1000))
+    assert 100 <= task.steps <= 1000
+    assert task.sides.shape == (task.kind.axes,)
+    assert 1 <= task.sides.prod() <= tasks.SAMPLES
+    assert task.targets.shape == (tasks.SAMPLES, task.kind.outputs)
+    assert task.inputs.shape == (tasks.SAMPLES, task.kind.extras)
+    assert np.isfinite(task.targets).all()
+    if not task.kind.extras:
+        assert np.abs(task.targets).max() <= 1 + 1e-6
+    again = tasks.draw(sources(), seed, (100, 1000))
+    np.testing.assert_array_equal(task.targets, again.targets)
+    assert (task.kind, task.steps, task.omega) == (again.kind, again.steps, again.omega)
+
+
+def test_a_source_has_its_channels_last_and_in_range() -> None:
+    source = tasks.Source.of(np.array([[[0, 5]], [[7, 7]]], np.uint8), "CYX")
+    assert source.axes == "YX"
+    np.testing.assert_array_equal(source.data, [[[-1, -1], [1, -1]]])
+
+
+def test_a_fit_gets_better_with_steps() -> None:
+    image = tasks.generated(np.random.default_rng(3), (40, 40), 1)
+    source = tasks.Source(image, "YX")
+    weights = learned.start(jax.random.key(0))
+    few, many = (
+        tasks.score(tasks.whole(source, 16, 256, steps), learned.learned, weights)
+        for steps in (5, 150)
+    )
+    assert many > few + 1
+
+
+def test_flat_weights_come_back() -> None:
+    weights = learned.start(jax.random.key(5), 3)
+    for a, b in zip(meta_train.shaped(meta_train.flat(weights), 3), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    rows: list[dict[str, float]] = []
+    whole = Progress.begin(SETTINGS)
+    path = tmp_path / "run.npz"
+    for progress in meta_train.train(sources(), SETTINGS, whole, workers=1, report=rows.append):
+        if progress.update == 1:
+            progress.save(path, SETTINGS)
+    assert [row["update"] for row in rows] == [1, 2]
+    assert "gain" in rows[-1]
+    resumed = Progress.load(path, SETTINGS)
+    assert resumed.update == 1
+    for _ in meta_train.train(sources(), SETTINGS, resumed, workers=1):
+        pass
+    np.testing.assert_allclose(resumed.theta, whole.theta, rtol=1e-12)
+    assert not np.array_equal(whole.theta, Progress.begin(SETTINGS).theta)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no"])
+def test_other_files_are_no_checkpoints(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "run.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="checkpoint"):
+        Progress.load(path, SETTINGS)
+
+
+def test_a_run_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    Progress.begin(SETTINGS).save(path, SETTINGS)
+    assert Progress.load(path, replace(SETTINGS, updates=9)).update == 0
+    with pytest.raises(InputError, match="other settings"):
+        Progress.load(path, replace(SETTINGS, pairs=7))
