@@ -28,15 +28,16 @@ from inif.optim.classic import CLASSIC
 from inif.optim.meta_train import processes
 
 NAME = "optimizers"
-LEFT_OUT = ("hipsc", "nuclei_pair", "bpae_pair", "embryo", "mitosis", "cellpainting")
-"""Images that meta-training must not see: these are judged, the others trained on."""
+JUDGED = ("hipsc", "nuclei_pair_high", "bpae_pair_avg", "embryo", "mitosis", "cellpainting")
+LEFT_OUT = (*JUDGED, "nuclei_pair_low", "bpae_pair_raw")
+"""What meta-training must not see: the judged images, and other exposures of them."""
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 SWEPT = ("adam", "adamw", "adamax", "muon", "sgd")
 SETTINGS = (*[f"{name}:{rate:g}" for name in SWEPT for rate in RATES], "prodigy:1", "inif-lopt")
 WIDTHS = (32, 64, 128)
 STEPS = (200, 500, 1000, 3000)
-POINTS = 1024
+POINTS = 512
 SMALL, SMALL_STEPS = 100, (100, 500)
 TIMED, ROUNDS = 100, 7
 
@@ -46,7 +47,7 @@ def main() -> None:
     options.add_argument("--widths", nargs="*", type=int, default=WIDTHS)
     options.add_argument("--steps", nargs="*", type=int, default=STEPS)
     options.add_argument("--settings", nargs="*", default=SETTINGS)
-    options.add_argument("--images", nargs="*", default=LEFT_OUT)
+    options.add_argument("--images", nargs="*", default=JUDGED)
     options.add_argument("--again", action="store_true", help="run cells again that are there")
     options.add_argument("--workers", type=int, default=2)
     options.add_argument("--out", type=Path, default=RESULTS / f"{NAME}.json")
@@ -85,7 +86,7 @@ def key(image: str, width: int, steps: int, setting: str) -> str:
 
 def judged(folder: Path) -> list[Path]:
     """The images that are judged."""
-    return sorted(p for p in folder.iterdir() if p.name.startswith(LEFT_OUT))
+    return sorted(p for p in folder.iterdir() if p.name.startswith(JUDGED))
 
 
 def run(job: tuple[str, int, int, str]) -> tuple[tuple[str, int, int, str], float]:

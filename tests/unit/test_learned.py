@@ -28,7 +28,7 @@ def tree(seed: int = 0, width: int = 12) -> Parameters:
 
 
 def one(params: Any, grads: Any, **given: Any) -> Any:
-    optimizer = learned.learned(learned.start(jax.random.key(0)), STEPS)
+    optimizer = learned.learned(learned.start(), STEPS)
     return optimizer.update(grads, optimizer.init(params), params, **({"value": 1.0} | given))[0]
 
 
@@ -83,25 +83,25 @@ def test_shipped_weights_are_small_and_finite() -> None:
 
 
 def written(path: Path, **changes: Any) -> Path:
-    weights = learned.start(jax.random.key(0), 4)._asdict() | changes
+    weights = learned.start()._asdict() | changes
     np.savez(path, **{k: np.asarray(v) for k, v in weights.items() if v is not None})
     return path
 
 
 def test_weights_come_back_from_a_file(tmp_path: Path) -> None:
     found = learned.load(written(tmp_path / "w.npz"))
-    for a, b in zip(found, learned.start(jax.random.key(0), 4), strict=True):
+    for a, b in zip(found, learned.start(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"inner": None},
-        {"inner": np.zeros((3, 4), np.float32)},
-        {"inner": np.zeros(4, np.float32)},
+        {"step": None},
+        {"mix": np.zeros((3, 4), np.float32)},
+        {"step": np.zeros(4, np.float32)},
         {"decays": np.full(3, np.nan, np.float32)},
-        {"outer": np.array([object()])},
+        {"mix": np.array([object()])},
     ],
 )
 def test_other_weights_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:

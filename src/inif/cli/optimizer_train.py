@@ -67,7 +67,7 @@ def train_command(
 
     def keep() -> None:
         progress.save(run, settings)
-        learned.save(meta_train.shaped(progress.theta, settings.hidden), out)
+        learned.save(meta_train.shaped(progress.theta), out)
 
     with _shown(settings.updates, quiet=quiet or as_json) as show, curve.open("a") as lines:
 

@@ -32,8 +32,16 @@ def _muon(rate: float) -> optax.GradientTransformation:
 
 
 def _prodigy(scale: float) -> optax.GradientTransformation:
-    """Prodigy (Mishchenko and Defazio 2023), which divides by zero where a gradient is zero."""
-    return optax.apply_if_finite(optax.contrib.prodigy(scale), 1 << 30)
+    """Prodigy (Mishchenko and Defazio 2023); stands still where it divides by zero."""
+    inner = optax.contrib.prodigy(scale)
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        changes, after = inner.update(grads, state, params)
+        fine = jnp.all(jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(changes)]))
+        changes = jax.tree.map(lambda u: jnp.where(fine, u, 0), changes)
+        return changes, jax.tree.map(lambda a, b: jnp.where(fine, a, b), after, state)
+
+    return optax.GradientTransformation(inner.init, update)
 
 
 def _clipped(factory: Factory) -> Factory:

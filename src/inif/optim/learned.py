@@ -29,9 +29,10 @@ ROLES = ("first", "hidden", "last", "bias", "last_bias", "scalar")
 
 _TIMES = (0.03, 0.1, 0.3, 0.6, 0.85)
 FEATURES = len(_TIMES) + 12 + len(ROLES)
-OUTPUTS = 4
-"""Logarithm of the step, and the weights of three directions."""
+CROSSED = len(ROLES) * (len(_TIMES) + 2)
+"""Time, horizon and height of a tensor, for each role on its own."""
 
+_HORIZON = len(_TIMES) + 1
 _BASE_RATE = 1e-3
 _RATES = (0.1, 0.02, 0.01)
 """One minus the decays of the momenta and of the squares, before meta-training."""
@@ -44,24 +45,20 @@ _LEAST_SIDE = 8
 
 
 class Weights(NamedTuple):
-    """The network's weights, and what else was meta-trained.
+    """What was meta-trained: linear maps, because they meta-train on small means.
 
     Attributes
     ----------
-    inner, inner_bias
-        (FEATURES, hidden) and (hidden,).
-    outer
-        (hidden, OUTPUTS).
-    roles
-        (len(ROLES), OUTPUTS) added to the outputs.
+    step
+        (FEATURES + CROSSED,) features to the logarithm of a tensor's step.
+    mix
+        (FEATURES, 3) features to the weights of the three directions.
     decays
         (3,) of the two momenta and of the squares, as changes of log(1 - decay).
     """
 
-    inner: jax.Array
-    inner_bias: jax.Array
-    outer: jax.Array
-    roles: jax.Array
+    step: jax.Array
+    mix: jax.Array
     decays: jax.Array
 
 
@@ -83,16 +80,13 @@ class State(NamedTuple):
     losses: jax.Array
 
 
-def start(key: jax.Array, hidden: int = 16) -> Weights:
-    """Weights before meta-training: outputs are zero, so the optimizer is its own base."""
-    zeros = [jnp.zeros(shape) for shape in shapes(hidden)]
-    inner = jax.random.normal(key, (FEATURES, hidden)) / math.sqrt(FEATURES)
-    return Weights(inner, *zeros[1:])
+SHAPES = ((FEATURES + CROSSED,), (FEATURES, 3), (3,))
+"""Of the `Weights`."""
 
 
-def shapes(hidden: int) -> tuple[tuple[int, ...], ...]:
-    """Shape of each of the `Weights` for so many hidden units."""
-    return ((FEATURES, hidden), (hidden,), (hidden, OUTPUTS), (len(ROLES), OUTPUTS), (3,))
+def start() -> Weights:
+    """Weights before meta-training: zeros, so the optimizer is its own base."""
+    return Weights(*[jnp.zeros(shape) for shape in SHAPES])
 
 
 def load(path: Path | Traversable) -> Weights:
@@ -109,8 +103,7 @@ def load(path: Path | Traversable) -> Weights:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise _bad(path, f"an .npz file of {', '.join(Weights._fields)}", error) from None
     weights = Weights(**{name: jnp.asarray(a) for name, a in found.items()})
-    hidden = weights.inner.shape[-1] if weights.inner.ndim == 2 else 0
-    for name, wanted, have in zip(Weights._fields, shapes(hidden), weights, strict=True):
+    for name, wanted, have in zip(Weights._fields, SHAPES, weights, strict=True):
         if have.shape != wanted or not np.isfinite(have).all():
             raise _bad(path, f"finite {name} of shape {wanted}", have.shape)
     return weights
@@ -188,13 +181,15 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
             ]
         )
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
-        features = jnp.concatenate([every, seen, jnp.asarray(_fixed(tensors, kinds))], 1)
-        hidden = jnp.tanh(features @ weights.inner + weights.inner_bias)
-        numbers = np.array([ROLES.index(role) for role, _ in kinds])
-        controls = hidden @ weights.outer + weights.roles[numbers]
+        fixed = _fixed(tensors, kinds)
+        features = jnp.concatenate([every, seen, jnp.asarray(fixed)], 1)
+        timed = jnp.concatenate([every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1]], 1)
+        is_role = fixed[:, -len(ROLES) :]
+        crossed = (is_role[:, :, None] * timed[:, None, :]).reshape(len(tensors), -1)
+        steps_log = jnp.concatenate([features, crossed], 1) @ weights.step
         base = np.array([(0.0, 0.0, 1.0) if r == "hidden" else (1.0, 0.0, 0.0) for r, _ in kinds])
-        lengths = _BASE_RATE * _schedule(share) * jnp.exp(jnp.clip(controls[:, 0], -6, 3))
-        mix = -lengths[:, None] * (base + controls[:, 1:])
+        lengths = _BASE_RATE * _schedule(share) * jnp.exp(jnp.clip(steps_log, -6, 3))
+        mix = -lengths[:, None] * (base + features @ weights.mix)
         root = jnp.sqrt(squares) + 1e-8
         directions = jnp.stack(
             [fast / root, slow / root, _third(fast, fast / root, tensors, kinds)]

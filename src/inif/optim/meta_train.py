@@ -18,14 +18,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from inif.errors import InputError
 from inif.optim import learned, tasks
 
-_LIMIT = 2.0
+_LIMIT = 0.7
 """Decibels a pair may count, so that one collapse does not decide a step."""
 
 _EVERY = 25
@@ -46,8 +45,6 @@ class MetaSettings:
         How far weights are moved, and the outer (Adam) learning rate, which falls to a tenth.
     steps
         Shortest and longest fit; lengths between are log-uniform.
-    hidden
-        Units of the network.
     judged
         Fits that training does not see, to judge by.
     """
@@ -55,9 +52,8 @@ class MetaSettings:
     updates: int = 400
     pairs: int = 24
     sigma: float = 0.1
-    rate: float = 0.03
+    rate: float = 0.02
     steps: tuple[int, int] = (100, 1000)
-    hidden: int = 16
     judged: int = 24
     seed: int = 0
 
@@ -83,7 +79,7 @@ class Progress:
     def begin(cls, settings: MetaSettings, weights: learned.Weights | None = None) -> Progress:
         """From weights, or from the start."""
         if weights is None:
-            weights = learned.start(jax.random.key(settings.seed), settings.hidden)
+            weights = learned.start()
         theta = flat(weights)
         return cls(theta, np.zeros_like(theta), np.zeros_like(theta))
 
@@ -153,9 +149,9 @@ def flat(weights: learned.Weights) -> np.ndarray:
     return np.concatenate([np.ravel(w) for w in weights]).astype(np.float64)
 
 
-def shaped(theta: np.ndarray, hidden: int) -> learned.Weights:
+def shaped(theta: np.ndarray) -> learned.Weights:
     """The inverse of `flat`."""
-    sizes = learned.shapes(hidden)
+    sizes = learned.SHAPES
     parts = np.split(theta.astype(np.float32), np.cumsum([int(np.prod(s)) for s in sizes])[:-1])
     named = zip(learned.Weights._fields, parts, sizes, strict=True)
     return learned.Weights(**{name: jnp.asarray(p.reshape(s)) for name, p, s in named})
@@ -191,7 +187,7 @@ def train(
             for i in range(settings.pairs):
                 for sign in (1, -1):
                     moved = theta + sign * settings.sigma * noise[i]
-                    jobs.append((first + i, moved, settings.hidden, settings.steps))
+                    jobs.append((first + i, moved, settings.steps))
             scores = run(jobs).reshape(-1, 2)
             change = np.clip(scores[:, 0] - scores[:, 1], -_LIMIT, _LIMIT)
             progress.step(change @ noise / (2 * settings.sigma * settings.pairs), settings)
@@ -211,7 +207,7 @@ def train(
 def judged(run: Any, theta: np.ndarray, settings: MetaSettings) -> np.ndarray:
     """PSNR in dB on fits that training does not see, (judged,)."""
     seeds = range(_FIRST_JUDGED, _FIRST_JUDGED + settings.judged)
-    jobs = [(seed, theta, settings.hidden, settings.steps) for seed in seeds]
+    jobs = [(seed, theta, settings.steps) for seed in seeds]
     return np.asarray(run(jobs))
 
 
@@ -237,7 +233,7 @@ def _begin(sources: list[tasks.Source]) -> None:
     _sources[:] = sources
 
 
-def _scored(job: tuple[int, np.ndarray, int, tuple[int, int]]) -> float:
-    seed, theta, hidden, steps = job
+def _scored(job: tuple[int, np.ndarray, tuple[int, int]]) -> float:
+    seed, theta, steps = job
     task = tasks.draw(_sources, seed, steps)
-    return tasks.score(task, learned.learned, shaped(theta, hidden))
+    return tasks.score(task, learned.learned, shaped(theta))

@@ -1,0 +1,172 @@
+"""docs/optimizers.md's tables and figure from benchmarks/results/optimizers.json.
+
+python benchmarks/optim_page.py
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optim import NAME, RATES, SWEPT
+from record import load
+from table import table
+
+from inif.bench.drawing import FAINT, INK, png
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, FIGURE = DOCS / "optimizers.md", DOCS / "figures" / "optimizers.png"
+BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"
+OURS, TUNED = "inif-lopt", "adam:0.001"
+COLOURS = {
+    "adam": "#0072b2",
+    "adamw": "#56b4e9",
+    "adamax": "#009e73",
+    "muon": "#d55e00",
+    "sgd": "#999999",
+}
+LEAST = 20.0
+Cells = dict[tuple[str, int, int, str], float]
+
+
+def main() -> None:
+    result = load(NAME)
+    cells = parsed(result["cells"])
+    text = PAGE.read_text()
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    parts = [BEGIN, *measured(result, cells), END]
+    PAGE.write_text(head + "\n\n".join(parts) + tail)
+    FIGURE.write_bytes(png(lambda figure: draw(figure, cells), 7.2, 2.8))
+    print(PAGE, FIGURE)
+
+
+def parsed(cells: dict[str, float]) -> Cells:
+    """(Image, width, steps, setting) → PSNR, of the cells that all settings of their kind have."""
+    out: Cells = {}
+    for key, psnr in cells.items():
+        image, width, steps, setting = key.rsplit(" ", 3)
+        out[image, int(width), int(steps), setting] = psnr
+    settings = {key[3] for key in out}
+    whole = defaultdict(set)
+    for image, width, steps, setting in out:
+        whole[image, width, steps].add(setting)
+    return {key: v for key, v in out.items() if whole[key[:3]] == settings}
+
+
+def mean(cells: Cells, setting: str, **wanted: int) -> float | None:
+    """PSNR in dB over all images, of one width or number of steps where they are named."""
+    values = [
+        psnr
+        for (_, width, steps, name), psnr in cells.items()
+        if name == setting and wanted.get("width", width) == width
+        if wanted.get("steps", steps) == steps
+    ]
+    return statistics.fmean(values) if values else None
+
+
+def best(cells: Cells, among: Iterable[str], **wanted: int) -> tuple[str, float]:
+    """The best single setting in the mean."""
+    scores = {s: m for s in among if (m := mean(cells, s, **wanted)) is not None}
+    name = max(scores, key=lambda s: scores[s])
+    return name, scores[name]
+
+
+def measured(result: dict[str, Any], cells: Cells) -> list[str]:
+    """The tables."""
+    settings = sorted({key[3] for key in cells})
+    swept = [s for s in settings if s.partition(":")[0] in SWEPT]
+    images = sorted({key[0] for key in cells})
+    widths, lengths = sorted({k[1] for k in cells}), sorted({k[2] for k in cells})
+    free = [s for s in settings if s not in swept]
+    rows = []
+    for width in widths:
+        for steps in lengths:
+            name, top = best(cells, swept, width=width, steps=steps)
+            row: list[Any] = [width, steps, f"{top:.2f} ({name})"]
+            row += [_db(mean(cells, s, width=width, steps=steps)) for s in (TUNED, *free)]
+            rows.append(row)
+    name, top = best(cells, swept)
+    row = ["all", "all", f"{top:.2f} ({name})"]
+    rows.append(row + [_db(mean(cells, s)) for s in (TUNED, *free)])
+    head = ["width", "steps", "best single setting", TUNED, *free]
+    parts = [
+        f"`{result['command']}`, {result['date']}: {len(images)} images that meta-training has not"
+        f" seen ({', '.join(images)}), {result['points']} random points a step, mean PSNR in dB at"
+        " the end. “Best single setting”: of the whole sweep, chosen with hindsight for each row;"
+        " in the last row one setting for all.",
+        table(head, rows),
+    ]
+    grid = []
+    for optimizer in SWEPT:
+        of = [mean(cells, f"{optimizer}:{rate:g}") for rate in RATES]
+        grid.append([optimizer, *[_db(v) for v in of]])
+    parts += [
+        "The whole sweep, mean over all images, widths and steps:",
+        table(["learning rate", *[f"{rate:g}" for rate in RATES]], grid),
+        "![PSNR against the learning rate](figures/optimizers.png)",
+    ]
+    ours = {key[:3]: psnr for key, psnr in cells.items() if key[3] == OURS}
+    if ours:
+        gains = [ours[key[:3]] - v for key, v in cells.items() if key[3] == name]
+        sane = sorted(s for s in swept if (mean(cells, s) or 0) > LEAST)
+        worst = [min(cells[(*key, s)] for s in sane) for key in ours]
+        below = sum(v < w for v, w in zip(ours.values(), worst, strict=True))
+        parts.append(
+            f"Cell by cell `{OURS}` is {min(gains):+.2f} to {max(gains):+.2f} dB from `{name}`,"
+            f" better in {sum(g > 0 for g in gains)} of {len(gains)}; below the worst of the"
+            f" settings with a mean above {LEAST:.0f} dB in {below}."
+        )
+    if result.get("small"):
+        small = result["small"]
+        parts.append(
+            f"On {small['tasks']} random small generated tasks the least that `{OURS}` gained over"
+            f" its start was {small['least_gain_db']} dB: none diverged."
+        )
+    if result.get("times"):
+        timed = result["times"]
+        names = list(next(iter(timed.values())))
+        parts += [
+            "Milliseconds per step, all cores, in turns:",
+            table(
+                ["width", *names], [[w, *[f"{t[n]:.2f}" for n in names]] for w, t in timed.items()]
+            ),
+        ]
+    return parts
+
+
+def draw(figure: Figure, cells: Cells) -> None:
+    """PSNR against the learning rate, one panel per width; optimizers without one as lines."""
+    widths = sorted({key[1] for key in cells})
+    for column, width in enumerate(widths):
+        axes = figure.add_subplot(1, len(widths), column + 1)
+        for optimizer in SWEPT:
+            values = [mean(cells, f"{optimizer}:{rate:g}", width=width) for rate in RATES]
+            if None not in values:
+                axes.plot(RATES, values, ".-", color=COLOURS[optimizer], label=optimizer, lw=1)
+        for setting, style, colour in ((OURS, "-", INK), ("prodigy:1", "--", FAINT)):
+            value = mean(cells, setting, width=width)
+            if value is not None:
+                axes.axhline(value, color=colour, ls=style, label=setting.partition(":")[0])
+        axes.set_xscale("log")
+        axes.set_title(f"width {width}")
+        axes.set_xlabel("learning rate")
+        axes.grid(alpha=0.3)
+        if column == 0:
+            axes.set_ylabel("PSNR (dB), mean of images and steps")
+            axes.legend(fontsize=6, loc="lower left")
+    figure.tight_layout()
+
+
+def _db(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()
