@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inif.decode.file import File
     from inif.image import Image
     from inif.metrics.report import Evaluation
+    from inif.metrics.tasks import Task
 
 METHODS = ("auto", "siren", "hybrid")
 
@@ -215,7 +216,14 @@ def verify(source: object) -> dict[str, Any]:
     return verify_file(source)
 
 
-def evaluate(original: Any, compressed: Any, *, axes: str | None = None) -> Evaluation:
+def evaluate(
+    original: Any,
+    compressed: Any,
+    *,
+    axes: str | None = None,
+    tasks: str | Task | Sequence[str | Task] = (),
+    against: Any = None,
+) -> Evaluation:
     """Compare an original with its compressed file; the honest report.
 
     Parameters
@@ -224,15 +232,24 @@ def evaluate(original: Any, compressed: Any, *, axes: str | None = None) -> Eval
         A path, an `Image`, or an array.
     compressed
         A ``.inif`` path or `File`, or anything `original` may be.
+    axes
+        One letter of "TCZYX" per axis, where neither side names them.
+    tasks
+        What an analysis would look for in both, as in ``("objects:otsu", "spots")``:
+        docs/metrics.md, "Tasks".
+    against
+        Another compressed version of the original, whose figures are put beside.
 
     Raises
     ------
     InputError
-        Shapes, axes or sample types differ.
+        Shapes, axes or sample types differ, or a task cannot be done.
+    MissingExtraError
+        A task needs SciPy.
     """
     from inif.metrics.report import evaluate as compare
 
-    return compare(original, compressed, axes=axes)
+    return compare(original, compressed, axes=axes, tasks=tasks, against=against)
 
 
 def as_image(image: Any, axes: str | None) -> Image:

@@ -42,19 +42,39 @@ def evaluate(
             metavar="R.html", help="Write a report of one HTML page (needs inif\\[plot])."
         ),
     ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:HOW]",
+            help="Also measure what an analysis still finds: mask, objects, spots, intensity or "
+            "frc, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
+            "objects:python:module:function (docs/metrics.md). May be repeated; segmenting needs "
+            "inif\\[analysis].",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OTHER.inif",
+            help="Another file compressed from the original; its figures are put beside.",
+        ),
+    ] = None,
     axes: AxesOption = None,
     series: SeriesOption = 0,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare a file with its original: PSNR, SSIM, errors, worst slice."""
+    """Compare a file with its original: PSNR, SSIM, errors, worst slice, tasks."""
     for target in (figure, report):
         if target is not None:
             check_folder(target)
 
     import inif
+    from inif.metrics.tasks import parse_tasks
 
-    result = inif.evaluate(read_input(original, axes, series), compressed)
+    tasks = parse_tasks(task or [])
+    image = read_input(original, axes, series)
+    result = inif.evaluate(image, compressed, tasks=tasks, against=against)
     if figure is not None:
         from inif.metrics.figure import figure as draw
 

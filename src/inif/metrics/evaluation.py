@@ -9,12 +9,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inif.metrics.detail import Peaks, Residual
 from inif.metrics.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from inif.metrics.tasks.base import TaskResult
 
 RANGE_NOTE = (
     "[min, max] of each channel of the original; errors are divided by max - min "
@@ -149,6 +152,10 @@ class Evaluation:
         The file's record of how it was made, if it is an ``.inif`` file.
     panels
         Planes for the figure; not part of the JSON.
+    tasks
+        What an analysis still finds (`inif.metrics.tasks`), one entry per task asked for.
+    against
+        The evaluation of another compressed version of the same original, with the same tasks.
     """
 
     original: str | None
@@ -172,6 +179,8 @@ class Evaluation:
     pixel_size: tuple[tuple[float, float], str | None] | None = None
     provenance: Mapping[str, Any] | None = None
     panels: tuple[Panel, ...] = field(default=(), repr=False, compare=False)
+    tasks: tuple[TaskResult, ...] = ()
+    against: Evaluation | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -225,6 +234,8 @@ class Evaluation:
             "spectrum_note": self.spectrum_note,
             "provenance": None if self.provenance is None else dict(self.provenance),
             "warnings": list(self.warnings),
+            "tasks": [t.to_json([c.name for c in self.channels]) for t in self.tasks],
+            "against": None if self.against is None else self.against.to_json(),
         }
 
 

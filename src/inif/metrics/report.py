@@ -1,13 +1,16 @@
 """`evaluate`: one honest comparison of a compressed image with its original.
 
 It reads the original twice (its range must be known before errors can be scaled) and decodes the
-compressed image once, plane by plane; the few planes of the figure are decoded once more.
+compressed image once, plane by plane; the few planes of the figure are decoded once more. Tasks, if
+there are any, read both once more, a volume at a time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,12 @@ import numpy as np
 from inif.image import Metadata
 from inif.metrics.detail import PeakAccumulator, ResidualAccumulator
 from inif.metrics.evaluation import ChannelReport, Evaluation, Panel, Resolution, Slice
-from inif.metrics.fidelity import Fidelity, FidelityAccumulator, channel_ranges
+from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel_ranges
 from inif.metrics.findings import findings
 from inif.metrics.planes import Layout, layout, read_plane, strips, walk
-from inif.metrics.source import Source, agree, load_pair
+from inif.metrics.source import Source, agree, load_pair, load_third
 from inif.metrics.spectrum import Spectrum, SpectrumAccumulator
+from inif.metrics.tasks import Task, TaskResult, measure, parse_tasks, prepare
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -30,7 +34,14 @@ ZOOM_SIDE = 96
 PixelSize = tuple[tuple[float, float], str | None]
 
 
-def evaluate(original: Any, compressed: Any, *, axes: str | None = None) -> Evaluation:
+def evaluate(
+    original: Any,
+    compressed: Any,
+    *,
+    axes: str | None = None,
+    tasks: str | Task | Sequence[str | Task] = (),
+    against: Any = None,
+) -> Evaluation:
     """Measure what compression did to an image.
 
     Parameters
@@ -42,27 +53,50 @@ def evaluate(original: Any, compressed: Any, *, axes: str | None = None) -> Eval
     axes
         One letter of "TCZYX" per axis, for arrays and files that do not name their axes; one side
         naming them is enough.
+    tasks
+        What to look for in both images, as in ``("objects:otsu", "spots")``: docs/metrics.md,
+        "Tasks".
+    against
+        Another compressed version of the same original, whose figures are put beside.
 
     Raises
     ------
     InputError
-        Axes, shape or dtype of the two differ, or a sample is NaN or infinite.
+        Axes, shape or dtype of the images differ, a sample is NaN or infinite, or a task cannot be
+        done.
+    MissingExtraError
+        A task needs SciPy.
     AxesError
         Neither side names its axes.
     """
-    first, second = load_pair(original, compressed, axes)
-    try:
-        return _evaluate(first, second)
-    finally:
-        first.close()
-        second.close()
+    asked = parse_tasks(tasks)
+    with contextlib.ExitStack() as stack:
+        first, second = load_pair(original, compressed, axes)
+        stack.callback(first.close)
+        stack.callback(second.close)
+        files = [second]
+        if against is not None:
+            files.append(load_third(against, axes, first.axes or second.axes))
+            stack.callback(files[1].close)
+        common = agree(first, second)
+        for file in files[1:]:
+            agree(dataclasses.replace(first, axes=common), file)
+        shape = tuple(first.samples.shape)
+        ready = prepare(asked, common, shape)
+        ranges = channel_ranges(first.samples, common)
+        found = [_evaluate(first, file, common, ranges) for file in files]
+        results = measure(ready, first.samples, [f.samples for f in files], common, ranges)
+    done = [_with_tasks(e, r) for e, r in zip(found, results, strict=True)]
+    return done[0] if len(done) == 1 else dataclasses.replace(done[0], against=done[1])
 
 
-def _evaluate(original: Source, compressed: Source) -> Evaluation:
-    axes = agree(original, compressed)
+def _with_tasks(evaluation: Evaluation, results: tuple[TaskResult, ...]) -> Evaluation:
+    return dataclasses.replace(evaluation, tasks=results) if results else evaluation
+
+
+def _evaluate(original: Source, compressed: Source, axes: str, ranges: Ranges) -> Evaluation:
     lay = layout(axes, original.samples.shape)
     dtype = np.dtype(original.samples.dtype)
-    ranges = channel_ranges(original.samples, axes)
     total = FidelityAccumulator(lay, ranges)
     residual = ResidualAccumulator(lay, ranges, dtype)
     peaks = PeakAccumulator(lay)

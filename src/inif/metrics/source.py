@@ -108,6 +108,22 @@ def load_pair(original: Any, compressed: Any, axes: str | None = None) -> tuple[
             return first, load(compressed, first.axes)
 
 
+def load_third(thing: Any, axes: str | None, known: str | None) -> Source:
+    """One more image as a `Source`; if it does not name its axes, they are the `known` ones.
+
+    Raises
+    ------
+    AxesError, InputError
+        As for `load`.
+    """
+    try:
+        return load(thing, axes)
+    except AxesError:
+        if axes is not None or known is None:
+            raise
+        return load(thing, known)
+
+
 @contextlib.contextmanager
 def _closing_on_error(source: Source) -> Iterator[None]:
     try:

@@ -78,6 +78,12 @@ def ring_edges(n_rings: int = RINGS) -> np.ndarray:
     return np.linspace(0.0, 0.5, n_rings + 1)
 
 
+def spaced(n: int) -> set[int]:
+    """Numbers of up to 16 evenly spaced planes among n."""
+    few = min(MAX_PLANES, n)
+    return {round((i + 0.5) * n / few - 0.5) for i in range(few)}
+
+
 def octave_edges(n: int = OCTAVES) -> np.ndarray:
     """Edges of octaves from fine to coarse: 0.5, 0.25, …, the last one 0; (n + 1,)."""
     return np.array([0.5 / 2**i for i in range(n)] + [0.0])
@@ -149,6 +155,12 @@ class RingSums:
             self._octave_sums[row] += _sum_by(self._octaves, values, self._octave_sums.shape[1])
         self.planes += 1
 
+    def merge(self, other: RingSums) -> None:
+        """Take in all planes, of the same shape, that other sums hold."""
+        self._ring_sums += other._ring_sums
+        self._octave_sums += other._octave_sums
+        self.planes += other.planes
+
     def result(self) -> Spectrum:
         """The spectrum over all planes added so far."""
         power_a, power_b, cross = self._ring_sums[:, :-1]
@@ -194,10 +206,7 @@ class SpectrumAccumulator:
         self._slots = lay.slot_shape
         self._channel_slot = lay.channel_slot
         per_channel = math.prod(lay.slot_shape) // lay.n_channels
-        self._wanted = {
-            round((i + 0.5) * per_channel / min(MAX_PLANES, per_channel) - 0.5)
-            for i in range(min(MAX_PLANES, per_channel))
-        }
+        self._wanted = spaced(per_channel)
         self._sums = (
             [RingSums(lay.plane_shape) for _ in range(lay.n_channels)]
             if (self.note is None)

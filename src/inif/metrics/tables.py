@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 
 from inif.metrics.evaluation import ChannelReport, Evaluation, Resolution
@@ -14,12 +15,16 @@ PROVENANCE = ("method", "target", "psnr", "max_error", "seed", "encoder", "sha25
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column heads (empty: a list of names and values) and rows of cells."""
+    """A title, column heads (empty: a list of names and values) and rows of cells.
+
+    `channels` holds the index of the channel of every row, where rows belong to channels.
+    """
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    channels: tuple[int, ...] | None = None
 
 
 def tables(e: Evaluation) -> list[Table]:
@@ -27,9 +32,15 @@ def tables(e: Evaluation) -> list[Table]:
     out = [summary(e), quality(e), losses(e)]
     if any(c.spectrum is not None for c in e.channels):
         out.append(detail(e))
+    out += application(e)
     if e.provenance is not None:
         out.append(provenance(e))
     return out
+
+
+def application(e: Evaluation) -> list[Table]:
+    """Both files side by side, where there are two, and what an analysis still finds."""
+    return [*([] if e.against is None else [side_by_side(e, e.against)]), *_tasks(e)]
 
 
 def summary(e: Evaluation) -> Table:
@@ -61,7 +72,8 @@ def summary(e: Evaluation) -> Table:
 
 def quality(e: Evaluation) -> Table:
     """Fidelity of each channel, with the range that it refers to."""
-    head = ("Channel", "Range used", "PSNR", "SSIM", "NRMSE", "Largest error", "Mean error")
+    errors = ("NRMSE", "Largest error", "Mean error", "Worst slice")
+    head = ("Channel", "Range used", "PSNR", "SSIM", *errors)
     rows = tuple(
         (
             c.name,
@@ -78,7 +90,8 @@ def quality(e: Evaluation) -> Table:
         "Each channel is scaled by its own max - min in the original (by 1 if it is constant). "
         "Errors are decoded - original, in counts."
     )
-    return Table("Fidelity by channel", (*head, "Worst slice"), _with_worst(e, rows), note)
+    channels = tuple(c.index for c in e.channels)
+    return Table("Fidelity by channel", head, _with_worst(e, rows), note, channels)
 
 
 def losses(e: Evaluation) -> Table:
@@ -114,7 +127,7 @@ def losses(e: Evaluation) -> Table:
         "lost with the original, and of errors with their neighbours (near 0: like noise). "
         "Brightest 0.1 %: change of their height above the mean."
     )
-    return Table("What was lost", head, rows, note)
+    return Table("What was lost", head, rows, note, tuple(c.index for c in e.channels))
 
 
 def detail(e: Evaluation) -> Table:
@@ -126,7 +139,8 @@ def detail(e: Evaluation) -> Table:
         "Power of decoded / original per band, in cycles/pixel. Finest detail kept: the shortest "
         "period down to which ring correlation and transfer stay at or above one half."
     )
-    return Table("Fine detail", ("Channel", "Finest detail kept", *octaves), rows, note)
+    head = ("Channel", "Finest detail kept", *octaves)
+    return Table("Fine detail", head, rows, note, tuple(c.index for c in e.channels))
 
 
 def provenance(e: Evaluation) -> Table:
@@ -134,6 +148,55 @@ def provenance(e: Evaluation) -> Table:
     record = dict(e.provenance or {})
     keys = [k for k in PROVENANCE if k in record] + sorted(set(record) - set(PROVENANCE))
     return Table("Provenance", (), tuple((str(k), _plain(record[k])) for k in keys))
+
+
+def side_by_side(e: Evaluation, other: Evaluation) -> Table:
+    """Size and fidelity of two compressed versions of one original."""
+    columns = [
+        (
+            "-" if x.file_bytes is None else f"{x.file_bytes:,} bytes",
+            "-" if x.ratio is None else f"{x.ratio:.4g} × smaller",
+            decibel(x.psnr),
+            number(x.ssim, 4),
+            f"{100 * x.nrmse:.3g} %",
+            f"{x.max_error:.6g} counts",
+            decibel(x.worst_slice.psnr),
+        )
+        for x in (e, other)
+    ]
+    names = ("File size", "Ratio", "PSNR", "SSIM", "NRMSE", "Largest error", "Worst slice")
+    return Table("Side by side", ("Figure", *_files(e)), tuple(zip(names, *columns, strict=True)))
+
+
+def _tasks(e: Evaluation) -> list[Table]:
+    """One table per task: a row per channel and figure, a column per file."""
+    out = []
+    both = [e] if e.against is None else [e, e.against]
+    many = len(e.channels) > 1
+    for number_, task in enumerate(e.tasks):
+        rows, channels = [], []
+        for c in e.channels:
+            found = [x.tasks[number_].channels[c.index] for x in both]
+            for figures in zip(*(f.figures for f in found), strict=True):
+                label = (figures[0].label, *(f.text for f in figures))
+                rows.append((c.name, *label) if many else label)
+                channels.append(c.index)
+        head = ("Channel", "Figure") if many else ("Figure",)
+        out.append(
+            Table(
+                f"Task {task.task}", (*head, *_files(e)), tuple(rows), task.about, tuple(channels)
+            )
+        )
+    return out
+
+
+def _files(e: Evaluation) -> tuple[str, ...]:
+    """Heads of the columns: the files' names, their paths where the names are the same."""
+    if e.against is None:
+        return ("Decoded",)
+    paths = (e.compressed or "Decoded", e.against.compressed or "Other")
+    short = tuple(re.split(r"[/\\]", p.rstrip("/\\"))[-1] for p in paths)
+    return short if short[0] != short[1] else paths
 
 
 def decibel(value: float) -> str:

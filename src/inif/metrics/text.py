@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from inif.metrics.evaluation import Evaluation
-from inif.metrics.tables import Table, detail, losses, provenance, quality, summary
+from inif.metrics.tables import Table, application, detail, losses, provenance, quality, summary
 
 FEW = 12
 
@@ -30,6 +30,7 @@ def render(evaluation: Evaluation, *, full: bool = True) -> RenderableType:
         chosen.append(losses(evaluation))
         if any(c.spectrum is not None for c in evaluation.channels):
             chosen.append(detail(evaluation))
+        chosen += application(evaluation)
         if evaluation.provenance is not None:
             chosen.append(provenance(evaluation))
     weakest = sorted(evaluation.channels, key=lambda c: c.psnr)[:FEW]
@@ -59,7 +60,8 @@ def _table(table: Table, keep: set[int]) -> RenderableType:
     if table.head:
         for i, name in enumerate(table.head):
             out.add_column(Text(name), justify="left" if i == 0 else "right")
-        rows = tuple(r for i, r in enumerate(table.rows) if i in keep)
+        if table.channels is not None:
+            rows = tuple(r for r, c in zip(rows, table.channels, strict=True) if c in keep)
     else:
         out.add_column(style="dim")
         out.add_column(overflow="fold")
@@ -67,7 +69,7 @@ def _table(table: Table, keep: set[int]) -> RenderableType:
         out.add_row(*(Text(cell) for cell in row))
     note = table.note
     if len(rows) < len(table.rows):
-        note = f"The {len(rows)} weakest of {len(table.rows)} channels. {note}"
+        note = f"The {len(keep)} weakest of {len(set(table.channels or ()))} channels. {note}"
     lines: list[RenderableType] = [out]
     if note:
         lines.append(Text(note, style="dim"))

@@ -1,0 +1,33 @@
+"""Figures of what an analysis finds in a compressed image: areas, objects, spots, intensities."""
+
+from inif.metrics.tasks.base import Figure, Figures, Task, TaskResult, Unit
+from inif.metrics.tasks.intensity import IntensityTask
+from inif.metrics.tasks.labels import Labels
+from inif.metrics.tasks.mask import MaskTask
+from inif.metrics.tasks.objects import ObjectsTask
+from inif.metrics.tasks.registry import parse_tasks
+from inif.metrics.tasks.reused import FrcTask, SpotsTask
+from inif.metrics.tasks.ridge import Ridge
+from inif.metrics.tasks.run import measure, prepare
+from inif.metrics.tasks.segment import Otsu, Own, Segmenter
+
+__all__ = [
+    "Figure",
+    "Figures",
+    "FrcTask",
+    "IntensityTask",
+    "Labels",
+    "MaskTask",
+    "ObjectsTask",
+    "Otsu",
+    "Own",
+    "Ridge",
+    "Segmenter",
+    "SpotsTask",
+    "Task",
+    "TaskResult",
+    "Unit",
+    "measure",
+    "parse_tasks",
+    "prepare",
+]

@@ -1,0 +1,169 @@
+"""Tasks by name: ``NAME[:[SEGMENTER][,KEY=VALUE…]]``, as in ``objects:otsu,sigma=3``.
+
+``python:MODULE:FUNCTION`` and ``labels=FILE`` come last and take the rest of the text, so that
+names of files need no quoting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inif.errors import InputError
+from inif.metrics.tasks.base import Task
+from inif.metrics.tasks.intensity import BACKGROUNDS, IntensityTask
+from inif.metrics.tasks.mask import MaskTask
+from inif.metrics.tasks.objects import ObjectsTask
+from inif.metrics.tasks.reused import FrcTask, SpotsTask
+from inif.metrics.tasks.ridge import Ridge
+from inif.metrics.tasks.segment import Otsu, Segmenter, own
+
+SEGMENTERS: dict[str, Callable[..., Segmenter]] = {"otsu": Otsu, "ridge": Ridge}
+DEFAULT = "otsu"
+_OWN, _LABELS = "python:", "labels="
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a task is made, the options of its own, and whether it segments or takes labels."""
+
+    make: Callable[..., Task]
+    options: tuple[str, ...] = ()
+    segments: bool = False
+    labels: bool = False
+
+
+TASKS = {
+    "mask": _Kind(MaskTask, ("dims",), segments=True),
+    "objects": _Kind(ObjectsTask, ("dims",), segments=True),
+    "spots": _Kind(SpotsTask, ("sigma", "radius", "dims")),
+    "intensity": _Kind(IntensityTask, ("dims", "background"), segments=True, labels=True),
+    "frc": _Kind(FrcTask),
+}
+_OF_SEGMENTERS = ("sigma", "smallest")
+
+
+def names() -> tuple[str, ...]:
+    """Names that a task can have."""
+    return tuple(TASKS)
+
+
+def parse_tasks(tasks: str | Task | Sequence[str | Task]) -> tuple[Task, ...]:
+    """Tasks from their texts, each once; tasks that are ready made are left as they are.
+
+    Raises
+    ------
+    InputError, MissingExtraError
+        As `parse`.
+    """
+    given = [tasks] if isinstance(tasks, str) or not isinstance(tasks, Sequence) else tasks
+    found: dict[str, Task] = {}
+    for task in given:
+        made = parse(task) if isinstance(task, str) else task
+        found.setdefault(made.name, made)
+    return tuple(found.values())
+
+
+def parse(text: str) -> Task:
+    """A task from its text; a function of the user's is imported now.
+
+    Raises
+    ------
+    InputError
+        An unknown task, segmenter or option, a value that cannot be used, or a function that
+        cannot be imported.
+    MissingExtraError
+        The task segments, and SciPy is not installed.
+    """
+    text = text.strip()
+    name, _, rest = text.partition(":")
+    kind = TASKS.get(name)
+    if kind is None:
+        raise InputError(
+            "there is no task of this name", field="task", expected=", ".join(names()), got=text
+        )
+    words, last = _split(rest)
+    options: dict[str, Any] = {}
+    segmenter = None
+    for number, word in enumerate(words):
+        key, sign, value = word.partition("=")
+        if not sign and number == 0 and kind.segments and word in SEGMENTERS and not last:
+            segmenter = word
+        elif sign and key in _allowed(kind, last) and key not in options:
+            options[key] = _value(key, value, text)
+        else:
+            raise _unknown(name, kind, text)
+    if not kind.segments:
+        if last:
+            raise _unknown(name, kind, text)
+        return kind.make(name=text, **options)
+    of_segmenter = {k: options.pop(k) for k in _OF_SEGMENTERS if k in options}
+    regions: Segmenter | str
+    if last.startswith(_OWN):
+        regions = own(last.removeprefix(_OWN))
+    elif not last:
+        regions = SEGMENTERS[segmenter or DEFAULT](**of_segmenter)
+    elif kind.labels and last != _LABELS:
+        regions = last.removeprefix(_LABELS)
+    else:
+        raise _unknown(name, kind, text)
+    return kind.make(text, regions, **options)
+
+
+def _split(rest: str) -> tuple[list[str], str]:
+    """Words between commas, and what takes the rest of the text."""
+    words = []
+    while rest and not rest.startswith((_OWN, _LABELS)):
+        word, _, rest = rest.partition(",")
+        words.append(word.strip())
+        rest = rest.lstrip()
+    return words, rest
+
+
+def _allowed(kind: _Kind, last: str) -> tuple[str, ...]:
+    """Options of a task: those of its segmenter are only for segmenters with names."""
+    return kind.options + (_OF_SEGMENTERS if kind.segments and not last else ())
+
+
+def _value(key: str, value: str, text: str) -> Any:
+    """The value of an option, checked."""
+    try:
+        if key == "background" and value in BACKGROUNDS:
+            return value
+        if key == "dims" and value in ("2", "3"):
+            return int(value)
+        if key == "smallest" and 1 <= int(value) <= 1 << 40:
+            return int(value)
+        if key in ("sigma", "radius") and 0 < float(value) <= 100:
+            return float(value)
+    except ValueError:
+        pass
+    expected = {
+        "background": " or ".join(BACKGROUNDS),
+        "dims": "2 or 3",
+        "smallest": "a whole number of samples from 1",
+    }.get(key, "a number of samples in (0, 100]")
+    raise InputError(
+        "this option of a task cannot be used",
+        field="task",
+        expected=f"{key}={expected}",
+        got=text,
+    )
+
+
+def _unknown(name: str, kind: _Kind, text: str) -> InputError:
+    ways = []
+    if kind.segments:
+        ways += [*SEGMENTERS, "python:MODULE:FUNCTION"]
+    if kind.labels:
+        ways.append("labels=FILE")
+    parts = [" or ".join(ways)] if ways else []
+    parts += [f"{key}=" for key in _allowed(kind, "")]
+    return InputError(
+        "this task cannot be read",
+        field="task",
+        expected=f"{name}:" + ", ".join(parts) if parts else f"{name} alone",
+        got=text,
+        fix=None if kind.labels or _LABELS not in text else "labels go with intensity",
+    )
