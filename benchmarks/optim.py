@@ -57,8 +57,8 @@ def main() -> None:
     cells: dict[str, float] = before.get("cells", {})
     jobs = [
         (str(path), width, steps, setting)
-        for path in paths
         for width in args.widths
+        for path in paths
         for setting in args.settings
         for steps in args.steps
         if args.again or key(path.name, width, steps, setting) not in cells

@@ -33,6 +33,7 @@ def compress(
     share: float = 0.0,
     effort: int = 3,
     optimizer: str = "auto",
+    guide: str | Sequence[str] = (),
     axes: str | None = None,
     seed: int = 0,
     time_limit: float | None = None,
@@ -66,7 +67,11 @@ def compress(
     effort
         1 (seconds per MB) to 9 (hours); each step doubles the work.
     optimizer
-        "auto", a name of `inif.optim.classic`, or "name:rate".
+        "auto", a name of `inif.optim.registry`, or "name:rate".
+    guide
+        What guides a pure field besides squared error, one or several: "filaments", "blobs" (with
+        settings, as in "filaments:sigma=1.5"), "mask:FILE", "python:MODULE:FUNCTION". A
+        `GuidanceWarning` where one has nothing to say; the fit then goes on without it.
     axes
         One letter of "TCZYX" per axis; needed where the image does not name them.
     seed
@@ -145,7 +150,21 @@ def compress(
 
         parse(optimizer)
     criterion(select)
-    job = Job(checked, target, chosen, method, effort, progress, prior or "av1", select, share)
+    named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
+    if named_guides:
+        _check_guides(named_guides, method)
+    job = Job(
+        checked,
+        target,
+        chosen,
+        method,
+        effort,
+        progress,
+        prior or "av1",
+        select,
+        share,
+        guides=named_guides,
+    )
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:
@@ -156,6 +175,19 @@ def compress(
         return open_file(data)
     write_file(out, data)
     return open_file(out)
+
+
+def _check_guides(guides: Sequence[str], method: str) -> None:
+    from inif.guidance.registry import check
+
+    check(guides)
+    if method == "hybrid":
+        raise UnsupportedError(
+            "this release guides pure fields only",
+            field="guide",
+            expected="method siren",
+            got=method,
+        )
 
 
 def open(source: object) -> File:

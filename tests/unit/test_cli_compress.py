@@ -69,19 +69,19 @@ def test_an_inif_is_replaced_and_another_file_is_not(cli: Cli, source: Path) -> 
     assert out.read_bytes() == before  # same seed, same machine: same file
 
 
-@pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        (("--guide", "segmentation:mask.tif"), "--guide"),
-    ],
-)
-def test_what_is_not_built_is_said(
-    cli: Cli, source: Path, words: tuple[str, ...], name: str
-) -> None:
-    outcome = cli("compress", source, *QUICK, *words, "--json")
+def test_an_unknown_guide_names_the_known(cli: Cli, source: Path) -> None:
+    outcome = cli("compress", source, *QUICK, "--guide", "no-such", "--json")
     assert outcome.code == 2
-    assert outcome.json["error"] == "UnsupportedError"
-    assert name in outcome.json["problem"]
+    assert "filaments" in outcome.json["expected"]
+
+
+def test_a_guide_that_sees_nothing_is_said(cli: Cli, source: Path, stack: Image) -> None:
+    mask = source.parent / "mask.npy"
+    np.save(mask, np.zeros(stack.data.shape, np.uint8))
+    outcome = cli("compress", source, *QUICK, "--ratio", "4", "--guide", f"mask:{mask}")
+    assert outcome.code == 0
+    assert "unguided" in outcome.stderr
+    assert "guided by" not in outcome.stdout
 
 
 @pytest.mark.parametrize(

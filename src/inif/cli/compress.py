@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +28,7 @@ from inif.cli.common import (
     read_input,
 )
 from inif.cli.progress import format_time, progress_bar
-from inif.errors import InputError, UnsupportedError
+from inif.errors import InputError
 
 if TYPE_CHECKING:
     from inif import File
@@ -101,7 +104,12 @@ def compress(
         ),
     ] = "psnr",
     guide: Annotated[
-        str | None, typer.Option(metavar="NAME[:opts]", help="Guidance (not built yet).")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:opts]",
+            help="Guides a pure field: filaments, blobs, mask:FILE or python:MODULE:FUNCTION; may "
+            "be repeated.",
+        ),
     ] = None,
     axes: AxesOption = None,
     series: SeriesOption = 0,
@@ -123,7 +131,6 @@ def compress(
 
     A ratio is met exactly: never less, and at most 1 % more.
     """
-    _check_built(guide)
     target = _target(ratio, size, psnr)
     if time_limit is not None and not time_limit > 0:
         raise InputError(
@@ -138,7 +145,7 @@ def compress(
     import inif
 
     start = time.perf_counter()
-    with progress_bar(quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress, guidance_notes(quiet=quiet):
         file = inif.compress(
             read_input(source, axes, series),
             out=out,
@@ -149,6 +156,7 @@ def compress(
             share=share,
             effort=effort,
             optimizer=optimizer,
+            guide=guide or (),
             seed=seed,
             time_limit=time_limit,
             keep_partial=keep_partial,
@@ -187,18 +195,25 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("auto", "weights", "steps", "effort", "optimizer", "stopped")
+    extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "stopped")
     return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
-def _check_built(guide: str | None) -> None:
-    """Name what this release does not have, rather than quietly doing something else."""
-    if guide:
-        raise UnsupportedError(
-            "this release of inif does not have --guide yet",
-            field="--guide",
-            fix="leave it out",
-        )
+@contextmanager
+def guidance_notes(*, quiet: bool) -> Iterator[None]:
+    """Warnings of guides as remarks on stderr."""
+    from inif.errors import GuidanceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GuidanceWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, GuidanceWarning):
+            note(f"warning: {warning.message}", quiet=quiet)
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def _target(ratio: float | None, size: str | None, psnr: float | None) -> dict[str, Any]:
@@ -228,6 +243,7 @@ def _show(facts: dict[str, Any]) -> None:
         ("quality", f"{decibels(facts['psnr'])} PSNR on the image's own range"),
         ("method", _method(facts)),
         *([("because", f"of a trial: {facts['auto']}")] if "auto" in facts else []),
+        *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
         ("time", format_time(facts["seconds"])),
     ]
     emit_table(facts["file"], rows)

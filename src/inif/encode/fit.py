@@ -24,6 +24,7 @@ from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.fields.siren import Siren
+from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry, schedules
 
 CHUNK = 2048
@@ -84,8 +85,16 @@ class FitResult:
 class Fitter:
     """One fit; made once per image and field so that its compiled functions are shared."""
 
-    def __init__(self, field: Siren, sampler: Sampler, settings: FitSettings) -> None:
+    def __init__(
+        self,
+        field: Siren,
+        sampler: Sampler,
+        settings: FitSettings,
+        guidance: Guidance | None = None,
+    ) -> None:
         self.field = field
+        self.guidance = guidance
+        self._sides = box_sides(sampler.axes, sampler.extents) if guidance else None
         self.sampler = sampler
         self.settings = settings
         spec = registry.parse(settings.optimizer)
@@ -153,6 +162,7 @@ class Fitter:
                     jnp.asarray([shares, rates], jnp.float32).T,
                     jnp.asarray(caution),
                     jnp.asarray(steps),
+                    self._boxes(rng, block, done),
                 )
                 step += block
                 done = self._share(step, last, begun)
@@ -232,6 +242,21 @@ class Fitter:
             np.stack([p[1] for p in pairs])
         )
 
+    def _boxes(self, rng: np.random.Generator, count: int, done: float) -> Any:
+        """What guides see in the next steps, or None while they do not count."""
+        if self.guidance is None or self._sides is None or done < self.guidance.start:
+            return None
+        boxes = [self.sampler.boxes(rng, self._sides) for _ in range(count)]
+        output = [b.channel if self.field.outputs > 1 else 0 * b.channel for b in boxes]
+        extras = [self.guidance.extras(b) for b in boxes]
+        return (
+            jnp.asarray(np.stack([b.coords for b in boxes])),
+            jnp.asarray(np.stack([b.targets for b in boxes])),
+            jnp.asarray(np.stack([b.channel for b in boxes])),
+            jnp.asarray(np.stack(output)),
+            jnp.asarray(np.stack(extras).swapaxes(1, 2)),
+        )
+
     def _fold(self, params: Parameters) -> list[np.ndarray]:
         return [np.asarray(g) for g in self._folded(params)]
 
@@ -266,6 +291,24 @@ class Fitter:
         groups = round_through(fold(params, self.settings.omega), steps)
         return jnp.mean((evaluate(groups, coords) - targets) ** 2)
 
+    def _guided(
+        self,
+        params: Parameters,
+        coords: jax.Array,
+        targets: jax.Array,
+        channel: jax.Array,
+        output: jax.Array,
+        extras: jax.Array,
+        steps: jax.Array,
+    ) -> jax.Array:
+        """The guides' scalar for one brick; `extras` (guides, voxels)."""
+        assert self.guidance is not None
+        assert self._sides is not None
+        groups = round_through(fold(params, self.settings.omega), steps)
+        sides = tuple(n for a in self.sampler.axes if (n := self._sides.get(a, 1)) > 1)
+        one, other = evaluate(groups, coords)[:, output], targets[:, output]
+        return self.guidance.surrogate(one, other, sides, channel, extras)
+
     def _chunked(self, function: Callable[..., Any], coords: jax.Array, targets: jax.Array) -> Any:
         """Mean of a function's results over cache-sized chunks of the points."""
         chunks = max(1, coords.shape[0] // CHUNK)
@@ -290,12 +333,14 @@ class Fitter:
         pace: jax.Array,
         caution: jax.Array,
         steps: jax.Array,
+        boxes: Any,
         *,
         every: Callable[..., Any],
     ) -> _State:
         """Several steps: coords (steps, bricks, points, D), targets (steps, bricks, points, C).
 
-        `pace` (steps, 2) is the share of the work done, and what updates are multiplied by.
+        `pace` (steps, 2) is the share of the work done, and what updates are multiplied by; `boxes`
+        what guides see (`_boxes`), or None.
         """
 
         def gradients(params: Parameters, x: jax.Array, y: jax.Array, table: jax.Array) -> Any:
@@ -312,14 +357,17 @@ class Fitter:
             return optax.apply_updates(params, changes), optimizer
 
         def one(state: _State, given: tuple[jax.Array, ...]) -> tuple[_State, None]:
-            x, y, (done, rate) = given
+            x, y, (done, rate), seen = given
             value, grads = every(gradients)(state.params, x, y, steps)
+            if seen is not None:
+                more = every(jax.grad(self._guided))(state.params, *seen, steps)
+                grads = jax.tree.map(jnp.add, grads, more)
             after = jax.vmap(update, (0, 0, 0, 0, 0, None))(
                 state.params, state.optimizer, value, grads, rate * caution, done
             )
             return _State(*after), None
 
-        return jax.lax.scan(one, state, (coords, targets, pace))[0]
+        return jax.lax.scan(one, state, (coords, targets, pace, boxes))[0]
 
     def _validate(
         self,

@@ -50,6 +50,8 @@ class Job:
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
         Why this method, where nobody named one; for the record.
+    guides
+        What guides the fit besides squared error (`inif.guidance.registry`).
     """
 
     image: Image
@@ -62,6 +64,7 @@ class Job:
     select: str = "psnr"
     share: float = 0.0
     chosen: str | None = None
+    guides: tuple[str, ...] = ()
 
     @cached_property
     def intensities(self) -> Intensities:

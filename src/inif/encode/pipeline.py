@@ -6,6 +6,7 @@ Nothing touches the disk before the bytes are complete and have been opened by t
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +19,9 @@ from inif.encode.fit import Fitter
 from inif.encode.job import Job, draft_header, ome_section
 from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
-from inif.errors import BudgetError
+from inif.errors import BudgetError, GuidanceWarning
 from inif.fields import siren
+from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry
 
 _TRIAL_BRICKS = 24
@@ -48,6 +50,8 @@ def encode_field(job: Job, budget: int) -> bytes:
         "optimizer": registry.parse(job.settings.optimizer).name,
         "steps": job.settings.steps,
     }
+    if job.guides:
+        header["lossy"] |= {"guides": list(job.guides)}
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not job.varied:
@@ -59,7 +63,11 @@ def encode_field(job: Job, budget: int) -> bytes:
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     plan = replace(plan, payload=budget - overhead)
     control = RateControl(plan.payload, plan.grid.voxels)
-    result = _fitter(job, plan, job.settings).run(control, job.progress)
+    guidance, idle = _guidance(job, plan)
+    if idle:  # the unguided file, byte for byte: its header says nothing of guides
+        used = tuple(g for g in job.guides if g not in idle)
+        return encode_field(replace(job, guides=used), budget)
+    result = _fitter(job, plan, job.settings, guidance=guidance).run(control, job.progress)
     return finish(job, plan, result, control, header, extra, budget)
 
 
@@ -94,7 +102,11 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
 
 
 def _fitter(
-    job: Job, plan: FieldPlan, settings: FitSettings, most_bricks: int | None = None
+    job: Job,
+    plan: FieldPlan,
+    settings: FitSettings,
+    most_bricks: int | None = None,
+    guidance: Guidance | None = None,
 ) -> Fitter:
     """A fitter of all bricks, or of at most some, evenly spread."""
     count = len(plan.grid)
@@ -111,7 +123,25 @@ def _fitter(
     wanted = min(_VISITS * positions, settings.points)
     wanted = max(wanted, min(_STEP_POINTS / count, 2 * settings.points))
     points = 1 << max(7, int(wanted).bit_length() - 1)
-    return Fitter(plan.field, sampler, replace(settings, points=points))
+    return Fitter(plan.field, sampler, replace(settings, points=points), guidance)
+
+
+def _guidance(job: Job, plan: FieldPlan) -> tuple[Guidance | None, list[str]]:
+    """What guides the fit, and guides that have nothing to say; a warning for each of these."""
+    if not job.guides:
+        return None, []
+    from inif.guidance import registry as guides
+
+    extents = np.array([plan.grid.extent(b) for b in range(len(plan.grid))])
+    sides = box_sides(job.image.axes, extents)
+    if sides is None:
+        warnings.warn("bricks are too small for a guide: unguided", GuidanceWarning, stacklevel=2)
+        return None, list(job.guides)
+    ranges = np.array(job.ranges, np.float64)
+    guidance, idle = guides.build(job.guides, job.image, ranges, deep="Z" in sides)
+    for name, reason in idle.items():
+        warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
+    return guidance, list(idle)
 
 
 def _within_time(job: Job, budget: int) -> FitSettings:

@@ -6,6 +6,7 @@ will do), so images larger than memory or than 2**31 voxels need nothing special
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,29 @@ import numpy as np
 from inif.axes import spread
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """One box of neighbouring voxels from every brick.
+
+    Attributes
+    ----------
+    sides
+        Samples along each axis of a box, in the image's order of axes; 1 for those not asked for.
+    coords, targets
+        As `Sampler.draw` gives them, the voxels of a box in C order.
+    channel
+        (bricks,) which channel's values count.
+    index
+        Per axis but C (bricks, voxels), where the voxels are in the image.
+    """
+
+    sides: tuple[int, ...]
+    coords: np.ndarray
+    targets: np.ndarray
+    channel: np.ndarray
+    index: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -65,24 +89,62 @@ class Sampler:
         targets
             (bricks, count, outputs) float32 in [-1, 1] over the channel's range.
         """
+        extents = self.extents
+        local = [
+            (rng.random((len(extents), count)) * n[:, None]).astype(np.int64)
+            for axis, n in zip(self.axes, extents.T, strict=True)
+            if not (axis == "C" and self._packed)
+        ]
+        return self._gather(local, count)[:2]
+
+    def boxes(self, rng: np.random.Generator, sides: Mapping[str, int]) -> Boxes:
+        """A box of every brick, at random; `sides` by the letters of axes, at most a brick's."""
+        extents = self.extents
+        lengths = tuple(sides.get(a, 1) for a in self.axes)
+        count = int(np.prod(lengths))
+        grid = np.unravel_index(np.arange(count), lengths)
+        local = []
+        for axis, n, length, steps in zip(self.axes, extents.T, lengths, grid, strict=True):
+            start = (rng.random(len(extents)) * (n - length + 1)).astype(np.int64)
+            if not (axis == "C" and self._packed):
+                local.append(start[:, None] + steps)
+        channel = np.zeros(len(extents), np.int64)
+        if self._packed:
+            channel = rng.integers(self.outputs, size=len(extents))
+        coords, targets, index = self._gather(local, count)
+        if "C" in self.axes and not self._packed:
+            channel = index[self.axes.index("C")][:, 0, 0]
+        where = tuple(i[..., 0] for a, i in zip(self.axes, index, strict=True) if a != "C")
+        return Boxes(lengths, coords, targets, channel, where)
+
+    @property
+    def extents(self) -> np.ndarray:
+        """(bricks, axes) samples of each brick."""
+        return np.array([self.grid.extent(b) for b in self.bricks])
+
+    def _gather(
+        self, local: list[np.ndarray], count: int
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Coordinates, targets and indices of voxels; `local` (bricks, count) per coordinate."""
         origins = np.array([self.grid.origin(b) for b in self.bricks])
-        extents = np.array([self.grid.extent(b) for b in self.bricks])
+        extents = self.extents
         c = self.axes.find("C")
         index: list[np.ndarray] = []
         coords = []
+        left = iter(local)
         for i in range(len(self.axes)):
             if i == c and self._packed:
                 index.append(np.arange(self.data.shape[c])[None, None])
                 continue
-            n = extents[:, i, None]
-            local = (rng.random((len(extents), count)) * n).astype(np.int64)
-            index.append((local + origins[:, i, None])[..., None])
-            coords.append(spread(local, n))
+            inside = next(left)
+            index.append((inside + origins[:, i, None])[..., None])
+            coords.append(spread(inside, extents[:, i, None]))
         values = self.data[tuple(index)]
         channel = index[c] if c >= 0 else np.zeros((1, 1, 1), np.int64)
         shape = (len(extents), count)
         stacked = np.stack(coords, axis=2) if coords else np.zeros((*shape, 0), np.float32)
-        return stacked, self._normalize(np.broadcast_to(values, (*shape, self.outputs)), channel)
+        values = np.broadcast_to(values, (*shape, self.outputs))
+        return stacked, self._normalize(values, channel), index
 
     def _normalize(self, values: np.ndarray, channel: np.ndarray) -> np.ndarray:
         low, high = self.intensities.ranges[channel, 0], self.intensities.ranges[channel, 1]

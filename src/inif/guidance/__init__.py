@@ -1,0 +1,1 @@
+"""What a fit can be guided by besides intensities: masks that have gradients, their overlap."""

@@ -1,0 +1,186 @@
+"""Guides by name, as ``--guide`` takes them; several work together.
+
+``filaments`` and ``blobs`` (with ``:sigma=2`` and other settings), ``mask:FILE``,
+``python:MODULE:FUNCTION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inif.encode.sampling import Boxes
+from inif.errors import InputError
+from inif.guidance import blobs, filaments
+from inif.guidance.base import Guidance, Guide
+from inif.guidance.overlap import iou_loss
+from inif.guidance.regions import Regions
+from inif.guidance.segmentation import Segmentation, fixed_on, representative
+from inif.image import Image
+
+FILTERS: dict[str, tuple[Any, Any]] = {
+    "filaments": (filaments, filaments.Filaments),
+    "blobs": (blobs, blobs.Blobs),
+}
+NAMES = (*FILTERS, "mask:FILE", "python:MODULE:FUNCTION")
+
+
+def build(
+    texts: Sequence[str], image: Image, ranges: np.ndarray, *, deep: bool
+) -> tuple[Guidance | None, dict[str, str]]:
+    """The guidance that a user named; guides that have nothing to say, and why.
+
+    Parameters
+    ----------
+    ranges
+        (channels, 2) lowest and highest sample.
+    deep
+        Whether guides see volumes, else planes.
+
+    Raises
+    ------
+    InputError
+        An unknown guide, an option or a file that cannot be used.
+    """
+    guides: list[Guide] = []
+    idle: dict[str, str] = {}
+    for text in texts:
+        guide = _guide(text, image, ranges, deep)
+        reason = _idle(guide, image, ranges, deep)
+        if reason:
+            idle[text] = reason
+        else:
+            guides.append(guide)
+    return (Guidance(tuple(guides)) if guides else None), idle
+
+
+def check(texts: Sequence[str]) -> None:
+    """Refuse names that no guide has, before any work.
+
+    Raises
+    ------
+    InputError
+        An unknown guide, or an option that it does not have.
+    """
+    for text in texts:
+        name, _, options = text.partition(":")
+        if name in FILTERS:
+            _settings(text, FILTERS[name][1], options)
+        elif name not in ("mask", "python") or not options:
+            raise InputError(
+                "there is no guide of this name",
+                field="guide",
+                expected=", ".join(NAMES),
+                got=text,
+            )
+
+
+def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
+    check([text])
+    name, _, options = text.partition(":")
+    if name in FILTERS:
+        module, kind = FILTERS[name]
+        settings = _settings(text, kind, options)
+        return Segmentation(text, module, settings, fixed_on(image, ranges, module, settings, deep))
+    letters = image.axes.replace("C", "")
+    if name == "mask":
+        from inif.metrics.tasks.labels import read_labels
+
+        labels = read_labels(options, image.axes, image.data.shape)
+        return Regions(text, labels.data != 0, labels.axes, letters)
+    return _own(text, options, image, ranges, deep)
+
+
+def _settings(text: str, kind: Any, options: str) -> Any:
+    known = {f.name for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for part in filter(None, options.split(",")):
+        key, _, value = part.partition("=")
+        if key == "sigma" and "sigmas" in known:
+            key = "sigmas"
+        try:
+            values[key] = tuple(float(v) for v in value.split("+"))
+        except ValueError:
+            values[key] = ()
+        if key not in known or not values[key]:
+            raise InputError(
+                "this option of a guide cannot be used",
+                field="guide",
+                expected="name=number for " + ", ".join(sorted(known)),
+                got=text,
+            )
+        if key not in ("sigmas", "contrast"):
+            number = values[key][0]
+            values[key] = int(number) if key in ("iterations", "smallest") else number
+    return kind(**values)
+
+
+def _own(text: str, path: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
+    """The user's function: soft masks where JAX can trace it, else fixed masks of the original."""
+    from inif.metrics.tasks.segment import own
+
+    segmenter = own(path)
+    sample = representative(image, 0, deep=deep)
+    try:
+        traced = jax.eval_shape(segmenter.function, jnp.zeros(sample.shape, jnp.float32))
+        soft = traced.shape == sample.shape and jnp.issubdtype(traced.dtype, jnp.floating)
+    except Exception:  # whatever a function that is not made for tracing may raise
+        soft = False
+    if soft:
+        return Traced(text, segmenter.function)
+    fix = segmenter.fix(sample)
+    mask = np.zeros(image.data.shape, bool)
+    rows = [i for i, a in enumerate(image.axes) if a not in ("ZYX" if deep else "YX")]
+    for place in np.ndindex(*[image.data.shape[i] for i in rows]):
+        key: list[Any] = [slice(None)] * image.data.ndim
+        for i, at in zip(rows, place, strict=True):
+            key[i] = at
+        mask[tuple(key)] = np.asarray(fix(image.data[tuple(key)])) != 0
+    return Regions(text, mask, image.axes, image.axes.replace("C", ""))
+
+
+class Traced:
+    """The user's differentiable segmenter: (…) float32 from 0 to 1 in, soft mask out."""
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.name = name
+        self._function = function
+
+    def loss(
+        self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
+    ) -> jax.Array:
+        """1 - IoU of the soft masks; see `inif.guidance.base.Guide`."""
+        del channel, extra
+        return iou_loss(self._function(decoded), self._function(original))
+
+    def extra(self, boxes: Boxes) -> np.ndarray | None:
+        """Nothing."""
+        return None
+
+
+def _idle(guide: Guide, image: Image, ranges: np.ndarray, deep: bool) -> str | None:
+    """Why a guide has nothing to say on this image, or None."""
+    if isinstance(guide, Regions):
+        if not guide.mask.any():
+            return "the mask is empty"
+        return "the mask is everywhere true" if guide.mask.all() else None
+    for channel in range(image.n_channels):
+        low, high = ranges[channel]
+        if low == high:
+            continue
+        volume = representative(image, channel, deep=deep)
+        scaled = jnp.asarray((volume.astype(np.float32) - low) / (high - low))
+        if isinstance(guide, Segmentation):
+            fixed = jax.tree.map(lambda a, c=channel: a[c], guide.fixed)
+            mask = np.asarray(guide.filter.hard(scaled, fixed, guide.settings))
+        else:
+            assert isinstance(guide, Traced)
+            mask = np.asarray(guide._function(scaled)) > 0.5
+        if mask.any() and not mask.all():
+            return None
+    return "it finds nothing in the original, or everything"

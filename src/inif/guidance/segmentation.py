@@ -1,0 +1,99 @@
+"""Guides that segment: what they find in a decoded box must be what they find in the original's.
+
+Both boxes go through the same filter with the same fixed parameters, edges of the box included. The
+original's mask is the hard one: two soft masks of the same samples would not agree wholly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inif.encode.sampling import Boxes
+from inif.guidance.overlap import iou_loss
+from inif.image import Image
+
+
+_MOST = 1 << 24
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Soft intersection over union of a filter's masks (paper, Methods, "Segmentation loss").
+
+    Attributes
+    ----------
+    name
+        As the user named it.
+    filter
+        `inif.guidance.filaments` or `inif.guidance.blobs`.
+    settings
+        Of the filter.
+    fixed
+        What it takes from the original, stacked over channels.
+    """
+
+    name: str
+    filter: ModuleType
+    settings: Any
+    fixed: Any
+
+    def loss(
+        self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
+    ) -> jax.Array:
+        """1 - IoU of the soft mask and the original's; see `inif.guidance.base.Guide`."""
+        del extra
+        fixed = jax.tree.map(lambda a: a[channel], self.fixed)
+        wanted = self.filter.hard(original, fixed, self.settings)
+        return iou_loss(self.filter.soft(decoded, fixed, self.settings), wanted)
+
+    def extra(self, boxes: Boxes) -> np.ndarray | None:
+        """Nothing."""
+        return None
+
+
+def fixed_on(
+    image: Image, ranges: np.ndarray, filter_: ModuleType, settings: Any, deep: bool
+) -> Any:
+    """A filter's fixed parameters for each channel, as one tree stacked over channels.
+
+    Parameters
+    ----------
+    ranges
+        (channels, 2) lowest and highest sample.
+    deep
+        Whether the filter works on (Z, Y, X), else on planes.
+    """
+    parts = []
+    for channel in range(image.n_channels):
+        low, high = ranges[channel]
+        volume = representative(image, channel, deep=deep)
+        scaled = (volume.astype(np.float32) - low) / (high - low if high > low else 1)
+        parts.append(filter_.fix(scaled, settings))
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(v) for v in leaves]), *parts)
+
+
+def representative(image: Image, channel: int, *, deep: bool) -> np.ndarray:
+    """The middle time point of a channel, and for planes the brightest of its depths.
+
+    Of what is larger than 2**24 samples, the middle.
+    """
+    data, axes = image.data, image.axes
+    for letter, at in (("C", channel), ("T", None)):
+        if letter in axes:
+            i = axes.index(letter)
+            data = data.take(data.shape[i] // 2 if at is None else at, axis=i)
+            axes = axes.replace(letter, "")
+    data = np.transpose(data, [axes.index(a) for a in "ZYX" if a in axes])
+    if data.ndim == 3 and not deep:
+        data = data[int(np.argmax(data.reshape(len(data), -1).mean(axis=1)))]
+    while data.size > _MOST:
+        axis = int(np.argmax(data.shape))
+        quarter = data.shape[axis] // 4
+        data = data.take(range(quarter, data.shape[axis] - quarter), axis=axis)
+    return data

@@ -1,0 +1,97 @@
+"""Every guide passes this: a new one needs no new test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tifffile
+
+from inif.bricks import BrickGrid
+from inif.decode.brick import Intensities
+from inif.encode.sampling import Sampler
+from inif.guidance import registry
+from inif.guidance.base import box_sides
+from inif.image import Image
+
+NAMES = ("filaments", "blobs", "mask", f"python:{__name__}:traced", f"python:{__name__}:plain")
+AXES = {"YX": (64, 60), "ZYX": (12, 40, 44), "TCYX": (2, 2, 40, 44)}
+RANGE = (0.0, 255.0)
+
+
+def traced(image: Any) -> Any:
+    return jax.nn.sigmoid(10 * (image - 0.4))
+
+
+def plain(image: np.ndarray) -> np.ndarray:
+    return np.asarray(image, float) > 100
+
+
+def picture(axes: str) -> Image:
+    """Bright bars and spots on noise."""
+    rng = np.random.default_rng(4)
+    data = rng.normal(40, 3, AXES[axes])
+    data[..., 20:23, 5:35] += 120
+    data[..., 30:36, 10:16] += 150
+    return Image(np.clip(data, 0, 255).astype(np.uint8), axes)
+
+
+@pytest.fixture(params=[(a, n) for a in AXES for n in NAMES], ids=str)
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Image]:
+    axes, name = request.param
+    image = picture(axes)
+    if name == "mask":
+        mask = (image.data > 100).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "m.tif", mask, metadata={"axes": axes}, ome=True)
+        name = f"mask:{tmp_path / 'm.tif'}"
+    shape = image.data.shape
+    sides = box_sides(axes, np.array([shape]))
+    assert sides is not None
+    ranges = np.tile([RANGE], (image.n_channels, 1))
+    guidance, idle = registry.build([name], image, ranges, deep="Z" in sides)
+    assert not idle
+    assert guidance is not None
+    intensities = Intensities(ranges, image.data.dtype)
+    sampler = Sampler(image.data, axes, BrickGrid(shape, shape), intensities, True)
+    return guidance, sampler.boxes(np.random.default_rng(0), sides), image
+
+
+def test_its_loss_is_a_finite_scalar_with_finite_slopes(made: tuple[Any, Any, Image]) -> None:
+    guidance, boxes, _ = made
+    guide = guidance.guides[0]
+    sides = tuple(n for n in boxes.sides if n > 1)[-3:]
+    original = jnp.asarray((boxes.targets[0, :, boxes.channel[0]] + 1) / 2).reshape(sides)
+    extra = jnp.asarray(guidance.extras(boxes)[0, 0]).reshape(sides)
+    rng = np.random.default_rng(1)
+    noisy = original + 0.1 * jnp.asarray(rng.normal(size=sides), jnp.float32)
+    value_and_slope = jax.jit(jax.value_and_grad(guide.loss))
+    channel = jnp.asarray(boxes.channel[0])
+    for decoded in (original, noisy, 0 * original, 0 * original + 1, 0.5 * original):
+        value, slope = value_and_slope(decoded, original, channel, extra)
+        assert value.shape == ()
+        assert np.isfinite(float(value))
+        assert slope.shape == decoded.shape
+        assert np.isfinite(np.asarray(slope)).all()
+
+
+def test_what_is_washed_out_costs_more(made: tuple[Any, Any, Image]) -> None:
+    guidance, boxes, _ = made
+    guide = guidance.guides[0]
+    sides = tuple(n for n in boxes.sides if n > 1)[-3:]
+    losses = []
+    channel = jnp.asarray(boxes.channel[0])
+    extra = jnp.asarray(guidance.extras(boxes)[0, 0]).reshape(sides)
+    original = jnp.asarray((boxes.targets[0, :, boxes.channel[0]] + 1) / 2).reshape(sides)
+    for strength in (1.0, 0.0):
+        decoded = strength * original + (1 - strength) * original.min()
+        losses.append(float(guide.loss(decoded, original, channel, extra)))
+    assert losses[0] < losses[1]
+
+
+def test_it_is_named_as_the_user_named_it(made: tuple[Any, Any, Image]) -> None:
+    guidance, _, _ = made
+    assert guidance.guides[0].name.partition(":")[0] in {n.partition(":")[0] for n in NAMES}

@@ -1,0 +1,448 @@
+"""Filaments: the mask of an independent NumPy version, gradients that can be trusted, patches."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from inif.errors import InputError
+from inif.guidance import filaments
+from inif.guidance.curvature import hessian, strongest
+from inif.guidance.filaments import Filaments, Fixed, fix, hard, reach, response, segment, soft
+from inif.guidance.overlap import iou_loss
+from inif.guidance.smoothing import diffuse, gaussian, steepness
+from inif.guidance.threshold import otsu
+
+PLANE, STACK = (40, 44), (12, 22, 24)
+NEAR = 1e-5  # float32 may decide otherwise this close to a cutoff
+
+
+def threads(shape: tuple[int, ...], seed: int = 0, lines: int = 7) -> np.ndarray:
+    """Blurred random lines with noise, as counts of a camera: float64."""
+    rng = np.random.default_rng(seed)
+    image = np.zeros(shape)
+    for _ in range(lines):
+        ends = rng.uniform(0, np.array(shape) - 1, (2, len(shape)))
+        points = ends[0] + np.linspace(0, 1, 200)[:, None] * (ends[1] - ends[0])
+        image[tuple(np.rint(points).astype(int).T)] += rng.uniform(0.5, 1)
+    image = ndimage.gaussian_filter(image, 1.0)
+    return 100 + 900 * image / image.max() + rng.normal(0, 5, shape)
+
+
+# The filter once more, in float64, pixel by pixel as the papers put it.
+
+
+def clipped(image: np.ndarray, original: np.ndarray, below: float, above: float) -> np.ndarray:
+    mean, sd = original.mean(), original.std()
+    low, high = mean - below * sd, mean + above * sd
+    return (np.clip(image, low, high) - low) / (high - low)
+
+
+def diffused(
+    image: Any, squares: Any = None, iterations: int = 10, xp: Any = np
+) -> tuple[Any, list[float]]:
+    """Perona and Malik: each sample exchanges with its 2 D neighbours, edges repeated."""
+    axes, shape = range(image.ndim), image.shape
+    seen = []
+    for iteration in range(iterations):
+        wide = xp.pad(image, 2, mode="edge")
+
+        def at(*moves: tuple[int, int], wide: Any = wide) -> Any:
+            where = [2] * wide.ndim
+            for axis, by in moves:
+                where[axis] += by
+            return wide[tuple(slice(w, w + n) for w, n in zip(where, shape, strict=True))]
+
+        central = [(at((i, 1)) - at((i, -1))) / 2 for i in axes]
+        seen.append(sum(c**2 for c in central).mean())
+        m = seen[iteration] if squares is None else squares[iteration]
+        change = xp.zeros_like(image)
+        for i, sign in product(axes, (1, -1)):
+            steep = at((i, sign)) - image
+            square = steep**2
+            for j in axes:
+                if j != i:
+                    there = (at((i, sign), (j, 1)) - at((i, sign), (j, -1))) / 2
+                    square = square + ((central[j] + there) / 2) ** 2
+            change = change + steep * xp.exp(-square / (2 * 1.2**2 * m))
+        image = image + 0.0625 * change
+    return image, seen
+
+
+def curvatures(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Eigenvalues, sorted by magnitude, weakest first."""
+    smooth = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
+    slopes = np.gradient(smooth)
+    rows = [[np.gradient(s, axis=a) for a in range(image.ndim)] for s in slopes]
+    matrices = np.moveaxis(np.array(rows), (0, 1), (-2, -1)) * sigma**2
+    values = np.linalg.eigvalsh(matrices)
+    return np.take_along_axis(values, np.abs(values).argsort(-1), -1)
+
+
+def vesselness(values: np.ndarray, least: float, tau: float) -> np.ndarray:
+    third, second = values[..., -1], values[..., -2 if values.shape[-1] == 3 else -1]
+    rho = third.copy()
+    rho[(third < 0) & (third > tau * least)] = tau * least
+    apart = np.abs(rho - second)
+    below = (2 * np.abs(second) + apart) ** 3
+    out = 27 * second**2 * apart / np.where(below == 0, 1, below)
+    out[second < rho / 2] = 1
+    out[(second >= 0) | (third >= 0)] = 0
+    return out
+
+
+def by_the_book(
+    image: np.ndarray, original: np.ndarray, settings: Filaments
+) -> tuple[np.ndarray, list[float]]:
+    """The response, and the minima of the original."""
+    first, squares = diffused(clipped(original, original, *settings.contrast))
+    same, _ = diffused(clipped(image, original, *settings.contrast), squares)
+    minima = [float(curvatures(first, s)[..., -1].min()) for s in settings.sigmas]
+    found = [
+        vesselness(curvatures(same, s), m, settings.tau)
+        for s, m in zip(settings.sigmas, minima, strict=True)
+    ]
+    return np.max(found, axis=0), minima
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        (PLANE, Filaments(cutoff=0.01)),
+        (PLANE, Filaments(sigmas=(1.0, 2.0), cutoff=0.3, tau=0.75)),
+        (STACK, Filaments(cutoff=0.01)),
+        (STACK, Filaments(cutoff=0.2)),
+        (STACK, Filaments(sigmas=(1.0, 1.5), cutoff=0.1)),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_mask_is_that_of_an_independent_version(
+    shape: tuple[int, ...], settings: Filaments, seed: int
+) -> None:
+    original = threads(shape, seed)
+    fixed = fix(original, settings)
+    worse = ndimage.gaussian_filter(original, 0.7)
+    for image in (original, worse):
+        wanted, minima = by_the_book(image, original, settings)
+        np.testing.assert_allclose(fixed.minima, minima, rtol=1e-4)
+        ours = np.asarray(hard(jnp.asarray(image, jnp.float32), fixed, settings))
+        sure = np.abs(wanted - fixed.cutoff) > NEAR
+        assert np.mean(~sure) < 1e-3
+        np.testing.assert_array_equal(ours[sure], (wanted > fixed.cutoff)[sure])
+        assert 0.005 < ours.mean() < 0.6
+
+
+@pytest.mark.parametrize("shape", [PLANE, STACK])
+def test_diffusion_is_perona_and_maliks(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).uniform(0, 1, shape)
+    wanted, squares = diffused(image)
+    start = jnp.asarray(image, jnp.float32)
+    ours = steepness(start, 10, 1.2, 0.0625)
+    np.testing.assert_allclose(ours, squares, rtol=1e-5)
+    np.testing.assert_allclose(diffuse(start, ours, 1.2, 0.0625), wanted, atol=1e-6)
+
+
+def test_diffusion_keeps_edges_and_the_mean() -> None:
+    image = np.zeros((16, 16), np.float32)
+    image[:, 8:] = 1
+    noisy = image + np.random.default_rng(0).normal(0, 0.02, image.shape).astype(np.float32)
+    start = jnp.asarray(noisy)
+    out = np.asarray(diffuse(start, steepness(start, 10, 0.5, 0.0625), 0.5, 0.0625))
+    assert out.mean() == pytest.approx(noisy.mean(), abs=1e-6)
+    assert np.std(out[:, :7]) < 0.7 * np.std(noisy[:, :7])
+    assert np.mean(out[:, 8] - out[:, 7]) > 0.95
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (3, 4, 5), (2, 2)])
+def test_gradients_of_diffusion_are_those_that_jax_derives(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    start = jnp.asarray(rng.uniform(0, 1, shape), jnp.float32)
+    weights = jnp.asarray(rng.normal(0, 1, shape), jnp.float32)
+    squares = steepness(start, 2, 1.2, 0.0625)
+    ours = jax.grad(lambda image: jnp.sum(weights * diffuse(image, squares, 1.2, 0.0625)))
+    plain = jax.grad(lambda image: jnp.sum(weights * diffused(image, squares, 2, xp=jnp)[0]))
+    np.testing.assert_allclose(jax.jit(ours)(start), jax.jit(plain)(start), atol=2e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 1.5, 4.0])
+@pytest.mark.parametrize("shape", [(20, 600), (7, 20, 3), (1, 12)])
+def test_the_gaussian_is_scipys(shape: tuple[int, ...], sigma: float) -> None:
+    image = np.random.default_rng(0).uniform(0, 1, shape)
+    wanted = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
+    start = jnp.asarray(image, jnp.float32)
+    np.testing.assert_allclose(gaussian(start, sigma), wanted, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(gaussian)(start, sigma), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_eigenvalues_of_any_matrix(size: int) -> None:
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(400, size, size)))[0]
+    own = rng.normal(size=(400, size))
+    own[100:200, 1] = own[100:200, 0]  # twice the same
+    own[200:300] = own[200:300, :1]  # all the same
+    own[300:350] = 0
+    own *= 10 ** rng.uniform(-6, 3, (400, 1))
+    matrices = np.einsum("nij,nj,nkj->nik", basis, own, basis).astype(np.float32)
+    pairs = [(i, j) for i in range(size) for j in range(i, size)]
+    entries = {(i, j): jnp.asarray(matrices[:, i, j]) for i, j in pairs}
+    values = np.sort(np.abs(np.linalg.eigvalsh(matrices.astype(np.float64))), axis=1)[:, ::-1]
+    for k, found in enumerate(strongest(entries)):
+        error = np.abs(np.abs(found) - values[:, k])
+        assert np.all(error <= 2e-6 * values[:, 0])
+    slopes = jax.grad(lambda e: sum(jnp.sum(v) for v in strongest(e)))(entries)
+    assert all(np.isfinite(s).all() for s in slopes.values())
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_gradients_of_eigenvalues(size: int) -> None:
+    rng = np.random.default_rng(1)
+    pairs = [(i, j) for i in range(size) for j in range(i, size)]
+    entries = {p: jnp.asarray(rng.normal(size=5), jnp.float32) for p in pairs}
+    check_grads(
+        strongest, (entries,), order=1, modes=["fwd", "rev"], eps=1e-3, atol=5e-3, rtol=5e-3
+    )
+
+
+def test_the_hessian_is_numpys() -> None:
+    image = np.random.default_rng(0).uniform(0, 1, (5, 6, 7))
+    ours = hessian(jnp.asarray(image, jnp.float32))
+    for (i, j), entry in ours.items():
+        wanted = np.gradient(np.gradient(image, axis=i), axis=j)
+        np.testing.assert_allclose(entry, wanted, atol=1e-6)
+
+
+@partial(jax.jit, static_argnames="settings")
+def slope(image: jax.Array, fixed: Fixed, wanted: jax.Array, settings: Filaments) -> Any:
+    """The loss of the soft mask, and its gradient."""
+    return jax.value_and_grad(lambda x: iou_loss(soft(x, fixed, settings), wanted))(image)
+
+
+@pytest.mark.parametrize("shape", [PLANE, STACK])
+def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, ...]) -> None:
+    original = threads(shape)
+    settings = Filaments(width=0.1)
+    fixed = fix(original, settings)
+    wanted = np.asarray(hard(jnp.asarray(original, jnp.float32), fixed, settings), np.float64)
+    start = ndimage.gaussian_filter(original, 0.5)
+
+    def loss(image: np.ndarray) -> float:
+        found = by_the_book(image, original, settings)[0]
+        mask = 1 / (1 + np.exp(-(found - fixed.cutoff) / fixed.width))
+        both = np.sum(mask * wanted)
+        return float(1 - both / (mask.sum() + wanted.sum() - both))
+
+    value, gradient = slope(
+        jnp.asarray(start, jnp.float32), fixed, jnp.asarray(wanted, jnp.float32), settings
+    )
+    assert value == pytest.approx(loss(start), rel=1e-4)
+    gradient = np.asarray(gradient, np.float64)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        way = rng.normal(size=shape) + gradient / np.abs(gradient).std()
+        numeric = (loss(start + 1e-4 * way) - loss(start - 1e-4 * way)) / 2e-4
+        assert numeric == pytest.approx(float(np.sum(gradient * way)), rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [PLANE, (8, 16, 16)])
+@pytest.mark.parametrize("kind", ["zero", "constant", "spot", "ramp", "line"])
+def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind: str) -> None:
+    settings = Filaments()
+    middle = tuple(n // 2 for n in shape)
+    image = np.zeros(shape, np.float32)
+    if kind == "constant":
+        image += 7
+    elif kind == "spot":
+        image[middle] = 1000
+    elif kind == "ramp":
+        image += np.arange(shape[-1], dtype=np.float32)
+    elif kind == "line":
+        image[..., middle[-1]] = 500
+    for original in (image, threads(shape, lines=3)):
+        fixed = fix(original, settings)
+        for wanted in (np.zeros(shape), image > 0):
+            start, mask = jnp.asarray(image), jnp.asarray(wanted, jnp.float32)
+            value, gradient = slope(start, fixed, mask, settings)
+            assert np.isfinite(value)
+            assert np.isfinite(gradient).all()
+    if kind in ("zero", "constant"):
+        fixed = fix(image, settings)
+        for same in (image, threads(shape)):
+            assert not np.asarray(hard(jnp.asarray(same, jnp.float32), fixed, settings)).any()
+
+
+def test_the_soft_mask_becomes_the_hard_one() -> None:
+    original = threads(PLANE)
+    settings = Filaments()
+    fixed = fix(original, settings)
+    image = jnp.asarray(original, jnp.float32)
+    mask = np.asarray(hard(image, fixed, settings))
+    errors = []
+    for width in (0.3, 0.03, 1e-3, 1e-7):
+        sharper = Fixed(**{**vars(fixed), "width": width})
+        errors.append(np.abs(np.asarray(soft(image, sharper, settings)) - mask).mean())
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-6
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(("shape", "sigmas"), [((64, 64), (1.0,)), ((40, 40, 40), (0.5,))])
+def test_a_patch_with_its_margin_is_judged_as_the_whole(
+    shape: tuple[int, ...], sigmas: tuple[float, ...], exact: bool
+) -> None:
+    settings = Filaments(sigmas=sigmas)
+    original = threads(shape, lines=20)
+    fixed = fix(original, settings)
+    whole = np.asarray(response(jnp.asarray(original, jnp.float32), fixed, settings))
+    margin = reach(settings, exact=exact)
+    inside = tuple(slice(margin + 1, n - margin - 2) for n in shape)
+    patch = tuple(slice(1, n - 2) for n in shape)
+    core = tuple(slice(margin, -margin) for _ in shape)
+    ours = np.asarray(response(jnp.asarray(original[patch], jnp.float32), fixed, settings))[core]
+    assert ours.size
+    np.testing.assert_allclose(ours, whole[inside], atol=5e-6 if exact else 2e-5)
+
+
+def test_a_smaller_margin_is_not_enough() -> None:
+    settings = Filaments()
+    original = threads((64, 64), lines=20)
+    fixed = fix(original, settings)
+    whole = np.asarray(response(jnp.asarray(original, jnp.float32), fixed, settings))[22:42, 22:42]
+    patch = jnp.asarray(original[20:44, 20:44], jnp.float32)
+    assert np.abs(np.asarray(response(patch, fixed, settings))[2:-2, 2:-2] - whole).max() > 1e-3
+    assert reach(settings) == 15
+    assert reach(settings, exact=False) == 9
+
+
+def test_patches_and_channels_in_one_go() -> None:
+    settings = Filaments()
+    images = [threads(PLANE, seed) for seed in (0, 1)]
+    each = [fix(image, settings) for image in images]
+    stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v) for v in a]), *each)
+    batch = jnp.asarray(np.stack(images), jnp.float32)
+    wanted = jnp.asarray(np.stack([image > 400 for image in images]), jnp.float32)
+    values, gradients = jax.vmap(partial(slope, settings=settings))(batch, stacked, wanted)
+    for i, fixed in enumerate(each):
+        value, gradient = slope(batch[i], fixed, wanted[i], settings)
+        assert float(values[i]) == pytest.approx(float(value), rel=1e-4)
+        scale = float(jnp.abs(gradient).max())
+        np.testing.assert_allclose(gradients[i], gradient, atol=2e-3 * scale)
+
+
+def test_the_unit_of_intensities_does_not_matter() -> None:
+    settings = Filaments()
+    original = threads(PLANE)
+    fixed, other = fix(original, settings), fix(original / 1000 - 3, settings)
+    assert other.cutoff == pytest.approx(fixed.cutoff, rel=2e-2)
+    assert other.minima == pytest.approx(fixed.minima, rel=1e-3)
+
+
+def test_the_cutoff_is_otsus_unless_given() -> None:
+    original = threads(STACK)
+    settings = Filaments()
+    fixed = fix(original, settings)
+    found = np.asarray(response(jnp.asarray(original, jnp.float32), fixed, settings))
+    assert fixed.cutoff == pytest.approx(threshold_otsu(found[found > 0]), abs=1.5 / 256)
+    assert fixed.width == pytest.approx(fixed.cutoff / 10)
+    assert fix(original, Filaments(cutoff=0.01, width=0.5)).cutoff == 0.01
+    assert fix(original, Filaments(cutoff=0.01, width=0.5)).width == 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_otsu(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([rng.normal(0, 1, 500), rng.normal(6, 1, 200)])
+    assert otsu(values) == pytest.approx(threshold_otsu(values), abs=np.ptp(values) / 128)
+    assert otsu(np.zeros(0)) == 0
+    assert otsu(np.full(5, 3.0)) == 3
+
+
+def test_threads_are_found_and_noise_is_left() -> None:
+    shape = (16, 40, 40)
+    clean = np.zeros(shape)
+    clean[8, 20, :] = 1
+    clean[:, 10, 12] = 1
+    truth = ndimage.binary_dilation(clean > 0)
+    image = 100 + 2000 * ndimage.gaussian_filter(clean, 1)
+    image += np.random.default_rng(0).normal(0, 5, shape)
+    settings = Filaments()
+    mask = segment(image, fix(image, settings), settings)
+    assert mask.dtype == bool
+    assert np.mean(mask[clean > 0]) > 0.9
+    assert np.mean(ndimage.binary_dilation(truth, iterations=2)[mask]) == 1
+
+
+def test_small_objects_do_not_count() -> None:
+    original = threads(PLANE)
+    settings = Filaments(cutoff=0.2, smallest=30)
+    fixed = fix(original, settings)
+    mask = np.asarray(hard(jnp.asarray(original, jnp.float32), fixed, settings))
+    labels, count = ndimage.label(mask)
+    sizes = ndimage.sum_labels(mask, labels, range(count + 1))
+    np.testing.assert_array_equal(segment(original, fixed, settings), (sizes >= 30)[labels])
+
+
+def test_settings_and_what_was_fixed_go_to_json_and_back() -> None:
+    settings = Filaments(sigmas=(1.0, 2.0), cutoff=0.1)
+    assert Filaments.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    assert Filaments.from_json({}) == Filaments()
+    fixed = fix(threads(PLANE), settings)
+    assert Fixed.from_json(json.loads(json.dumps(fixed.to_json()))) == fixed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sigmas", ()),
+        ("sigmas", (0.0,)),
+        ("cutoff", 1.5),
+        ("width", 0.0),
+        ("contrast", (1.0, -1.0)),
+        ("iterations", -1),
+        ("conductance", 0.0),
+        ("step", 0.3),
+        ("tau", 0.2),
+    ],
+)
+def test_settings_that_cannot_be_used(name: str, value: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        Filaments(**{name: value})
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize("shape", [(9,), (1, 9), (2, 2, 2, 2)])
+def test_arrays_that_are_no_plane_or_volume(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"\(Z, Y, X\)"):
+        fix(np.zeros(shape), Filaments())
+    with pytest.raises(InputError, match=r"\(Z, Y, X\)"):
+        response(jnp.zeros(shape), fix(threads(PLANE), Filaments()), Filaments())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite(bad: float) -> None:
+    image = threads(PLANE)
+    image[3, 4] = bad
+    with pytest.raises(InputError, match="finite"):
+        fix(image, Filaments())
+
+
+def test_no_smoothing_and_any_real_dtype() -> None:
+    settings = Filaments(iterations=0)
+    original = threads(PLANE).astype(np.uint16)
+    fixed = fix(original, settings)
+    assert fixed.squares == ()
+    assert reach(settings) == 5
+    flat = curvatures(clipped(original, original, 1.5, 10.5), 1.0)
+    wanted = vesselness(flat, flat[..., -1].min(), 1.0)
+    ours = filaments.response(jnp.asarray(original), fixed, settings)
+    np.testing.assert_allclose(ours, wanted, atol=1e-4)
