@@ -31,6 +31,7 @@ def train_command(
     updates: Annotated[int, typer.Option(min=1, help="Of the weights, in all.")] = 400,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of fits for each update.")] = 24,
     longest: Annotated[int, typer.Option(min=2, help="Steps of the longest fit.")] = 1000,
+    judged: Annotated[int, typer.Option(min=1, help="Unseen fits, to judge by.")] = 24,
     hours: Annotated[
         float | None, typer.Option(min=0, help="Stop after so long; the same command goes on.")
     ] = None,
@@ -54,7 +55,11 @@ def train_command(
     if out.suffix != ".npz":
         raise InputError("weights are .npz files", field="-o", expected="NAME.npz", got=out)
     settings = meta_train.MetaSettings(
-        updates=updates, pairs=pairs, seed=seed, steps=(min(100, longest), longest)
+        updates=updates,
+        pairs=pairs,
+        seed=seed,
+        steps=(min(100, longest), longest),
+        judged=judged,
     )
     run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
     progress = (

@@ -18,7 +18,6 @@ from inif.encode.sampling import Boxes
 from inif.guidance.overlap import iou_loss
 from inif.image import Image
 
-
 _MOST = 1 << 24
 
 
