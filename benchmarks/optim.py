@@ -37,7 +37,7 @@ SWEPT = ("adam", "adamw", "adamax", "muon", "sgd")
 SETTINGS = (*[f"{name}:{rate:g}" for name in SWEPT for rate in RATES], "prodigy:1", "inif-lopt")
 WIDTHS = (32, 64, 128)
 STEPS = (200, 500, 1000, 3000)
-POINTS = 512
+POINTS = 1024
 SMALL, SMALL_STEPS = 100, (100, 500)
 TIMED, ROUNDS = 100, 7
 
@@ -94,7 +94,10 @@ def run(job: tuple[str, int, int, str]) -> tuple[tuple[str, int, int, str], floa
     path, width, steps, setting = job
     task = tasks.whole(source(path), width, POINTS, steps)
     name, _, rate = setting.partition(":")
-    return job, tasks.score(task, builder(name), float(rate or 0))
+    try:
+        return job, tasks.score(task, builder(name), float(rate or 0))
+    except Exception as error:  # JAX's own do not survive the way between processes
+        raise RuntimeError(f"{setting}: {error}") from None
 
 
 @cache

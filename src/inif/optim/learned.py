@@ -57,9 +57,9 @@ class Weights(NamedTuple):
         (3,) of the two momenta and of the squares, as changes of log(1 - decay).
     """
 
-    step: jax.Array
-    mix: jax.Array
-    decays: jax.Array
+    step: jax.Array | np.ndarray
+    mix: jax.Array | np.ndarray
+    decays: jax.Array | np.ndarray
 
 
 class State(NamedTuple):
@@ -102,7 +102,7 @@ def load(path: Path | Traversable) -> Weights:
             found = {name: np.asarray(arrays[name], np.float32) for name in Weights._fields}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise _bad(path, f"an .npz file of {', '.join(Weights._fields)}", error) from None
-    weights = Weights(**{name: jnp.asarray(a) for name, a in found.items()})
+    weights = Weights(**found)  # of NumPy: JAX arrays would belong to the trace that makes them
     for name, wanted, have in zip(Weights._fields, SHAPES, weights, strict=True):
         if have.shape != wanted or not np.isfinite(have).all():
             raise _bad(path, f"finite {name} of shape {wanted}", have.shape)
