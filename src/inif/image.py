@@ -126,7 +126,8 @@ def check_image(image: Image) -> Image:
     Raises
     ------
     InputError
-        Empty array, unsupported dtype (the message names the conversion), NaN or infinity.
+        Empty array, unsupported dtype (the message names the conversion), NaN or infinity, names of
+        other channels than there are.
     """
     data = image.data
     if data.size == 0:
@@ -146,6 +147,15 @@ def check_image(image: Image) -> Image:
             expected=" or ".join(DTYPES),
             got=data.dtype.name,
             fix=_conversion(data.dtype),
+        )
+    if len(image.meta.channels) not in (0, image.n_channels):
+        raise InputError(
+            "the names of channels are not as many as the channels",
+            file=image.source,
+            field="meta.channels",
+            expected=f"{image.n_channels}, or none",
+            got=len(image.meta.channels),
+            fix="give the image the channels that were kept",
         )
     if not data.dtype.isnative:
         image = image.with_data(data.astype(data.dtype.newbyteorder("=")))

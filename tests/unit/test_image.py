@@ -102,3 +102,10 @@ def test_metadata_round_trip(meta: Metadata) -> None:
 
 def test_no_metadata_take_no_bytes() -> None:
     assert Metadata(channels=(Channel(), Channel()), ome_xml="<OME/>").to_json() == {}
+
+
+def test_names_of_other_channels_than_there_are() -> None:
+    meta = Metadata(channels=(Channel("DNA"), Channel("actin")))
+    image = Image(np.zeros((3, 4, 5), np.uint8), "CYX", meta)
+    with pytest.raises(InputError, match="channels"):
+        check_image(image)

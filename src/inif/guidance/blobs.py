@@ -19,6 +19,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.guidance import threshold
+from inif.guidance.checks import moments, require
 from inif.guidance.overlap import without_small
 from inif.guidance.smoothing import gaussian, radius
 
@@ -69,8 +70,8 @@ class Blobs:
     def __post_init__(self) -> None:
         for name in ("sigma", "offset", "width", "surround"):
             value = getattr(self, name)
-            _require(value is None or 0 < value < math.inf, name, "above 0", value)
-        _require(0 <= self.smoothing < math.inf, "smoothing", "0 or more", self.smoothing)
+            require(value is None or 0 < value < math.inf, name, "above 0", value)
+        require(0 <= self.smoothing < math.inf, "smoothing", "0 or more", self.smoothing)
 
     def to_json(self) -> dict[str, Any]:
         """All settings."""
@@ -152,16 +153,7 @@ def fix(original: np.ndarray, settings: Blobs) -> Fixed:
     """
     values = np.asarray(original)
     _check(values.shape)
-    if not np.isfinite(values).all():
-        raise InputError(
-            "blobs cannot be found in this image",
-            field="original",
-            expected="finite values",
-            got="NaN or infinite ones",
-        )
-    mean = float(np.mean(values, dtype=np.float64))
-    flat = values.min() == values.max()
-    deviation = 0.0 if flat else float(np.std(values, dtype=np.float64))
+    mean, deviation = moments(values, "blobs")
     sigma = settings.sigma or _scale(values)
     fixed = Fixed(sigma, mean, deviation, 0.0, 1.0)
     offset = settings.offset
@@ -282,8 +274,3 @@ def _check(shape: tuple[int, ...]) -> None:
             expected="a plane (Y, X) or a volume (Z, Y, X)",
             got=shape,
         )
-
-
-def _require(good: bool, name: str, expected: str, got: object) -> None:
-    if not good:
-        raise InputError("this filter cannot be used", field=name, expected=expected, got=got)

@@ -21,6 +21,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.guidance import threshold
+from inif.guidance.checks import moments, require
 from inif.guidance.curvature import hessian, strongest
 from inif.guidance.overlap import without_small
 from inif.guidance.smoothing import diffuse, gaussian, radius, steepness
@@ -72,16 +73,16 @@ class Filaments:
     smallest: int = 20
 
     def __post_init__(self) -> None:
-        _require(bool(self.sigmas), "sigmas", "at least one", self.sigmas)
-        _require(all(0 < s < math.inf for s in self.sigmas), "sigmas", "above 0", self.sigmas)
-        _require(self.cutoff is None or 0 < self.cutoff < 1, "cutoff", "0 … 1", self.cutoff)
-        _require(self.width is None or self.width > 0, "width", "above 0", self.width)
+        require(bool(self.sigmas), "sigmas", "at least one", self.sigmas)
+        require(all(0 < s < math.inf for s in self.sigmas), "sigmas", "above 0", self.sigmas)
+        require(self.cutoff is None or 0 < self.cutoff < 1, "cutoff", "0 … 1", self.cutoff)
+        require(self.width is None or self.width > 0, "width", "above 0", self.width)
         below, above = self.contrast
-        _require(below >= 0 and above > 0, "contrast", "two positive numbers", self.contrast)
-        _require(self.iterations >= 0, "iterations", "0 or more", self.iterations)
-        _require(self.conductance > 0, "conductance", "above 0", self.conductance)
-        _require(0 < self.step <= 0.125, "step", "above 0, at most 0.125", self.step)
-        _require(0.5 <= self.tau <= 1, "tau", "0.5 … 1", self.tau)
+        require(below >= 0 and above > 0, "contrast", "two positive numbers", self.contrast)
+        require(self.iterations >= 0, "iterations", "0 or more", self.iterations)
+        require(self.conductance > 0, "conductance", "above 0", self.conductance)
+        require(0 < self.step <= 0.125, "step", "above 0, at most 0.125", self.step)
+        require(0.5 <= self.tau <= 1, "tau", "0.5 … 1", self.tau)
 
     def to_json(self) -> dict[str, Any]:
         """All settings."""
@@ -164,14 +165,7 @@ def fix(original: np.ndarray, settings: Filaments) -> Fixed:
     """
     values = np.asarray(original)
     _check(values.shape)
-    if not np.isfinite(values).all():
-        raise InputError(
-            "filaments cannot be found in this image",
-            field="original",
-            expected="finite values",
-            got="NaN or infinite ones",
-        )
-    mean, deviation = float(np.mean(values, dtype=np.float64)), _deviation(values)
+    mean, deviation = moments(values, "filaments")
     below, above = settings.contrast
     low, high = mean - below * deviation, mean + above * deviation
     image = jnp.asarray(values, jnp.float32)
@@ -277,13 +271,6 @@ def _vesselness(first: jax.Array, second: jax.Array, least: jax.Array) -> jax.Ar
     return jnp.where(bright, 27 * share**2 * (1 - share) / (1 + share) ** 3, 0.0)
 
 
-def _deviation(values: np.ndarray) -> float:
-    """Standard deviation, exactly 0 where all values are the same."""
-    if values.min() == values.max():
-        return 0.0
-    return float(np.std(values, dtype=np.float64))
-
-
 def _check(shape: tuple[int, ...]) -> None:
     if len(shape) not in (2, 3) or min(shape) < 2:
         raise InputError(
@@ -292,8 +279,3 @@ def _check(shape: tuple[int, ...]) -> None:
             expected="a plane (Y, X) or a volume (Z, Y, X) of at least 2 samples along each axis",
             got=shape,
         )
-
-
-def _require(good: bool, name: str, expected: str, got: object) -> None:
-    if not good:
-        raise InputError("this filter cannot be used", field=name, expected=expected, got=got)
