@@ -75,10 +75,6 @@ class FormatError(InifError):
     """A file claims to be ``.inif`` but breaks the format, or is damaged."""
 
 
-class GuidanceWarning(UserWarning):
-    """A guide that has nothing to say on this image; the fit goes on without it."""
-
-
 class UnsupportedError(InifError):
     """The file is sound but needs a feature or a version that this release does not have."""
 

@@ -15,8 +15,8 @@ import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.sampling import Sampler
-from inif.errors import GuidanceWarning, InputError, UnsupportedError
-from inif.guidance import registry
+from inif.errors import InputError, UnsupportedError
+from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides
 from inif.guidance.regions import Regions
 from inif.image import Image

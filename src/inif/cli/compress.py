@@ -202,7 +202,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
 @contextmanager
 def guidance_notes(*, quiet: bool) -> Iterator[None]:
     """Warnings of guides as remarks on stderr."""
-    from inif.errors import GuidanceWarning
+    from inif.guidance import GuidanceWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GuidanceWarning)

@@ -19,8 +19,9 @@ from inif.encode.fit import Fitter
 from inif.encode.job import Job, draft_header, ome_section
 from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
-from inif.errors import BudgetError, GuidanceWarning
+from inif.errors import BudgetError
 from inif.fields import siren
+from inif.guidance import GuidanceWarning
 from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry
 
