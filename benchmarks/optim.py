@@ -75,7 +75,7 @@ def main() -> None:
         if "inif-lopt" in args.settings:
             small = np.array(pool.map(gained, range(SMALL), chunksize=1))
             rest["small"] = {"tasks": SMALL, "least_gain_db": round(float(small.min()), 2)}
-    rest["times"] = {str(w): times(paths[0], w) for w in args.widths}
+    rest["times"] |= {str(w): times(paths[0], w) for w in args.widths}
     print(save(NAME, rest | {"cells": cells}, args.out))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -117,17 +118,21 @@ class Sampler:
         where = tuple(i[..., 0] for a, i in zip(self.axes, index, strict=True) if a != "C")
         return Boxes(lengths, coords, targets, channel, where)
 
-    @property
+    @cached_property
     def extents(self) -> np.ndarray:
         """(bricks, axes) samples of each brick."""
         return np.array([self.grid.extent(b) for b in self.bricks])
+
+    @cached_property
+    def _origins(self) -> np.ndarray:
+        """(bricks, axes) first sample of each brick."""
+        return np.array([self.grid.origin(b) for b in self.bricks])
 
     def _gather(
         self, local: list[np.ndarray], count: int
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         """Coordinates, targets and indices of voxels; `local` (bricks, count) per coordinate."""
-        origins = np.array([self.grid.origin(b) for b in self.bricks])
-        extents = self.extents
+        origins, extents = self._origins, self.extents
         c = self.axes.find("C")
         index: list[np.ndarray] = []
         coords = []

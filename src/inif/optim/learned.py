@@ -23,6 +23,7 @@ import numpy as np
 import optax
 
 from inif.errors import InputError
+from inif.optim.schedules import WARM_UP, warm_cosine
 
 ROLES = ("first", "hidden", "last", "bias", "last_bias", "scalar")
 """What a tensor is for, as far as the optimizer tells them apart."""
@@ -38,7 +39,7 @@ _RATES = (0.1, 0.02, 0.01)
 """One minus the decays of the momenta and of the squares, before meta-training."""
 
 _LARGEST = 1e3
-_WARM_UP, _LAST = 0.05, 0.01
+_LAST = 0.01
 _EPS = 1e-12
 _NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
 _LEAST_SIDE = 8
@@ -133,7 +134,7 @@ def roles(params: Any) -> list[tuple[str, float]]:
     matrices = [i for i, (_, p) in enumerate(leaves) if p.ndim == 2 and not _named(_, "bias")]
     out = []
     for i, (path, p) in enumerate(leaves):
-        if i in matrices and p.ndim == 2:
+        if i in matrices:
             at = matrices.index(i)
             role = "first" if at == 0 else "last" if at == len(matrices) - 1 else "hidden"
             out.append((role, at / max(1, len(matrices) - 1)))
@@ -229,10 +230,9 @@ def _named(path: Sequence[Any], name: str) -> bool:
 
 
 def _schedule(share: jax.Array) -> jax.Array:
-    """Up over the first 5 %, then a half cosine down."""
-    left = (share - _WARM_UP) / (1 - _WARM_UP)
-    falling = _LAST + (1 - _LAST) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(left, 0, 1)))
-    return jnp.where(share < _WARM_UP, jnp.maximum(share / _WARM_UP, 0.02), falling)
+    """The fit loop's own, but down to a hundredth instead of zero."""
+    rate = warm_cosine(share, jnp)
+    return jnp.where(share < WARM_UP, rate, _LAST + (1 - _LAST) * rate)
 
 
 def _losses(before: jax.Array, value: jax.Array, count: jax.Array) -> jax.Array:
