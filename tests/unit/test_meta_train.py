@@ -66,7 +66,7 @@ def test_flat_weights_come_back() -> None:
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     rows: list[dict[str, float]] = []
-    whole = Progress.begin(SETTINGS)
+    whole = Progress.begin()
     path = tmp_path / "run.npz"
     for progress in meta_train.train(sources(), SETTINGS, whole, workers=1, report=rows.append):
         if progress.update == 1:
@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
     for _ in meta_train.train(sources(), SETTINGS, resumed, workers=1):
         pass
     np.testing.assert_allclose(resumed.theta, whole.theta, rtol=1e-12)
-    assert not np.array_equal(whole.theta, Progress.begin(SETTINGS).theta)
+    assert not np.array_equal(whole.theta, Progress.begin().theta)
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -92,7 +92,7 @@ def test_other_files_are_no_checkpoints(tmp_path: Path, content: bytes) -> None:
 
 def test_a_run_goes_on_with_its_own_settings_only(tmp_path: Path) -> None:
     path = tmp_path / "run.npz"
-    Progress.begin(SETTINGS).save(path, SETTINGS)
+    Progress.begin().save(path, SETTINGS)
     assert Progress.load(path, replace(SETTINGS, updates=9)).update == 0
     with pytest.raises(InputError, match="other settings"):
         Progress.load(path, replace(SETTINGS, pairs=7))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inif.cli import bench_fetch
-from inif.cli.common import AxesOption, JsonFlag, QuietFlag, decibels, emit_json, note
+from inif.cli.common import AxesOption, JsonFlag, QuietFlag, decibels, emit_json, note, words
 from inif.cli.progress import format_time
 from inif.errors import InputError
 
@@ -87,12 +87,12 @@ def run_command(
     from inif.bench.run import Plan, find_images, run
 
     pairs = [_reference(text) for text in references or ()]
-    chosen = find_arms(_words(arms) or None)
+    chosen = find_arms(words(arms) or None)
     plan = Plan(
-        images=find_images(data, _words(images)),
+        images=find_images(data, words(images)),
         arms=tuple(chosen),
         results=results,
-        ratios=tuple(_ratio(word) for word in _words(ratios)) or None,
+        ratios=tuple(_ratio(word) for word in words(ratios)) or None,
         options=Options(
             threads=threads or max(1, (os.cpu_count() or 1) // jobs),
             seed=seed,
@@ -103,7 +103,7 @@ def run_command(
         references=dict(pairs),
         jobs=jobs,
         again=again,
-        spots=_words(spots),
+        spots=words(spots),
     )
     given = {
         "data": data,
@@ -211,10 +211,6 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[CellEvent], None] | None]:
                 note(f"{event.done}/{event.total} {text}", quiet=False)
 
         yield update
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def _ratio(text: str) -> float:

@@ -181,6 +181,11 @@ def note(message: str, *, quiet: bool) -> None:
         print(message, file=sys.stderr)
 
 
+def words(text: str | None) -> tuple[str, ...]:
+    """The parts of ``"a, b"`` without spaces around them; none for None."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
 def decibels(value: float | None) -> str:
     """A PSNR for people."""
     if value is None:

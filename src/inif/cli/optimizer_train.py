@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, check_folder, emit_json, note
+from inif.cli.common import JsonFlag, QuietFlag, check_folder, emit_json, note, words
 from inif.cli.progress import format_time
 from inif.errors import InputError
 
@@ -63,9 +63,7 @@ def train_command(
     )
     run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
     progress = (
-        meta_train.Progress.load(run, settings)
-        if run.exists()
-        else meta_train.Progress.begin(settings)
+        meta_train.Progress.load(run, settings) if run.exists() else meta_train.Progress.begin()
     )
     last: dict[str, Any] = {"update": progress.update}
     sources = list(_sources(data, leave_out))
@@ -106,9 +104,9 @@ def _sources(data: Path | None, leave_out: str | None) -> Iterator[Any]:
     from inif.io import read_image
     from inif.optim.tasks import Source
 
-    words = [word.strip() for word in (leave_out or "").split(",") if word.strip()]
+    parts = words(leave_out)
     for path in find_images(data) if data else ():
-        if not any(word in path.name for word in words):
+        if not any(part in path.name for part in parts):
             image = read_image(str(path))
             yield Source.of(np.asarray(image.data), image.axes)
 

@@ -76,11 +76,9 @@ class Progress:
     update: int = 0
 
     @classmethod
-    def begin(cls, settings: MetaSettings, weights: learned.Weights | None = None) -> Progress:
-        """From weights, or from the start."""
-        if weights is None:
-            weights = learned.start()
-        theta = flat(weights)
+    def begin(cls) -> Progress:
+        """From the start."""
+        theta = flat(learned.start())
         return cls(theta, np.zeros_like(theta), np.zeros_like(theta))
 
     def save(self, path: Path, settings: MetaSettings) -> None:
@@ -177,7 +175,7 @@ def train(
         def run(jobs: list[tuple[Any, ...]]) -> np.ndarray:
             return np.array(pool.map(_scored, jobs, chunksize=1))
 
-        base = judged(run, progress.begin(settings).theta, settings)
+        base = judged(run, progress.begin().theta, settings)
         while progress.update < settings.updates:
             number, theta = progress.update, progress.theta
             rng = np.random.default_rng([settings.seed, 11, number])
