@@ -100,7 +100,7 @@ def test_an_unknown_task_lists_all(cli: Cli, compressed: Any) -> None:
     )
     assert outcome.code == 2
     assert outcome.stderr.count("\n") == 1
-    assert "mask, objects, spots, intensity, frc" in outcome.stderr
+    assert "mask, objects, spots, intensity, frc, noise" in outcome.stderr
     with pytest.raises(InputError, match="otsu or ridge or python:MODULE:FUNCTION or labels=FILE"):
         parse("intensity:what")
 

@@ -46,8 +46,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME[:HOW]",
-            help="Also measure what an analysis still finds: mask, objects, spots, intensity or "
-            "frc, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
+            help="Also measure what an analysis still finds: mask, objects, spots, intensity, "
+            "frc or noise, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
             "objects:python:module:function (docs/metrics.md). May be repeated; segmenting needs "
             "inif\\[analysis].",
         ),

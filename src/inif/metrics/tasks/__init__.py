@@ -4,6 +4,7 @@ from inif.metrics.tasks.base import Figure, Figures, Task, TaskResult, Unit
 from inif.metrics.tasks.intensity import IntensityTask
 from inif.metrics.tasks.labels import Labels
 from inif.metrics.tasks.mask import MaskTask
+from inif.metrics.tasks.noise import NoiseTask
 from inif.metrics.tasks.objects import ObjectsTask
 from inif.metrics.tasks.registry import parse_tasks
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
@@ -18,6 +19,7 @@ __all__ = [
     "IntensityTask",
     "Labels",
     "MaskTask",
+    "NoiseTask",
     "ObjectsTask",
     "Otsu",
     "Own",

@@ -14,6 +14,7 @@ from inif.errors import InputError
 from inif.metrics.tasks.base import Task
 from inif.metrics.tasks.intensity import BACKGROUNDS, IntensityTask
 from inif.metrics.tasks.mask import MaskTask
+from inif.metrics.tasks.noise import NoiseTask
 from inif.metrics.tasks.objects import ObjectsTask
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
@@ -40,6 +41,7 @@ TASKS = {
     "spots": _Kind(SpotsTask, ("sigma", "radius", "dims")),
     "intensity": _Kind(IntensityTask, ("dims", "background"), segments=True, labels=True),
     "frc": _Kind(FrcTask),
+    "noise": _Kind(NoiseTask),
 }
 _OF_SEGMENTERS = ("sigma", "smallest")
 
