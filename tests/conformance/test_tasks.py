@@ -10,7 +10,16 @@ import pytest
 from scipy import ndimage
 
 from inif.metrics import evaluate
-from inif.metrics.tasks import IntensityTask, Labels, Task, TaskResult, measure, parse_tasks
+from inif.metrics.tasks import (
+    Clean,
+    CleanTask,
+    IntensityTask,
+    Labels,
+    Task,
+    TaskResult,
+    measure,
+    parse_tasks,
+)
 from inif.metrics.tasks.registry import SEGMENTERS, TASKS, names
 from inif.metrics.tasks.run import prepare
 
@@ -36,10 +45,15 @@ def cells(*shape: int, seed: int = 0) -> np.ndarray:
     return (500 + 3000 * smooth + rng.normal(0, 8, shape)).clip(0, 65535).astype(np.uint16)
 
 
+def asked(name: str | Task, original: np.ndarray, axes: str) -> str | Task:
+    """The task; one that needs a file gets the original itself."""
+    return CleanTask(name, Clean(original, axes)) if name == "clean" else name
+
+
 def run(name: str | Task, original: np.ndarray, decoded: np.ndarray, axes: str) -> TaskResult:
     from inif.metrics.fidelity import channel_ranges
 
-    tasks = prepare(parse_tasks([name]), axes, original.shape)
+    tasks = prepare(parse_tasks([asked(name, original, axes)]), axes, original.shape)
     ranges = channel_ranges(original, axes)
     return measure(tasks, original, [decoded], axes, ranges)[0][0]
 
@@ -119,7 +133,8 @@ def test_sample_types(name: str, dtype: str) -> None:
 
 def test_json_is_strict_and_so_is_the_evaluation(name: str) -> None:
     image = cells(2, 40, 48)
-    got = evaluate(image, blurred(image, 1), axes="CYX", tasks=name, against=blurred(image, 2))
+    task = asked(name, image, "CYX")
+    got = evaluate(image, blurred(image, 1), axes="CYX", tasks=task, against=blurred(image, 2))
     body = json.loads(json.dumps(got.to_json(), allow_nan=False))
     assert [c["channel"] for c in body["tasks"][0]["channels"]] == ["0", "1"]
     assert body["tasks"][0]["task"] == name
@@ -129,7 +144,8 @@ def test_json_is_strict_and_so_is_the_evaluation(name: str) -> None:
 
 
 def test_a_task_is_its_value(name: str) -> None:
-    assert parse_tasks([name]) == parse_tasks((name, name))
+    text = f"{name}:file.tif" if name == "clean" else name
+    assert parse_tasks([text]) == parse_tasks((text, text))
 
 
 @pytest.mark.parametrize("task", ["objects", "intensity"])

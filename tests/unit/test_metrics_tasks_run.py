@@ -84,7 +84,13 @@ def test_grammar() -> None:
         *("objects:sigma=1,sigma=2", "intensity:labels=", "intensity:background=mean"),
         *("spots:otsu", "spots:python:a:b", "intensity:otsu,labels=x.tif", "objects:python:"),
         *("objects:python:os", "objects:python:no_such_module:f", "objects:python:os:no_such"),
-        *("objects:python:os:sep", "objects:sigma=2,python:os:getcwd"),
+        *(
+            "objects:python:os:sep",
+            "objects:sigma=2,python:os:getcwd",
+            "clean",
+            "clean:",
+            "noise:x",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_error(text: str) -> None:
@@ -100,7 +106,7 @@ def test_an_unknown_task_lists_all(cli: Cli, compressed: Any) -> None:
     )
     assert outcome.code == 2
     assert outcome.stderr.count("\n") == 1
-    assert "mask, objects, spots, intensity, frc, noise" in outcome.stderr
+    assert "mask, objects, spots, intensity, frc, noise, clean" in outcome.stderr
     with pytest.raises(InputError, match="otsu or ridge or python:MODULE:FUNCTION or labels=FILE"):
         parse("intensity:what")
 

@@ -47,7 +47,7 @@ def evaluate(
         typer.Option(
             metavar="NAME[:HOW]",
             help="Also measure what an analysis still finds: mask, objects, spots, intensity, "
-            "frc or noise, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
+            "frc, noise or clean:FILE, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
             "objects:python:module:function (docs/metrics.md). May be repeated; segmenting needs "
             "inif\\[analysis].",
         ),

@@ -1,6 +1,7 @@
 """Figures of what an analysis finds in a compressed image: areas, objects, spots, intensities."""
 
 from inif.metrics.tasks.base import Figure, Figures, Task, TaskResult, Unit
+from inif.metrics.tasks.clean import Clean, CleanTask
 from inif.metrics.tasks.intensity import IntensityTask
 from inif.metrics.tasks.labels import Labels
 from inif.metrics.tasks.mask import MaskTask
@@ -13,6 +14,8 @@ from inif.metrics.tasks.run import measure, prepare
 from inif.metrics.tasks.segment import Otsu, Own, Segmenter
 
 __all__ = [
+    "Clean",
+    "CleanTask",
     "Figure",
     "Figures",
     "FrcTask",

@@ -170,6 +170,11 @@ def decibels(key: str, label: str, value: float | None) -> Figure:
     return Figure(key, label, value, text, True)
 
 
+def difference(key: str, label: str, value: float | None, unit: str) -> Figure:
+    """A signed difference with its unit."""
+    return _figure(key, label, value, "{:+.2f} " + unit)
+
+
 def length(key: str, label: str, value: float | None, unit: str) -> Figure:
     """A length or a frequency, with its unit."""
     return _figure(key, label, value, "{:.3g} " + unit)

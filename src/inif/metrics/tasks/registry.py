@@ -1,7 +1,7 @@
 """Tasks by name: ``NAME[:[SEGMENTER][,KEY=VALUE…]]``, as in ``objects:otsu,sigma=3``.
 
-``python:MODULE:FUNCTION`` and ``labels=FILE`` come last and take the rest of the text, so that
-names of files need no quoting.
+``python:MODULE:FUNCTION``, ``labels=FILE`` and the file of ``clean:FILE`` come last and take the
+rest of the text, so that names of files need no quoting.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from inif.errors import InputError
 from inif.metrics.tasks.base import Task
+from inif.metrics.tasks.clean import CleanTask
 from inif.metrics.tasks.intensity import BACKGROUNDS, IntensityTask
 from inif.metrics.tasks.mask import MaskTask
 from inif.metrics.tasks.noise import NoiseTask
@@ -27,12 +28,13 @@ _OWN, _LABELS = "python:", "labels="
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a task is made, the options of its own, and whether it segments or takes labels."""
+    """How a task is made, the options of its own, and whether it segments, takes labels, a file."""
 
     make: Callable[..., Task]
     options: tuple[str, ...] = ()
     segments: bool = False
     labels: bool = False
+    file: bool = False
 
 
 TASKS = {
@@ -42,6 +44,7 @@ TASKS = {
     "intensity": _Kind(IntensityTask, ("dims", "background"), segments=True, labels=True),
     "frc": _Kind(FrcTask),
     "noise": _Kind(NoiseTask),
+    "clean": _Kind(CleanTask, file=True),
 }
 _OF_SEGMENTERS = ("sigma", "smallest")
 
@@ -85,6 +88,8 @@ def parse(text: str) -> Task:
         raise InputError(
             "there is no task of this name", field="task", expected=", ".join(names()), got=text
         )
+    if kind.file and rest:
+        return kind.make(text, rest)
     words, last = _split(rest)
     options: dict[str, Any] = {}
     segmenter = None
@@ -97,7 +102,7 @@ def parse(text: str) -> Task:
         else:
             raise _unknown(name, kind, text)
     if not kind.segments:
-        if last:
+        if last or kind.file:
             raise _unknown(name, kind, text)
         return kind.make(name=text, **options)
     of_segmenter = {k: options.pop(k) for k in _OF_SEGMENTERS if k in options}
@@ -160,6 +165,8 @@ def _unknown(name: str, kind: _Kind, text: str) -> InputError:
         ways += [*SEGMENTERS, "python:MODULE:FUNCTION"]
     if kind.labels:
         ways.append("labels=FILE")
+    if kind.file:
+        ways.append("FILE")
     parts = [" or ".join(ways)] if ways else []
     parts += [f"{key}=" for key in _allowed(kind, "")]
     return InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,13 +83,13 @@ def _units(
     outer = [i for i, a in enumerate(lay.axes) if a not in inner]
     for index in np.ndindex(*(lay.shape[i] for i in outer)):
         where = {lay.axes[i]: int(k) for i, k in zip(outer, index, strict=True)}
-        key = tuple(slice(where[a], where[a] + 1) if a in where else slice(None) for a in lay.axes)
-        first, *others = (_read(image, key, lay) for image in (original, *files))
+        first, *others = (read_unit(image, where, lay) for image in (original, *files))
         yield Unit(first, ranges[where.get("C", 0)], where), others
 
 
-def _read(image: Samples, key: tuple[slice, ...], lay: Layout) -> np.ndarray:
-    """A block as (Y, X) or (Z, Y, X), in the image's dtype."""
+def read_unit(image: Samples, where: Mapping[str, int], lay: Layout) -> np.ndarray:
+    """What an image has at a place (letters of axes → index): (Y, X) or (Z, Y, X), its dtype."""
+    key = tuple(slice(where[a], where[a] + 1) if a in where else slice(None) for a in lay.axes)
     values = np.asarray(image[key])
     canon = values.transpose([lay.axes.index(a) for a in "TCZYX" if a in lay.axes])
     rows, columns = lay.plane_shape
