@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -66,6 +66,7 @@ def test_the_figures_are_scikit_images() -> None:
     assert (figures["gain_db"] or 0) > 3
 
 
+@settings(max_examples=10)
 @given(st.floats(0.01, 50), st.floats(-500, 500))
 def test_scale_and_offset_do_not_matter(scale: float, offset: float) -> None:
     clean, noisy, decoded = scene(24, 28)

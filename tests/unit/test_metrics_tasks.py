@@ -8,14 +8,27 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from skimage.filters import apply_hysteresis_threshold, sato, threshold_otsu
 from skimage.measure import label
+from skimage.morphology import ball as their_ball
+from skimage.morphology import disk, white_tophat
 
 from inif.metrics.planes import layout
 from inif.metrics.spectrum import SpectrumAccumulator
-from inif.metrics.tasks import FrcTask, IntensityTask, Labels, ObjectsTask, Otsu, Ridge, Unit
+from inif.metrics.tasks import (
+    FrcTask,
+    IntensityTask,
+    Labels,
+    ObjectsTask,
+    Otsu,
+    Ridge,
+    Tophat,
+    Unit,
+    tophat,
+)
+from inif.metrics.tasks.hysteresis import hysteresis
 from inif.metrics.tasks.intensity import bland_altman, correlation
 from inif.metrics.tasks.mask import Overlap, overlap
 from inif.metrics.tasks.objects import THRESHOLDS, match, pooled
-from inif.metrics.tasks.ridge import hysteresis, response
+from inif.metrics.tasks.ridge import response
 from inif.metrics.tasks.segment import as_labels, components, otsu_threshold
 
 
@@ -195,6 +208,35 @@ def test_a_line_is_found_and_a_washed_out_one_is_lost() -> None:
     found = cut(image.astype(np.uint16))
     assert found.max() == 1
     assert found[20, 10] == found[15, 30] == 1
+    assert cut(ndimage.gaussian_filter(image, 6).astype(np.uint16)).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(64, 72), (14, 40, 44)])
+@pytest.mark.parametrize("radius", [2, 4])
+def test_the_top_hat_is_scikit_images(shape: tuple[int, ...], radius: int) -> None:
+    image = smooth(*shape).astype(np.float32)
+    ours = tophat.response(image, radius, 1.0)
+    footprint = disk(radius) if len(shape) == 2 else their_ball(radius)
+    assert np.array_equal(tophat.ball(radius, len(shape)), footprint > 0)
+    theirs = white_tophat(ndimage.gaussian_filter(image, 1.0, mode="nearest"), footprint)
+    inside = (slice(2 * radius, -2 * radius),) * 2  # images go on differently beyond their edges
+    np.testing.assert_allclose(ours[(..., *inside)], theirs[(..., *inside)], atol=1e-3)
+    assert ours.min() >= 0
+
+
+def test_the_top_hat_finds_lines_and_puncta_but_not_what_is_wider() -> None:
+    image = np.full((80, 90), 100.0)
+    image[20, 5:85] = 1100
+    rows, columns = np.mgrid[:80, :90]
+    wide = np.hypot(rows - 58, columns - 55) < 14
+    image[wide] = 900
+    image[55, 10] = image[35, 70] = 6000
+    image = ndimage.gaussian_filter(image, 1.0) + np.linspace(0, 400, 90)
+    cut = Tophat().fix(image.astype(np.uint16))
+    found = cut(image.astype(np.uint16))
+    assert found.max() == 3
+    assert min(found[20, 40], found[55, 10], found[35, 70]) > 0
+    assert not found[wide].any()
     assert cut(ndimage.gaussian_filter(image, 6).astype(np.uint16)).max() == 0
 
 

@@ -17,8 +17,9 @@ from scipy import ndimage
 from inif.errors import InputError, MissingExtraError
 from inif.metrics import evaluate
 from inif.metrics.html import html
-from inif.metrics.tasks import IntensityTask, Labels, ObjectsTask, Otsu, Ridge, parse_tasks
+from inif.metrics.tasks import IntensityTask, Labels, ObjectsTask, Otsu, Ridge, Tophat, parse_tasks
 from inif.metrics.tasks.labels import read_labels
+from inif.metrics.tasks.mask import MaskTask
 from inif.metrics.tasks.registry import parse
 from inif.metrics.tasks.reused import SpotsTask
 from inif.metrics.text import print_evaluation
@@ -61,6 +62,7 @@ def test_grammar() -> None:
     assert parse("objects:ridge,sigma=1.25,dims=2,smallest=9") == ObjectsTask(
         "objects:ridge,sigma=1.25,dims=2,smallest=9", Ridge(1.25, 9), 2
     )
+    assert parse("mask:tophat,radius=3") == MaskTask("mask:tophat,radius=3", Tophat(3.0))
     assert parse("objects:sigma=3") == ObjectsTask("objects:sigma=3", Otsu(3.0))
     assert parse("spots:radius=1,sigma=2") == SpotsTask("spots:radius=1,sigma=2", 2.0, 1.0)
     text = "intensity:background=median,labels=a,b=c.tif"
@@ -107,7 +109,9 @@ def test_an_unknown_task_lists_all(cli: Cli, compressed: Any) -> None:
     assert outcome.code == 2
     assert outcome.stderr.count("\n") == 1
     assert "mask, objects, spots, intensity, frc, noise, clean" in outcome.stderr
-    with pytest.raises(InputError, match="otsu or ridge or python:MODULE:FUNCTION or labels=FILE"):
+    with pytest.raises(
+        InputError, match="otsu or ridge or tophat or python:MODULE:FUNCTION or labels=FILE"
+    ):
         parse("intensity:what")
 
 

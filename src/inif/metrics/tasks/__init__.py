@@ -12,6 +12,7 @@ from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
 from inif.metrics.tasks.run import measure, prepare
 from inif.metrics.tasks.segment import Otsu, Own, Segmenter
+from inif.metrics.tasks.tophat import Tophat
 
 __all__ = [
     "Clean",
@@ -31,6 +32,7 @@ __all__ = [
     "SpotsTask",
     "Task",
     "TaskResult",
+    "Tophat",
     "Unit",
     "measure",
     "parse_tasks",

@@ -7,7 +7,7 @@ rest of the text, so that names of files need no quoting.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from inif.errors import InputError
@@ -20,8 +20,9 @@ from inif.metrics.tasks.objects import ObjectsTask
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
 from inif.metrics.tasks.segment import Otsu, Segmenter, own
+from inif.metrics.tasks.tophat import Tophat
 
-SEGMENTERS: dict[str, Callable[..., Segmenter]] = {"otsu": Otsu, "ridge": Ridge}
+SEGMENTERS: dict[str, Any] = {"otsu": Otsu, "ridge": Ridge, "tophat": Tophat}
 DEFAULT = "otsu"
 _OWN, _LABELS = "python:", "labels="
 
@@ -46,7 +47,6 @@ TASKS = {
     "noise": _Kind(NoiseTask),
     "clean": _Kind(CleanTask, file=True),
 }
-_OF_SEGMENTERS = ("sigma", "smallest")
 
 
 def names() -> tuple[str, ...]:
@@ -92,29 +92,29 @@ def parse(text: str) -> Task:
         return kind.make(text, rest)
     words, last = _split(rest)
     options: dict[str, Any] = {}
-    segmenter = None
+    segmenter = DEFAULT if kind.segments and not last else ""
     for number, word in enumerate(words):
         key, sign, value = word.partition("=")
         if not sign and number == 0 and kind.segments and word in SEGMENTERS and not last:
             segmenter = word
-        elif sign and key in _allowed(kind, last) and key not in options:
+        elif sign and key in _allowed(kind, segmenter) and key not in options:
             options[key] = _value(key, value, text)
         else:
-            raise _unknown(name, kind, text)
+            raise _unknown(name, kind, segmenter, text)
     if not kind.segments:
         if last or kind.file:
-            raise _unknown(name, kind, text)
+            raise _unknown(name, kind, segmenter, text)
         return kind.make(name=text, **options)
-    of_segmenter = {k: options.pop(k) for k in _OF_SEGMENTERS if k in options}
+    of_segmenter = {k: options.pop(k) for k in _settings(segmenter) if k in options}
     regions: Segmenter | str
     if last.startswith(_OWN):
         regions = own(last.removeprefix(_OWN))
     elif not last:
-        regions = SEGMENTERS[segmenter or DEFAULT](**of_segmenter)
+        regions = SEGMENTERS[segmenter](**of_segmenter)
     elif kind.labels and last != _LABELS:
         regions = last.removeprefix(_LABELS)
     else:
-        raise _unknown(name, kind, text)
+        raise _unknown(name, kind, segmenter, text)
     return kind.make(text, regions, **options)
 
 
@@ -128,9 +128,14 @@ def _split(rest: str) -> tuple[list[str], str]:
     return words, rest
 
 
-def _allowed(kind: _Kind, last: str) -> tuple[str, ...]:
-    """Options of a task: those of its segmenter are only for segmenters with names."""
-    return kind.options + (_OF_SEGMENTERS if kind.segments and not last else ())
+def _allowed(kind: _Kind, segmenter: str) -> tuple[str, ...]:
+    """Options of a task and of its segmenter, which is empty where it has no name."""
+    return kind.options + _settings(segmenter)
+
+
+def _settings(segmenter: str) -> tuple[str, ...]:
+    """Options of a segmenter with a name."""
+    return tuple(f.name for f in fields(SEGMENTERS[segmenter])) if segmenter else ()
 
 
 def _value(key: str, value: str, text: str) -> Any:
@@ -159,7 +164,7 @@ def _value(key: str, value: str, text: str) -> Any:
     )
 
 
-def _unknown(name: str, kind: _Kind, text: str) -> InputError:
+def _unknown(name: str, kind: _Kind, segmenter: str, text: str) -> InputError:
     ways = []
     if kind.segments:
         ways += [*SEGMENTERS, "python:MODULE:FUNCTION"]
@@ -168,7 +173,7 @@ def _unknown(name: str, kind: _Kind, text: str) -> InputError:
     if kind.file:
         ways.append("FILE")
     parts = [" or ".join(ways)] if ways else []
-    parts += [f"{key}=" for key in _allowed(kind, "")]
+    parts += [f"{key}=" for key in _allowed(kind, segmenter)]
     return InputError(
         "this task cannot be read",
         field="task",

@@ -13,24 +13,11 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from inif.image import scale_of
-from inif.metrics.tasks.segment import (
-    SMALLEST,
-    Fixed,
-    components,
-    image_tools,
-    otsu_threshold,
-    renumbered,
-)
+from inif.metrics.tasks.hysteresis import fixed_on
+from inif.metrics.tasks.segment import SMALLEST, Fixed, image_tools
 
 SCALES = (1.0, 1.5, 2.0)
 """Of the filter, times `Ridge.sigma`."""
-
-LOW = 0.5
-"""The lower threshold over the higher one."""
-
-FAINTEST = 1e-3
-"""Least threshold, of the original's range: less is rounding."""
 
 _SLAB = 1 << 18  # voxels whose curvatures are computed at once, in float64
 
@@ -66,24 +53,15 @@ class Ridge:
         )
 
     def fix(self, original: np.ndarray) -> Fixed:
-        """Set both thresholds; without ridges the higher one is the range (1 if constant)."""
-        low, high = float(original.min()), float(original.max())
-        values = self._response(original, low)
-        positive = values[values > FAINTEST * (high - low)]
-        some = positive.size > 0 and positive.max() > positive.min()
-        threshold = otsu_threshold(positive) if some else scale_of((low, high))
-
-        def segment(image: np.ndarray) -> np.ndarray:
-            return hysteresis(self._response(image, low), LOW * threshold, threshold, self.smallest)
-
-        return segment
+        """Set both thresholds on the original."""
+        return fixed_on(original, self._response, self.smallest)
 
     @property
     def _scales(self) -> tuple[float, ...]:
         return tuple(self.sigma * s for s in SCALES)
 
-    def _response(self, image: np.ndarray, low: float) -> np.ndarray:
-        return response(image.astype(np.float32) - np.float32(low), self._scales)
+    def _response(self, image: np.ndarray) -> np.ndarray:
+        return response(image, self._scales)
 
 
 def response(image: np.ndarray, scales: tuple[float, ...]) -> np.ndarray:
@@ -110,15 +88,6 @@ def response(image: np.ndarray, scales: tuple[float, ...]) -> np.ndarray:
             across = _across_plane(slab) if values.ndim == 2 else _across_volume(slab)
             np.maximum(best[part], scale**2 * across, out=best[part], casting="unsafe")
     return best
-
-
-def hysteresis(values: np.ndarray, low: float, high: float, smallest: int = 1) -> np.ndarray:
-    """Connected parts above `low` that somewhere exceed `high`: int32 labels from 1."""
-    labels = components(values > low, smallest, corners=True)
-    keep = np.zeros(int(labels.max(initial=0)) + 1, bool)
-    keep[np.unique(labels[values > high])] = True
-    keep[0] = False
-    return renumbered(labels, keep)
 
 
 def _bend(values: np.ndarray, pair: tuple[int, int], scale: float) -> np.ndarray:
