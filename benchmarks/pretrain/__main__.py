@@ -19,7 +19,7 @@ from record import data_dir, images, save
 
 from inif.bench.bdrate import bd_rate
 from inif.encode.repair import choose, keep_or_drop, without_idle
-from inif.encode.select import by_psnr
+from inif.encode.select import by, by_psnr
 from inif.fields.conditional import Network, repaired
 from pretrain import learn
 from pretrain.pairs import PRESET, RATIOS, Pair, bank, pair
@@ -58,7 +58,7 @@ def ratios(path: Path) -> tuple[int, ...]:
 def judged(network: Network, item: Pair) -> dict[str, Any]:
     """PSNR before and after the repair of a pair, in dB, and the bytes that it costs."""
     repairs = choose(network, item.channels, COEFFICIENTS, item.size, 0)
-    repairs = without_idle(keep_or_drop(network, item.channels, repairs, by_psnr))
+    repairs = without_idle(keep_or_drop(network, item.channels, repairs, by(by_psnr), {}))
     before = after = 0.0
     extra = 0
     for channel, repair in zip(item.channels, repairs, strict=True):

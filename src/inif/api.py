@@ -59,8 +59,9 @@ def compress(
         The codec of a hybrid, one of `inif.priors.PRIORS`; where none is named, "auto" chooses, and
         "hybrid" takes "av1".
     select
-        By what a hybrid judges each frame when it keeps the repair or leaves it: "psnr", "ssim" or
-        "spots".
+        By what a hybrid judges each frame when it keeps the repair or leaves it: "psnr", "ssim", or
+        a task on its plane, as in "spots", "mask:tophat", "objects:otsu,sigma=3", "frc",
+        "intensity:labels=FILE" (docs/metrics.md, "Tasks").
     share
         Share of a hybrid's bytes for a pure field that is fitted to what codec and repair left:
         0.1 is the paper's way. By default 0, because it has not paid (docs/decisions/0007).
@@ -117,6 +118,8 @@ def compress(
         raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
     if share and method == "siren":
         raise InputError("only a hybrid shares its bytes", field="share", got=share)
+    if select != "psnr" and method == "siren":
+        raise InputError("only a hybrid has frames to judge", field="select", got=select)
     if share:
         method = "hybrid"
     if ratio is None and size is None and psnr is None:
@@ -149,7 +152,6 @@ def compress(
         from inif.optim.registry import parse
 
         parse(optimizer)
-    criterion(select)
     named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
     if named_guides:
         _check_guides(named_guides, method)
@@ -165,6 +167,7 @@ def compress(
         share,
         guides=named_guides,
     )
+    criterion(job)
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:

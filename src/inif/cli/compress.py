@@ -100,7 +100,9 @@ def compress(
     select: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="How frames are judged, repaired or not: psnr, ssim or spots."
+            metavar="NAME[:opts]",
+            help="How frames are judged, repaired or not: psnr, ssim, or a task as in spots, "
+            "mask:tophat, objects:otsu, frc, intensity:labels=FILE.",
         ),
     ] = "psnr",
     guide: Annotated[
@@ -195,7 +197,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "stopped")
+    extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "select", "stopped")
     return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
@@ -244,6 +246,7 @@ def _show(facts: dict[str, Any]) -> None:
         ("method", _method(facts)),
         *([("because", f"of a trial: {facts['auto']}")] if "auto" in facts else []),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
+        *([("judged by", facts["select"])] if "select" in facts else []),
         ("time", format_time(facts["seconds"])),
     ]
     emit_table(facts["file"], rows)

@@ -269,7 +269,7 @@ def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[H
     job = streams.job
     network = conditional.load_start(job.settings.start)
     most = most_coefficients(streams, budget)
-    judge = criterion(job.select)
+    better = criterion(job)
     out = []
     for b, brick in enumerate(bricks):
         streams.report("repair", b, len(bricks))
@@ -280,7 +280,8 @@ def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[H
         ]
         size = sum(map(len, brick.streams))
         repairs = repair.choose(network, channels, most, size, job.settings.seed)
-        repairs = repair.keep_or_drop(network, channels, repairs, judge)
+        place = dict(zip(job.image.axes, streams.grid.origin(b), strict=True))
+        repairs = repair.keep_or_drop(network, channels, repairs, better, place)
         repairs = repair.without_idle(repairs)
         out.append(replace(brick, start=job.settings.start, repairs=tuple(repairs)))
     return out

@@ -45,7 +45,7 @@ class Job:
     prior
         The codec of a hybrid.
     select
-        By what frames are judged, one of `inif.encode.select.CRITERIA`.
+        By what a hybrid's frames are judged, see `inif.encode.select.criterion`.
     share
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
@@ -101,6 +101,8 @@ def draft_header(job: Job) -> dict[str, Any]:
         lossy["auto"] = job.chosen
     if job.effort is not None:
         lossy["effort"] = job.effort
+    if job.method == "hybrid" and job.select != "psnr":
+        lossy["select"] = clean_text(job.select)
     header: dict[str, Any] = {
         "axes": image.axes,
         "shape": list(image.data.shape),

@@ -6,7 +6,7 @@ on a sample of blocks. More coefficients are stated only where they are worth th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -176,11 +176,18 @@ def _fit(
 
 
 def keep_or_drop(
-    network: Network, channels: list[Channel], repairs: list[Repair], criterion: Criterion
+    network: Network,
+    channels: list[Channel],
+    repairs: list[Repair],
+    better: Criterion,
+    origin: Mapping[str, int],
 ) -> list[Repair]:
-    """The repairs with the frames left plain in which the criterion is better without."""
+    """The repairs with the frames left plain that are better without.
+
+    `origin` is the place of the channels' first sample in the image, by the letters of its axes.
+    """
     out = []
-    for channel, repair in zip(channels, repairs, strict=True):
+    for c, (channel, repair) in enumerate(zip(channels, repairs, strict=True)):
         if not repair.active:
             out.append(repair)
             continue
@@ -193,8 +200,8 @@ def keep_or_drop(
             before = channel.volume.levels[t, z].astype(np.float32)
             before *= np.float32(1 / channel.volume.peak)
             after = repaired(head, channel.volume, partner, t, z, rows, columns).clip(0, 1)
-            original = channel.target[t, z]
-            if criterion(original, before) > criterion(original, after):
+            place = {a: n + origin.get(a, 0) for a, n in zip("CTZ", (c, t, z), strict=True)}
+            if better(channel.target[t, z], before, after, {**origin, **place}):
                 plain.add(t * depths + z)
         none = len(plain) == times * depths
         idle = Repair(repair.error_code, active=False)

@@ -28,7 +28,8 @@ class Unit:
     range
         (min, max) of the whole channel of the original, in counts.
     where
-        Place by axis letter: T, C and, for a plane of a stack, Z.
+        Place of the first sample by axis letter: T, C, for a plane of a stack Z, and for a part
+        of a plane Y and X.
     """
 
     original: np.ndarray

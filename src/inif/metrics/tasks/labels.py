@@ -32,15 +32,20 @@ class Labels:
 
     def at(self, where: Mapping[str, int], shape: tuple[int, ...]) -> np.ndarray:
         """Labels of a unit at `where`: int32 of `shape`, which is (Y, X) or (Z, Y, X)."""
-        key = tuple(
-            slice(None) if a not in where else min(where[a], n - 1)
-            for a, n in zip(self.axes, self.data.shape, strict=True)
-        )
-        left = [a for a in self.axes if a not in where]
-        part = self.data[key]
-        ordered = part.transpose([left.index(a) for a in "TCZYX" if a in left])
-        lengths = dict(zip(left, part.shape, strict=True))
         letters = "ZYX"[-len(shape) :]
+        sides = dict(zip(letters, shape, strict=True))
+
+        def picked(a: str, n: int) -> int | slice:
+            start = where.get(a, 0)
+            if a not in sides:
+                return min(start, n - 1)
+            return slice(None) if n == 1 else slice(start, start + sides[a])
+
+        key = tuple(picked(a, n) for a, n in zip(self.axes, self.data.shape, strict=True))
+        left = [a for a in self.axes if a in sides]
+        part = self.data[key]
+        ordered = part.transpose([left.index(a) for a in letters if a in left])
+        lengths = dict(zip(left, part.shape, strict=True))
         spread = ordered.reshape([lengths.get(a, 1) for a in letters])
         return as_labels(np.broadcast_to(spread, shape), field="labels")
 
