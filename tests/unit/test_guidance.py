@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
 
 import inif
 from inif.bricks import BrickGrid
@@ -19,7 +20,9 @@ from inif.errors import InputError, UnsupportedError
 from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides
 from inif.guidance.regions import Regions
-from inif.image import Image
+from inif.guidance.segmentation import Segmentation
+from inif.guidance.smoothing import gaussian, scales
+from inif.image import Image, Metadata
 
 SHAPE = (20, 24)
 QUICK: dict[str, Any] = {"steps": 32, "points": 256, "check_every": 16}
@@ -216,3 +219,38 @@ def test_where_a_guide_sees_nothing_the_fit_is_the_unguided_one(guide: str, tmp_
 def test_a_constant_image_with_a_guide() -> None:
     file = inif.compress(np.full((32, 32), 7, np.uint8), axes="YX", size=600, guide="filaments")
     assert (np.asarray(file) == 7).all()
+
+
+def test_voxels_say_how_long_they_are_along_z() -> None:
+    data = sampler("ZYX", (9, 30, 28), (9, 30, 28)).data
+    ranges = np.array([[0.0, 1.0]])
+
+    def found(text: str, **scale: tuple[float, str | None]) -> float:
+        image = Image(data, "ZYX", Metadata(scale=scale))
+        guide = registry._guide(text, image, ranges, deep=True)
+        assert isinstance(guide, Segmentation)
+        return float(guide.settings.z)
+
+    sizes = {"Z": (0.3, "µm"), "X": (0.1, "µm")}
+    for name in ("blobs", "filaments"):
+        assert found(name, **sizes) == pytest.approx(3)
+        assert found(f"{name}:z=2", **sizes) == 2
+        assert found(name) == found(name, Z=(0.3, "µm")) == 1
+        assert found(name, Z=(300, "nm"), X=(0.1, "µm")) == 1
+    with pytest.raises(InputError, match="z"):
+        registry.check(["blobs:z=0"])
+
+
+@pytest.mark.parametrize("sigma", [2.0, 0.3])
+def test_scales_of_long_voxels(sigma: float) -> None:
+    assert scales(sigma, 3.0, 2) == (sigma, sigma)
+    assert scales(sigma, 1.0, 3) == (sigma,) * 3
+    own = scales(sigma, 3.0, 3)
+    assert own == (max(sigma / 3, min(0.5, sigma)), sigma, sigma)
+    assert scales(sigma, 0.5, 3)[0] == 2 * sigma
+    traced = jax.jit(lambda s: scales(s, 3.0, 3))(sigma)
+    np.testing.assert_allclose(traced, own, rtol=1e-6)
+    image = np.random.default_rng(0).uniform(0, 1, (9, 20, 22))
+    wanted = ndimage.gaussian_filter(image, own, mode="nearest", truncate=3)
+    ours = gaussian(jnp.asarray(image, jnp.float32), own)
+    np.testing.assert_allclose(ours, wanted, atol=1e-6)

@@ -39,16 +39,27 @@ def by_the_book(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:
     """The response in float64."""
     smooth = partial(ndimage.gaussian_filter, mode="nearest", truncate=3)
     image = (image - fixed.mean) / fixed.deviation
-    own = smooth(image, settings.smoothing * fixed.sigma) if settings.smoothing else image
-    contrast = own - smooth(image, settings.surround * fixed.sigma)
-    wide = ndimage.laplace(smooth(np.pad(image, 1, mode="edge"), fixed.sigma))
-    bend = -(fixed.sigma**2) * wide[(slice(1, -1),) * image.ndim]
+    sigmas = np.full(image.ndim, fixed.sigma)
+    if settings.z is not None and settings.z != 1 and image.ndim == 3:
+        sigmas[0] = max(fixed.sigma / settings.z, min(0.5, fixed.sigma))
+    own = smooth(image, settings.smoothing * sigmas) if settings.smoothing else image
+    contrast = own - smooth(image, settings.surround * sigmas)
+    wide = smooth(np.pad(image, 1, mode="edge"), sigmas)
+    bends = [s**2 * ndimage.correlate1d(wide, [1, -2, 1], a) for a, s in enumerate(sigmas)]
+    bend = -sum(bends)[(slice(1, -1),) * image.ndim]
     return np.minimum(contrast - fixed.offset, bend)
 
 
 @pytest.mark.parametrize("shape", [PLANE, STACK])
 @pytest.mark.parametrize(
-    "settings", [Blobs(), Blobs(sigma=2.5, offset=0.5, smoothing=0.0, surround=2.0)]
+    "settings",
+    [
+        Blobs(),
+        Blobs(sigma=2.5, offset=0.5, smoothing=0.0, surround=2.0),
+        Blobs(sigma=2.5, z=2.5),
+        Blobs(z=8.0, offset=0.5),
+        Blobs(sigma=2.0, z=0.5),
+    ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_mask_is_that_of_an_independent_version(
@@ -81,6 +92,20 @@ def test_the_scale_is_the_blobs(size: float) -> None:
     sigma = fix(original, Blobs()).sigma
     assert size / np.sqrt(2) / 1.5 < sigma < 1.5 * size / np.sqrt(2)
     assert fix(original, Blobs(sigma=3.0)).sigma == 3
+
+
+@pytest.mark.parametrize("z", [2.0, 4.0])
+def test_long_voxels_are_the_same_scene(z: float) -> None:
+    whole, truth = nuclei((64, 80, 80), size=12.0, count=4, noise=0)
+    thin, there = whole[:: int(z)], truth[:: int(z)]
+    known = Blobs(z=z, smallest=5)
+    assert fix(thin, known).sigma == pytest.approx(fix(whole, Blobs()).sigma, rel=0.01)
+    overlaps = []
+    for settings in (known, Blobs(sigma=fix(thin, known).sigma, z=1, smallest=5)):
+        mask = segment(thin, fix(thin, settings), settings)
+        overlaps.append(np.count_nonzero(mask & there) / np.count_nonzero(mask | there))
+    assert overlaps[0] > 0.7
+    assert overlaps[0] > overlaps[1]
 
 
 def test_the_scale_is_searched_where_something_is() -> None:
@@ -160,8 +185,11 @@ def test_the_soft_mask_becomes_the_hard_one() -> None:
 
 
 @pytest.mark.parametrize("shape", [(72, 72), (44, 44, 44)])
-def test_a_patch_with_its_margin_is_judged_as_the_whole(shape: tuple[int, ...]) -> None:
-    settings = Blobs(sigma=2.0)
+@pytest.mark.parametrize("z", [None, 3.0])
+def test_a_patch_with_its_margin_is_judged_as_the_whole(
+    shape: tuple[int, ...], z: float | None
+) -> None:
+    settings = Blobs(sigma=2.0, z=z)
     original, _ = nuclei(shape)
     fixed = fix(original, settings)
     margin = reach(settings, fixed)
@@ -201,7 +229,14 @@ def test_settings_and_what_was_fixed_go_to_json_and_back() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("sigma", 0.0), ("offset", -1.0), ("smoothing", -1.0), ("surround", 0.0), ("width", 0.0)],
+    [
+        ("sigma", 0.0),
+        ("offset", -1.0),
+        ("smoothing", -1.0),
+        ("surround", 0.0),
+        ("width", 0.0),
+        ("z", 0.0),
+    ],
 )
 def test_settings_that_cannot_be_used(name: str, value: Any) -> None:
     with pytest.raises(InputError) as caught:

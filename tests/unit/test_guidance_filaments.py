@@ -79,12 +79,15 @@ def diffused(
     return image, seen
 
 
-def curvatures(image: np.ndarray, sigma: float) -> np.ndarray:
+def curvatures(image: np.ndarray, sigma: float, z: float | None = None) -> np.ndarray:
     """Eigenvalues, sorted by magnitude, weakest first."""
-    smooth = ndimage.gaussian_filter(image, sigma, mode="nearest", truncate=3)
+    sigmas = np.full(image.ndim, sigma)
+    if z is not None and z != 1 and image.ndim == 3:
+        sigmas[0] = max(sigma / z, min(0.5, sigma))
+    smooth = ndimage.gaussian_filter(image, sigmas, mode="nearest", truncate=3)
     slopes = np.gradient(smooth)
     rows = [[np.gradient(s, axis=a) for a in range(image.ndim)] for s in slopes]
-    matrices = np.moveaxis(np.array(rows), (0, 1), (-2, -1)) * sigma**2
+    matrices = np.moveaxis(np.array(rows), (0, 1), (-2, -1)) * np.outer(sigmas, sigmas)
     values = np.linalg.eigvalsh(matrices)
     return np.take_along_axis(values, np.abs(values).argsort(-1), -1)
 
@@ -107,9 +110,9 @@ def by_the_book(
     """The response, and the minima of the original."""
     first, squares = diffused(clipped(original, original, *settings.contrast))
     same, _ = diffused(clipped(image, original, *settings.contrast), squares)
-    minima = [float(curvatures(first, s)[..., -1].min()) for s in settings.sigmas]
+    minima = [float(curvatures(first, s, settings.z)[..., -1].min()) for s in settings.sigmas]
     found = [
-        vesselness(curvatures(same, s), m, settings.tau)
+        vesselness(curvatures(same, s, settings.z), m, settings.tau)
         for s, m in zip(settings.sigmas, minima, strict=True)
     ]
     return np.max(found, axis=0), minima
@@ -123,6 +126,8 @@ def by_the_book(
         (STACK, Filaments(cutoff=0.01)),
         (STACK, Filaments(cutoff=0.2)),
         (STACK, Filaments(sigmas=(1.0, 1.5), cutoff=0.1)),
+        (STACK, Filaments(sigmas=(1.0, 1.5), cutoff=0.1, z=1.8)),
+        (STACK, Filaments(cutoff=0.1, z=5.0)),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])

@@ -21,7 +21,7 @@ from inif.errors import InputError
 from inif.guidance import threshold
 from inif.guidance.checks import moments, require
 from inif.guidance.overlap import without_small
-from inif.guidance.smoothing import gaussian, radius
+from inif.guidance.smoothing import Sigma, gaussian, radius, scales
 
 _SCALES = tuple(2.0 ** (k / 2) for k in range(2, 9))  # 2 … 16
 _STRONG = 0.25  # of the strongest answer: maxima that say how large blobs are
@@ -38,7 +38,7 @@ class Blobs:
     Attributes
     ----------
     sigma
-        Scale of the blobs in samples, the same along all axes, or None: estimated on the original.
+        Scale of the blobs in samples along Y and X, or None: estimated on the original.
         A disc of radius R answers most at R / √2, a ball at R / √3, a Gaussian spot of standard
         deviation s at s in two dimensions and at 1.2 s in three.
     offset
@@ -51,6 +51,9 @@ class Blobs:
     width
         Of the soft mask's edge, in standard deviations of the original, or None: a fifth of
         the offset.
+    z
+        Length of a voxel along Z over that along X: along Z, scales are as much smaller, see
+        `inif.guidance.smoothing.scales`. None: not known, 1.
     smallest
         Objects of fewer samples do not count in the mask that `segment` returns.
 
@@ -65,10 +68,11 @@ class Blobs:
     smoothing: float = 0.25
     surround: float = 3.0
     width: float | None = None
+    z: float | None = None
     smallest: int = 20
 
     def __post_init__(self) -> None:
-        for name in ("sigma", "offset", "width", "surround"):
+        for name in ("sigma", "offset", "width", "surround", "z"):
             value = getattr(self, name)
             require(value is None or 0 < value < math.inf, name, "above 0", value)
         require(0 <= self.smoothing < math.inf, "smoothing", "0 or more", self.smoothing)
@@ -95,7 +99,7 @@ class Fixed:
     Attributes
     ----------
     sigma
-        Scale of the blobs in samples.
+        Scale of the blobs in samples along Y and X.
     mean, deviation
         Of the original's intensities; the deviation is 0 in a constant image.
     offset, width
@@ -124,8 +128,9 @@ def reach(settings: Blobs, fixed: Fixed) -> int:
     A patch with this margin gives the response of the whole image within: the radius of the widest
     Gaussian, that of the local mean as a rule.
     """
+    sigma = fixed.sigma * max(1, 1 / (settings.z or 1))
     widths = (settings.smoothing, settings.surround)
-    return max(radius(fixed.sigma) + 1, *(radius(w * fixed.sigma) for w in widths))
+    return max(radius(sigma) + 1, *(radius(w * sigma) for w in widths))
 
 
 def fix(original: np.ndarray, settings: Blobs) -> Fixed:
@@ -154,7 +159,7 @@ def fix(original: np.ndarray, settings: Blobs) -> Fixed:
     values = np.asarray(original)
     _check(values.shape)
     mean, deviation = moments(values, "blobs")
-    sigma = settings.sigma or _scale(values)
+    sigma = settings.sigma or _scale(values, settings.z or 1)
     fixed = Fixed(sigma, mean, deviation, 0.0, 1.0)
     offset = settings.offset
     if offset is None:
@@ -174,7 +179,7 @@ def response(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
 
     Above 0 it does. The lesser of two: its contrast, which is how much the smoothed image exceeds
     its Gaussian-weighted local mean, less the offset; and minus σ² times the Laplacian of
-    the Gaussian-smoothed image.
+    the Gaussian-smoothed image, each axis with its own σ.
 
     Parameters
     ----------
@@ -215,32 +220,37 @@ def _measure(image: jax.Array, fixed: Fixed, settings: Blobs) -> tuple[jax.Array
     deviation = jnp.asarray(fixed.deviation, jnp.float32)
     scale = jnp.where(deviation > 0, 1 / jnp.where(deviation > 0, deviation, 1), 0)
     image = (jnp.asarray(image, jnp.float32) - fixed.mean) * scale
-    around = gaussian(image, settings.surround * fixed.sigma)
-    own = gaussian(image, settings.smoothing * fixed.sigma) if settings.smoothing else image
-    return own - around, _bend(image, fixed.sigma)
+    sigmas = scales(fixed.sigma, settings.z or 1, image.ndim)
+    around = gaussian(image, tuple(settings.surround * s for s in sigmas))
+    own = image
+    if settings.smoothing:
+        own = gaussian(image, tuple(settings.smoothing * s for s in sigmas))
+    return own - around, _bend(image, sigmas)
 
 
-def _bend(image: jax.Array, sigma: float | jax.Array) -> jax.Array:
-    """Minus σ² times the Laplacian of the smoothed image, by second differences.
+def _bend(image: jax.Array, sigmas: tuple[Sigma, ...]) -> jax.Array:
+    """Minus the sum of σ² times the second differences of the smoothed image along each axis.
 
     The image, not the smoothed one, goes on beyond its edges: there is no kink at them.
     """
-    wide = gaussian(jnp.pad(image, 1, mode="edge"), sigma)
-    out = 2 * image.ndim * wide[(slice(1, -1),) * image.ndim]
-    for axis in range(image.ndim):
+    wide = gaussian(jnp.pad(image, 1, mode="edge"), sigmas)
+    out = jnp.zeros_like(image)
+    for axis, sigma in enumerate(sigmas):
+        bend = 2 * wide[(slice(1, -1),) * image.ndim]
         for start in (0, 2):
             corner = [start if a == axis else 1 for a in range(image.ndim)]
             end = [c + n for c, n in zip(corner, image.shape, strict=True)]
-            out -= jax.lax.slice(wide, corner, end)
-    return sigma**2 * out
+            bend -= jax.lax.slice(wide, corner, end)
+        out += sigma**2 * bend
+    return out
 
 
-def _scale(values: np.ndarray) -> float:
+def _scale(values: np.ndarray, z: float) -> float:
     """The scale of an image's blobs, one of `_SCALES`."""
     image = jnp.asarray(_busiest(values), jnp.float32)
     largest = max(min(image.shape[-2:]) / 6, _SCALES[0])
     tried = [s for s in _SCALES if s <= largest]
-    answers = jnp.stack([_bend(image, s) for s in tried])
+    answers = jnp.stack([_bend(image, scales(s, z, image.ndim)) for s in tried])
     window = (3,) * answers.ndim
     around = jax.lax.reduce_window(
         answers, -jnp.inf, jax.lax.max, window, (1,) * answers.ndim, "SAME"

@@ -24,7 +24,7 @@ from inif.guidance import threshold
 from inif.guidance.checks import moments, require
 from inif.guidance.curvature import hessian, strongest
 from inif.guidance.overlap import without_small
-from inif.guidance.smoothing import diffuse, gaussian, radius, steepness
+from inif.guidance.smoothing import diffuse, gaussian, radius, scales, steepness
 
 _WIDTH = (
     0.1  # of a soft cutoff, in cutoffs; at a quarter the background alone would outweigh thin masks
@@ -39,8 +39,8 @@ class Filaments:
     Attributes
     ----------
     sigmas
-        Radii of filaments in samples, the same along all axes; a sample belongs to a filament if
-        one of them says so. 1 suits filaments two to four samples wide, as microtubules mostly are.
+        Radii of filaments in samples along Y and X; a sample belongs to a filament if one of them
+        says so. 1 suits filaments two to four samples wide, as microtubules mostly are.
     cutoff
         Of the response, between 0 and 1, or None: chosen on the original, see `fix`.
     contrast
@@ -53,6 +53,10 @@ class Filaments:
         0.5 to 1; the lower, the more even the response (Jerman et al. 2016).
     width
         Of the soft mask's edge, in units of the response, or None: a tenth of the cutoff.
+    z
+        Length of a voxel along Z over that along X: along Z, radii are as much smaller, see
+        `inif.guidance.smoothing.scales`. None: not known, 1. The smoothing that keeps edges does
+        not know of it.
     smallest
         Objects of fewer samples do not count in the mask that `segment` returns.
 
@@ -70,6 +74,7 @@ class Filaments:
     step: float = 0.0625
     tau: float = 1.0
     width: float | None = None
+    z: float | None = None
     smallest: int = 20
 
     def __post_init__(self) -> None:
@@ -77,6 +82,7 @@ class Filaments:
         require(all(0 < s < math.inf for s in self.sigmas), "sigmas", "above 0", self.sigmas)
         require(self.cutoff is None or 0 < self.cutoff < 1, "cutoff", "0 … 1", self.cutoff)
         require(self.width is None or self.width > 0, "width", "above 0", self.width)
+        require(self.z is None or 0 < self.z < math.inf, "z", "above 0", self.z)
         below, above = self.contrast
         require(below >= 0 and above > 0, "contrast", "two positive numbers", self.contrast)
         require(self.iterations >= 0, "iterations", "0 or more", self.iterations)
@@ -143,7 +149,8 @@ def reach(settings: Filaments, *, exact: bool = True) -> int:
     """
     spread = math.ceil(3 * math.sqrt(2 * settings.step * settings.iterations))
     smoothing = settings.iterations if exact else min(settings.iterations, spread)
-    return smoothing + max(radius(s) for s in settings.sigmas) + 2
+    longest = max(1, 1 / (settings.z or 1))
+    return smoothing + max(radius(s * longest) for s in settings.sigmas) + 2
 
 
 def fix(original: np.ndarray, settings: Filaments) -> Fixed:
@@ -211,7 +218,7 @@ def response(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
     image = _prepared(jnp.asarray(image, jnp.float32), fixed.low, fixed.high)
     image = diffuse(image, jnp.asarray(fixed.squares), settings.conductance, settings.step)
     found = [
-        _vesselness(*_eigenvalues(image, sigma), settings.tau * jnp.asarray(least))
+        _vesselness(*_eigenvalues(image, sigma, settings), settings.tau * jnp.asarray(least))
         for sigma, least in zip(settings.sigmas, fixed.minima, strict=True)
     ]
     out = found[0]
@@ -246,7 +253,7 @@ def _measure(
     image = _prepared(image, low, high)
     squares = steepness(image, settings.iterations, settings.conductance, settings.step)
     image = diffuse(image, squares, settings.conductance, settings.step)
-    return squares, [jnp.min(_eigenvalues(image, sigma)[0]) for sigma in settings.sigmas]
+    return squares, [jnp.min(_eigenvalues(image, s, settings)[0]) for s in settings.sigmas]
 
 
 def _prepared(image: jax.Array, low: Any, high: Any) -> jax.Array:
@@ -256,10 +263,16 @@ def _prepared(image: jax.Array, low: Any, high: Any) -> jax.Array:
     return jnp.clip((image - low) * scale, 0, 1)
 
 
-def _eigenvalues(image: jax.Array, sigma: float) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues of the Hessian times σ²: the strongest, and the one that tells a filament."""
-    entries = hessian(gaussian(image, sigma))
-    first, second = strongest({at: sigma**2 * entry for at, entry in entries.items()})
+def _eigenvalues(
+    image: jax.Array, sigma: float, settings: Filaments
+) -> tuple[jax.Array, jax.Array]:
+    """Eigenvalues of the scaled Hessian: the strongest, and the one that tells a filament.
+
+    The second derivative along axes i and j counts σi · σj times.
+    """
+    own = scales(sigma, settings.z or 1, image.ndim)
+    entries = hessian(gaussian(image, own))
+    first, second = strongest({(i, j): own[i] * own[j] * h for (i, j), h in entries.items()})
     return first, (first if image.ndim == 2 else second)
 
 

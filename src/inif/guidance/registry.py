@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from inif.guidance import blobs, filaments
 from inif.guidance.base import Guidance, Guide
 from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import Regions
-from inif.guidance.segmentation import Segmentation, fixed_on, representative
+from inif.guidance.segmentation import Segmentation, fixed_on, representative, voxel_ratio
 from inif.image import Image
 
 FILTERS: dict[str, tuple[Any, Any]] = {
@@ -86,6 +86,8 @@ def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
     if name in FILTERS:
         module, kind = FILTERS[name]
         settings = _settings(text, kind, options)
+        if settings.z is None:
+            settings = replace(settings, z=voxel_ratio(image))
         return Segmentation(text, module, settings, fixed_on(image, ranges, module, settings, deep))
     letters = image.axes.replace("C", "")
     if name == "mask":

@@ -77,6 +77,12 @@ def fixed_on(
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(v) for v in leaves]), *parts)
 
 
+def voxel_ratio(image: Image) -> float:
+    """Length of a voxel along Z over that along X; 1 where the image does not say in one unit."""
+    (z, z_unit), (x, x_unit) = (image.meta.scale.get(a, (0.0, None)) for a in "ZX")
+    return z / x if z > 0 and x > 0 and z_unit == x_unit else 1.0
+
+
 def representative(image: Image, channel: int, *, deep: bool) -> np.ndarray:
     """The middle time point of a channel, and for planes the brightest of its depths.
 

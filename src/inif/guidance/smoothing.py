@@ -21,13 +21,38 @@ _LEAST = 1e-12  # mean squared gradient
 _LONGEST = 512  # axis for which a matrix is as quick as shifted sums
 _WIDEST = 1024  # radius of a kernel
 
+LEAST_Z = 0.5
+"""Least scale along Z where voxels are long, in samples: below it a Gaussian smooths nothing."""
+
+Sigma = float | jax.Array
+
 
 def radius(sigma: float) -> int:
     """Samples on each side that a Gaussian of standard deviation `sigma` uses: three of them."""
     return int(_TRUNCATE * sigma + 0.5)
 
 
-def gaussian(image: jax.Array, sigma: float | jax.Array) -> jax.Array:
+def scales(sigma: Sigma, z: float, dims: int) -> tuple[Sigma, ...]:
+    """A scale in samples of each axis of a plane or volume whose voxels may be long along Z.
+
+    Parameters
+    ----------
+    sigma
+        Scale in samples along Y and X, above 0. It may be traced.
+    z
+        Length of a voxel along Z over that along X: along Z the scale is `sigma` / `z`, but at
+        least `LEAST_Z`, or `sigma` where that is less.
+    dims
+        2 or 3.
+    """
+    if dims == 2 or z == 1:
+        return (sigma,) * dims
+    if isinstance(sigma, int | float):
+        return (max(sigma / z, min(sigma, LEAST_Z)), sigma, sigma)
+    return (jnp.maximum(sigma / z, jnp.minimum(sigma, LEAST_Z)), sigma, sigma)
+
+
+def gaussian(image: jax.Array, sigma: Sigma | tuple[Sigma, ...]) -> jax.Array:
     """Gaussian smoothing of a (Y, X) or (Z, Y, X) float32 image; edges are repeated.
 
     The kernel is sampled and cut at three standard deviations, as in `scipy.ndimage` with
@@ -36,14 +61,15 @@ def gaussian(image: jax.Array, sigma: float | jax.Array) -> jax.Array:
     Parameters
     ----------
     sigma
-        Above 0, in samples, the same along all axes. It may be traced.
+        Above 0, in samples, the same along all axes or one for each. It may be traced.
     """
-    for axis, length in enumerate(image.shape):
-        if isinstance(sigma, int | float) and length > _LONGEST:
-            image = _shifted(image, sigma, axis)
+    each = sigma if isinstance(sigma, tuple) else (sigma,) * image.ndim
+    for axis, (length, own) in enumerate(zip(image.shape, each, strict=True)):
+        if isinstance(own, int | float) and length > _LONGEST:
+            image = _shifted(image, own, axis)
         else:
             product = jnp.tensordot(
-                _matrix(sigma, length), image, axes=(1, axis), precision=jax.lax.Precision.HIGHEST
+                _matrix(own, length), image, axes=(1, axis), precision=jax.lax.Precision.HIGHEST
             )
             image = jnp.moveaxis(product, 0, axis)
     return image
