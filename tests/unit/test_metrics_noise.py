@@ -196,6 +196,18 @@ def test_nothing_removed_is_no_denoising() -> None:
     assert "cannot" in other.details["verdict"]
 
 
+def test_a_blank_time_point_is_left_out() -> None:
+    signal = scene((3, 96, 96))
+    image, clean = noisy(signal, 1, 5, 100, "uint16"), noisy(signal, 0, 0, 100, "uint16")
+    whole = evaluate(image[:2], clean[:2], axes="TYX", tasks="noise").tasks[0].channels[0]
+    image[2] = clean[2] = 0
+    got = evaluate(image, clean, axes="TYX", tasks="noise").tasks[0].channels[0]
+    for key in ("ratio", "gain", "removed_std", "flatness"):
+        assert got[key] == whole[key]
+    assert got.score == whole.score == pytest.approx(1, abs=2e-3)
+    assert got["used"] == pytest.approx(2 / 3 * (whole["used"] or 0))
+
+
 def test_noise_that_is_added_or_invented_is_not_explained() -> None:
     signal = scene(PLANE)
     image = noisy(signal, 1, 5, 0, "uint16")

@@ -187,14 +187,15 @@ class NoiseTask:
         )
 
     def figures(self, parts: Sequence[Removed]) -> Figures:
-        """Figures of the residual of all units together."""
-        squares, total = sum(p.squares for p in parts), sum(p.total for p in parts)
-        samples = sum(p.samples for p in parts)
-        deviation = math.sqrt(max(0.0, squares / samples - (total / samples) ** 2))
+        """Figures of the residual of all units together that have an estimate of their noise."""
         known = [(p, p.model) for p in parts if p.model is not None]
-        n = sum(p.samples for p, _ in known)
+        n, samples = sum(p.samples for p, _ in known), sum(p.samples for p in parts)
+        judged = [p for p, _ in known] or parts
+        squares, total = sum(p.squares for p in judged), sum(p.total for p in judged)
+        count = n or samples
+        deviation = math.sqrt(max(0.0, squares / count - (total / count) ** 2))
         noise = math.sqrt(sum(p.noise for p, _ in known) / n) if n else None
-        score = None if n < samples else explained([p for p, _ in known])
+        score = explained([p for p, _ in known]) if n else None
         score = 1.0 if squares == 0 else score
         level, steep = (
             correlation(*_pooled([getattr(p, k) for p, _ in known])) for k in ("level", "steep")
@@ -202,10 +203,11 @@ class NoiseTask:
         lags = [correlation(*_pooled([p.lags[i] for p, _ in known])) for i in range(len(_LAGS))]
         ratio = deviation / noise if noise else None
         words = verdict(squares, ratio, score, level, steep)
-        gain, at_zero, used = (
+        gain, at_zero = (
             sum(p.samples * getattr(m, k) for p, m in known) / n if n else None
-            for k in ("gain", "at_zero", "used")
+            for k in ("gain", "at_zero")
         )
+        used = sum(p.samples * m.used for p, m in known) / samples
         rows = (
             Figure("verdict", "What was removed", None, words),
             share("ratio", "Its deviation over that of the noise", ratio),
