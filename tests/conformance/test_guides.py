@@ -18,7 +18,15 @@ from inif.guidance import registry
 from inif.guidance.base import box_sides
 from inif.image import Image
 
-NAMES = ("filaments", "blobs", "mask", f"python:{__name__}:traced", f"python:{__name__}:plain")
+NAMES = (
+    "filaments",
+    "blobs",
+    "mask",
+    f"python:{__name__}:traced",
+    f"python:{__name__}:plain",
+    "perceptual",
+    "perceptual:clean",
+)
 AXES = {"YX": (64, 60), "ZYX": (12, 40, 44), "TCYX": (2, 2, 40, 44)}
 RANGE = (0.0, 255.0)
 
@@ -48,6 +56,10 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Imag
         mask = (image.data > 100).astype(np.uint8)
         tifffile.imwrite(tmp_path / "m.tif", mask, metadata={"axes": axes}, ome=True)
         name = f"mask:{tmp_path / 'm.tif'}"
+    if name == "perceptual:clean":
+        clean = np.where(image.data > 100, image.data, 40).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "c.tif", clean, metadata={"axes": axes}, ome=True)
+        name = f"perceptual:{tmp_path / 'c.tif'}"
     shape = image.data.shape
     sides = box_sides(axes, np.array([shape]))
     assert sides is not None

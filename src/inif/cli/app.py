@@ -25,6 +25,7 @@ from inif.cli import (
     extract,
     info,
     optimizer,
+    perceptual,
     verify,
 )
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, emit_json
@@ -76,7 +77,18 @@ def _root(
     """Compress microscopy images with neural fields, to an exact size, in one safe file."""
 
 
-for module in (compress, decompress, info, verify, evaluate, convert, extract, bench, optimizer):
+for module in (
+    compress,
+    decompress,
+    info,
+    verify,
+    evaluate,
+    convert,
+    extract,
+    bench,
+    optimizer,
+    perceptual,
+):
     module.register(app)
 
 

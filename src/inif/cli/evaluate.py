@@ -47,9 +47,9 @@ def evaluate(
         typer.Option(
             metavar="NAME[:HOW]",
             help="Also measure what an analysis still finds: mask, objects, spots, intensity, "
-            "frc, noise or clean:FILE, as in objects:otsu, mask:ridge, intensity:labels=cells.tif, "
-            "objects:python:module:function (docs/metrics.md). May be repeated; segmenting needs "
-            "inif\\[analysis].",
+            "frc, noise, perceptual or clean:FILE, as in objects:otsu, mask:ridge, "
+            "intensity:labels=cells.tif, objects:python:module:function (docs/metrics.md). May be "
+            "repeated; segmenting needs inif\\[analysis].",
         ),
     ] = None,
     against: Annotated[

@@ -94,7 +94,9 @@ class Fitter:
     ) -> None:
         self.field = field
         self.guidance = guidance
-        self._sides = box_sides(sampler.axes, sampler.extents) if guidance else None
+        self._sides = (
+            box_sides(sampler.axes, sampler.extents, planar=guidance.planar) if guidance else None
+        )
         self.sampler = sampler
         self.settings = settings
         spec = registry.parse(settings.optimizer)

@@ -75,6 +75,11 @@ class Guidance:
     share: float = SHARE
     start: float = FROM
 
+    @property
+    def planar(self) -> bool:
+        """Whether no guide needs depth, so that boxes are planes in deep bricks, too."""
+        return all(getattr(guide, "planar", False) for guide in self.guides)
+
     def extras(self, boxes: Boxes) -> np.ndarray:
         """(guides, bricks, voxels) float32."""
         shape = boxes.coords.shape[:2]
@@ -131,13 +136,15 @@ class Guidance:
         return jnp.asarray(scale * along)
 
 
-def box_sides(axes: str, extents: np.ndarray) -> Mapping[str, int] | None:
+def box_sides(axes: str, extents: np.ndarray, *, planar: bool = False) -> Mapping[str, int] | None:
     """Sides of the boxes that guides see: 3-D where bricks are deep enough, else planes.
 
     Parameters
     ----------
     extents
         (bricks, axes) samples of each brick.
+    planar
+        Whether planes will do for all guides.
 
     Returns
     -------
@@ -146,5 +153,6 @@ def box_sides(axes: str, extents: np.ndarray) -> Mapping[str, int] | None:
     least = dict(zip(axes, extents.min(axis=0), strict=True))
     if min(least.get("Y", 0), least.get("X", 0)) < _LEAST_SIDE:
         return None
-    sides = _SIDES[3 if least.get("Z", 0) >= _LEAST_DEPTH else 2]
+    deep = not planar and least.get("Z", 0) >= _LEAST_DEPTH
+    sides = _SIDES[3 if deep else 2]
     return {a: int(min(n, least[a])) for a, n in sides.items()}

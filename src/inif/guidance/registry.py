@@ -1,7 +1,7 @@
 """Guides by name, as ``--guide`` takes them; several work together.
 
 ``filaments`` and ``blobs`` (with ``:sigma=2`` and other settings), ``mask:FILE``,
-``python:MODULE:FUNCTION``.
+``python:MODULE:FUNCTION``, ``perceptual`` and ``perceptual:CLEAN_FILE``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from inif.encode.sampling import Boxes
 from inif.errors import InputError
-from inif.guidance import blobs, filaments
+from inif.guidance import blobs, filaments, perceptual
 from inif.guidance.base import Guidance, Guide
 from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import Regions
@@ -27,7 +27,7 @@ FILTERS: dict[str, tuple[Any, Any]] = {
     "filaments": (filaments, filaments.Filaments),
     "blobs": (blobs, blobs.Blobs),
 }
-NAMES = (*FILTERS, "mask:FILE", "python:MODULE:FUNCTION")
+NAMES = (*FILTERS, "mask:FILE", "python:MODULE:FUNCTION", "perceptual[:CLEAN_FILE]")
 
 
 def build(
@@ -71,6 +71,8 @@ def check(texts: Sequence[str]) -> None:
         name, _, options = text.partition(":")
         if name in FILTERS:
             _settings(text, FILTERS[name][1], options)
+        elif name == "perceptual":
+            perceptual.check(options)
         elif name not in ("mask", "python") or not options:
             raise InputError(
                 "there is no guide of this name",
@@ -89,6 +91,8 @@ def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
         if settings.z is None:
             settings = replace(settings, z=voxel_ratio(image))
         return Segmentation(text, module, settings, fixed_on(image, ranges, module, settings, deep))
+    if name == "perceptual":
+        return perceptual.build(text, options, image, ranges)
     letters = image.axes.replace("C", "")
     if name == "mask":
         from inif.metrics.tasks.labels import read_labels
@@ -167,6 +171,8 @@ class Traced:
 
 def _idle(guide: Guide, image: Image, ranges: np.ndarray, deep: bool) -> str | None:
     """Why a guide has nothing to say on this image, or None."""
+    if isinstance(guide, perceptual.Perceptual):
+        return guide.idle(ranges)
     if isinstance(guide, Regions):
         if not guide.mask.any():
             return "the mask is empty"

@@ -17,6 +17,7 @@ from inif.metrics.tasks.intensity import BACKGROUNDS, IntensityTask
 from inif.metrics.tasks.mask import MaskTask
 from inif.metrics.tasks.noise import NoiseTask
 from inif.metrics.tasks.objects import ObjectsTask
+from inif.metrics.tasks.perceptual import PerceptualTask
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
 from inif.metrics.tasks.segment import Otsu, Segmenter, own
@@ -46,6 +47,7 @@ TASKS = {
     "frc": _Kind(FrcTask),
     "noise": _Kind(NoiseTask),
     "clean": _Kind(CleanTask, file=True),
+    "perceptual": _Kind(PerceptualTask, ("heads",)),
 }
 
 
@@ -142,6 +144,8 @@ def _value(key: str, value: str, text: str) -> Any:
     """The value of an option, checked."""
     try:
         if key == "background" and value in BACKGROUNDS:
+            return value
+        if key == "heads":  # the task itself knows which there are
             return value
         if key == "dims" and value in ("2", "3"):
             return int(value)

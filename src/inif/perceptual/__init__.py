@@ -1,0 +1,1 @@
+"""How alike two images look to a network that learned to see: LPIPS, its weights, its tuning."""
