@@ -155,7 +155,9 @@ def compress(
         parse(optimizer)
     named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
     if named_guides:
-        _check_guides(named_guides, method)
+        from inif.guidance.registry import check
+
+        check(named_guides)
     job = Job(
         checked,
         target,
@@ -179,19 +181,6 @@ def compress(
         return open_file(data)
     write_file(out, data)
     return open_file(out)
-
-
-def _check_guides(guides: Sequence[str], method: str) -> None:
-    from inif.guidance.registry import check
-
-    check(guides)
-    if method == "hybrid":
-        raise UnsupportedError(
-            "this release guides pure fields only",
-            field="guide",
-            expected="method siren",
-            got=method,
-        )
 
 
 def open(source: object) -> File:

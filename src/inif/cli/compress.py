@@ -109,8 +109,8 @@ def compress(
         list[str] | None,
         typer.Option(
             metavar="NAME[:opts]",
-            help="Guides a pure field: filaments, blobs, mask:FILE or python:MODULE:FUNCTION; may "
-            "be repeated.",
+            help="What the analysis needs: filaments, blobs, perceptual, mask:FILE or "
+            "python:MODULE:FUNCTION; may be repeated.",
         ),
     ] = None,
     axes: AxesOption = None,

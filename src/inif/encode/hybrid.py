@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inif.bricks import BrickGrid
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
 from inif.decode import residual
@@ -22,7 +23,7 @@ from inif.decode.residual import Residual
 from inif.encode import repair
 from inif.encode.budget import WINDOW
 from inif.encode.finish import inexact, with_record
-from inif.encode.job import Job, draft_header, ome_section
+from inif.encode.job import Job, draft_header, guides_record, ome_section
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
 from inif.encode.streams import Streams, Trial, hybrid_grid
@@ -32,6 +33,9 @@ from inif.frames import check_planes, from_canon
 from inif.image import Image
 from inif.priors import load_prior
 from inif.priors.base import Prior
+
+if TYPE_CHECKING:  # guides need JAX; hybrids do not
+    from inif.encode.guided import Guided
 
 _REPAIR_SHARE = 0.006
 _FEW, _MOST = 4, 8
@@ -92,6 +96,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
         The image has no planes.
     """
     draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
+    decibels += draft.price
     trial = draft.tried()
     streams = draft.streams
     prior = streams.variant(draft.prior_for(trial), trial)
@@ -150,6 +155,8 @@ class Draft:
         Of the file, as far as they are known.
     budget
         Bytes of the file.
+    guided
+        What guides the repair besides squared error, or None.
     """
 
     job: Job
@@ -158,6 +165,7 @@ class Draft:
     header: dict[str, Any]
     extra: list[Section]
     budget: int
+    guided: Guided | None
 
     @classmethod
     def of(cls, job: Job, budget: int) -> Draft:
@@ -171,17 +179,32 @@ class Draft:
         image = job.image
         check_planes(image.axes, file=image.source, fix="use --method siren")
         prior = load_prior(job.prior).for_effort(job.effort or 3, image.data.size, image.raw_bytes)
+        grid = hybrid_grid(image.axes, image.data.shape)
+        guided = guides_of(job, grid)
+        job = replace(job, guides=guided.names if guided else ())
         header = draft_header(job) | {
             "field": {"kind": conditional.KIND, "start": job.settings.start},
             "prior": PriorSpec(job.prior, "TZ~").to_json(),
             "requires": [FEATURE, prior.feature, conditional.FEATURE],
         }
-        streams = Streams(job, hybrid_grid(image.axes, image.data.shape))
+        if guided:
+            names = guides_record(guided.names, short=budget < TINY)
+            header["lossy"] |= {"guides": names}
+        streams = Streams(job, grid)
         if len(streams.grid) > 1:
             header |= {"brick": list(streams.grid.brick)}
         if budget >= TINY:
             header["lossy"] |= {"knob": prior.knob(streams.frames).start}
-        return cls(job, prior, streams, header, ome_section(image, budget), budget)
+        return cls(job, prior, streams, header, ome_section(image, budget), budget, guided)
+
+    @property
+    def price(self) -> float:
+        """What guides may cost, in dB."""
+        if not self.guided:
+            return 0.0
+        from inif.encode.guided import PRICE
+
+        return PRICE
 
     def room(self) -> int:
         """Bytes that are left for streams.
@@ -219,7 +242,7 @@ class Draft:
         if streams.interrupted:
             header["lossy"]["stopped"] = "interrupt"
         spec = PriorSpec(self.job.prior, trial.order)
-        bricks = repaired(streams, streams.bricks(spec, chosen), self.budget)
+        bricks = repaired(streams, streams.bricks(spec, chosen), self.budget, self.guided)
         if not any(r.active for brick in bricks for r in brick.repairs):
             header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
             bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
@@ -264,8 +287,22 @@ def most_coefficients(streams: Streams, budget: int) -> int:
     return min(12, max(0, int(share) - 4))
 
 
-def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[HybridBrick]:
-    """The bricks with the repair that pays; frames in which it does not are left plain."""
+def guides_of(job: Job, grid: BrickGrid) -> Guided | None:
+    """What guides the repair, or None."""
+    if not job.guides:
+        return None
+    from inif.encode.guided import Guided
+
+    return Guided.of(job, grid)
+
+
+def repaired(
+    streams: Streams, bricks: list[HybridBrick], budget: int, guided: Guided | None = None
+) -> list[HybridBrick]:
+    """The bricks with the repair that pays; frames in which it does not are left plain.
+
+    A guided repair serves more than squared error, so by that alone no frame is left plain.
+    """
     job = streams.job
     network = conditional.load_start(job.settings.start)
     most = most_coefficients(streams, budget)
@@ -280,8 +317,14 @@ def repaired(streams: Streams, bricks: list[HybridBrick], budget: int) -> list[H
         ]
         size = sum(map(len, brick.streams))
         repairs = repair.choose(network, channels, most, size, job.settings.seed)
-        place = dict(zip(job.image.axes, streams.grid.origin(b), strict=True))
-        repairs = repair.keep_or_drop(network, channels, repairs, better, place)
+        if guided:
+            share = 1 / (len(bricks) * len(channels))
+            origin, seed = streams.grid.origin(b), job.settings.seed
+            first = brick.channel_start
+            repairs = guided.repairs(network, channels, repairs, origin, first, most, share, seed)
+        if not guided or job.select != "psnr":
+            place = dict(zip(job.image.axes, streams.grid.origin(b), strict=True))
+            repairs = repair.keep_or_drop(network, channels, repairs, better, place)
         repairs = repair.without_idle(repairs)
         out.append(replace(brick, start=job.settings.start, repairs=tuple(repairs)))
     return out
@@ -310,7 +353,9 @@ def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> byt
         missing[streams.grid.slices(b)] = from_canon(here, job.image.axes)
     rest = Image(missing, job.image.axes)
     settings = replace(job.settings, time_limit=None)
-    small = replace(job, image=rest, method="siren", settings=settings, chosen=None, share=0.0)
+    small = replace(
+        job, image=rest, method="siren", settings=settings, chosen=None, share=0.0, guides=()
+    )
     return encode_field(small, budget)
 
 

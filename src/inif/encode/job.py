@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -113,6 +113,19 @@ def draft_header(job: Job) -> dict[str, Any]:
     if meta:
         header["meta"] = _clean(meta)
     return header
+
+
+def guides_record(guides: Sequence[str], *, short: bool = False) -> list[str]:
+    """Guides as the header records them: files by their own name; `short`, by the guide's only."""
+    out = []
+    for text in guides:
+        name, colon, options = text.partition(":")
+        if short:
+            colon = options = ""
+        elif name in ("mask", "perceptual"):
+            options = options.replace("\\", "/").rpartition("/")[2]
+        out.append(clean_text(name + colon + options))
+    return out
 
 
 def ome_section(image: Image, budget: int) -> list[Section]:

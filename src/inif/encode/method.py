@@ -46,8 +46,6 @@ def decided(job: Job, budget: int) -> Job:
         return replace(job, method="siren")
     if job.method != "auto":
         return job
-    if job.guides:
-        return replace(job, method="siren", chosen="only a pure field can be guided")
     from inif.encode.auto import Choice, choose
 
     choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)

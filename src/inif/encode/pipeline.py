@@ -6,7 +6,6 @@ Nothing touches the disk before the bytes are complete and have been opened by t
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +15,11 @@ from inif.config import FitSettings
 from inif.encode.budget import RateControl
 from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
-from inif.encode.job import Job, draft_header, ome_section
+from inif.encode.job import Job, draft_header, guides_record, ome_section
 from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
 from inif.fields import siren
-from inif.guidance import GuidanceWarning
 from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry
 
@@ -52,7 +50,7 @@ def encode_field(job: Job, budget: int) -> bytes:
         "steps": job.settings.steps,
     }
     if job.guides:
-        header["lossy"] |= {"guides": list(job.guides)}
+        header["lossy"] |= {"guides": guides_record(job.guides)}
     extra = ome_section(job.image, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not job.varied:
@@ -64,9 +62,8 @@ def encode_field(job: Job, budget: int) -> bytes:
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     plan = replace(plan, payload=budget - overhead)
     control = RateControl(plan.payload, plan.grid.voxels)
-    guidance, idle = _guidance(job, plan)
-    if idle:  # the unguided file, byte for byte: its header says nothing of guides
-        used = tuple(g for g in job.guides if g not in idle)
+    guidance, used = _guidance(job, plan)
+    if used != job.guides:  # the unguided file, byte for byte: its header says nothing of guides
         return encode_field(replace(job, guides=used), budget)
     result = _fitter(job, plan, job.settings, guidance=guidance).run(control, job.progress)
     return finish(job, plan, result, control, header, extra, budget)
@@ -127,22 +124,15 @@ def _fitter(
     return Fitter(plan.field, sampler, replace(settings, points=points), guidance)
 
 
-def _guidance(job: Job, plan: FieldPlan) -> tuple[Guidance | None, list[str]]:
-    """What guides the fit, and guides that have nothing to say; a warning for each of these."""
+def _guidance(job: Job, plan: FieldPlan) -> tuple[Guidance | None, tuple[str, ...]]:
+    """What guides the fit, and by which names; a warning for each guide that has nothing to say."""
     if not job.guides:
-        return None, []
-    from inif.guidance import registry as guides
+        return None, ()
+    from inif.guidance.registry import usable
 
     extents = np.array([plan.grid.extent(b) for b in range(len(plan.grid))])
     sides = box_sides(job.image.axes, extents)
-    if sides is None:
-        warnings.warn("bricks are too small for a guide: unguided", GuidanceWarning, stacklevel=2)
-        return None, list(job.guides)
-    ranges = np.array(job.ranges, np.float64)
-    guidance, idle = guides.build(job.guides, job.image, ranges, deep="Z" in sides)
-    for name, reason in idle.items():
-        warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
-    return guidance, list(idle)
+    return usable(job.guides, job.image, np.array(job.ranges, np.float64), sides)
 
 
 def _within_time(job: Job, budget: int) -> FitSettings:

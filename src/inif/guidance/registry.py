@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from inif.encode.sampling import Boxes
 from inif.errors import InputError
-from inif.guidance import blobs, filaments, perceptual
+from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
 from inif.guidance.base import Guidance, Guide
 from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import Regions
@@ -57,6 +58,32 @@ def build(
         else:
             guides.append(guide)
     return (Guidance(tuple(guides)) if guides else None), idle
+
+
+def usable(
+    texts: Sequence[str], image: Image, ranges: np.ndarray, sides: Mapping[str, int] | None
+) -> tuple[Guidance | None, tuple[str, ...]]:
+    """The guidance and the names of the guides in it; a `GuidanceWarning` for each other one.
+
+    Parameters
+    ----------
+    ranges
+        (channels, 2) lowest and highest sample.
+    sides
+        Of what guides see, by the letters of axes; None where that is too small.
+
+    Raises
+    ------
+    InputError
+        As `build`.
+    """
+    if sides is None:
+        warnings.warn("bricks are too small for a guide: unguided", GuidanceWarning, stacklevel=2)
+        return None, ()
+    guidance, idle = build(texts, image, ranges, deep="Z" in sides)
+    for name, reason in idle.items():
+        warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
+    return guidance, tuple(text for text in texts if text not in idle)
 
 
 def check(texts: Sequence[str]) -> None:
