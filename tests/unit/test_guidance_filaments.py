@@ -26,6 +26,8 @@ from inif.guidance.threshold import otsu
 PLANE, STACK = (40, 44), (12, 22, 24)
 NEAR = 1e-5  # float32 may decide otherwise this close to a cutoff
 
+FINE = Filaments(sigmas=(1.0,))
+
 
 def threads(shape: tuple[int, ...], seed: int = 0, lines: int = 7) -> np.ndarray:
     """Blurred random lines with noise, as counts of a camera: float64."""
@@ -262,7 +264,7 @@ def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, 
 @pytest.mark.parametrize("shape", [PLANE, (8, 16, 16)])
 @pytest.mark.parametrize("kind", ["zero", "constant", "spot", "ramp", "line"])
 def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind: str) -> None:
-    settings = Filaments()
+    settings = FINE
     middle = tuple(n // 2 for n in shape)
     image = np.zeros(shape, np.float32)
     if kind == "constant":
@@ -288,7 +290,7 @@ def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind:
 
 def test_the_soft_mask_becomes_the_hard_one() -> None:
     original = threads(PLANE)
-    settings = Filaments()
+    settings = FINE
     fixed = fix(original, settings)
     image = jnp.asarray(original, jnp.float32)
     mask = np.asarray(hard(image, fixed, settings))
@@ -319,7 +321,7 @@ def test_a_patch_with_its_margin_is_judged_as_the_whole(
 
 
 def test_a_smaller_margin_is_not_enough() -> None:
-    settings = Filaments()
+    settings = FINE
     original = threads((64, 64), lines=20)
     fixed = fix(original, settings)
     whole = np.asarray(response(jnp.asarray(original, jnp.float32), fixed, settings))[22:42, 22:42]
@@ -330,7 +332,7 @@ def test_a_smaller_margin_is_not_enough() -> None:
 
 
 def test_patches_and_channels_in_one_go() -> None:
-    settings = Filaments()
+    settings = FINE
     images = [threads(PLANE, seed) for seed in (0, 1)]
     each = [fix(image, settings) for image in images]
     stacked = jax.tree.map(lambda *a: jnp.stack([jnp.asarray(v) for v in a]), *each)
@@ -345,7 +347,7 @@ def test_patches_and_channels_in_one_go() -> None:
 
 
 def test_the_unit_of_intensities_does_not_matter() -> None:
-    settings = Filaments()
+    settings = FINE
     original = threads(PLANE)
     fixed, other = fix(original, settings), fix(original / 1000 - 3, settings)
     assert other.cutoff == pytest.approx(fixed.cutoff, rel=2e-2)
@@ -354,7 +356,7 @@ def test_the_unit_of_intensities_does_not_matter() -> None:
 
 def test_the_cutoff_is_otsus_unless_given() -> None:
     original = threads(STACK)
-    settings = Filaments()
+    settings = FINE
     fixed = fix(original, settings)
     found = np.asarray(response(jnp.asarray(original, jnp.float32), fixed, settings))
     assert fixed.cutoff == pytest.approx(threshold_otsu(found[found > 0]), abs=1.5 / 256)
@@ -380,7 +382,7 @@ def test_threads_are_found_and_noise_is_left() -> None:
     truth = ndimage.binary_dilation(clean > 0)
     image = 100 + 2000 * ndimage.gaussian_filter(clean, 1)
     image += np.random.default_rng(0).normal(0, 5, shape)
-    settings = Filaments()
+    settings = FINE
     mask = segment(image, fix(image, settings), settings)
     assert mask.dtype == bool
     assert np.mean(mask[clean > 0]) > 0.9
@@ -442,7 +444,7 @@ def test_values_that_are_not_finite(bad: float) -> None:
 
 
 def test_no_smoothing_and_any_real_dtype() -> None:
-    settings = Filaments(iterations=0)
+    settings = Filaments(sigmas=(1.0,), iterations=0)
     original = threads(PLANE).astype(np.uint16)
     fixed = fix(original, settings)
     assert fixed.squares == ()

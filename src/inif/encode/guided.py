@@ -28,7 +28,7 @@ from inif.frames import sizes_of
 from inif.guidance.base import Guidance
 from inif.guidance.registry import usable
 
-PRICE = 0.2
+PRICE = 0.25
 """Decibels above the least squared error that guides may cost."""
 
 _SIDES = {2: {"Y": 256, "X": 256}, 3: {"Z": 12, "Y": 96, "X": 96}}
@@ -36,7 +36,7 @@ _LEAST_DEPTH, _LEAST_SIDE = 6, 8
 _SAMPLES, _LEAST_REGIONS = 1 << 19, 2
 _ROUNDS, _DAMPING = 6, 0.5
 _RIDGE = 1e-3
-_BLOCKS, _PLANES = 16.0, 100.0
+_BLOCKS, _PLANES = 64.0, 100.0
 """How much shifted means count against squared error."""
 
 

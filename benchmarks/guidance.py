@@ -1,0 +1,187 @@
+"""What guidance gains: guided against unguided and against HEVC at the same bytes, by other judges.
+
+Filaments and nuclei by segmenters that are not those that guide (and, for filaments, by the guiding
+filter as well); a noisy exposure against the clean one of the same field. The shipped start of
+the hybrid's field is always one that did not learn from the image.
+
+INIF_DATA=folder python benchmarks/guidance.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from record import RESULTS, data_dir, load, save
+
+import inif
+from inif.bench.arms import find_arms
+from inif.bench.arms.base import Options
+from inif.fields.conditional import unseen
+from inif.guidance import filaments
+from inif.image import Image
+from inif.io import read_image
+from inif.metrics.fidelity import channel_ranges
+from inif.metrics.tasks.registry import parse_tasks
+from inif.metrics.tasks.run import measure, prepare
+
+NAME = "guidance"
+EFFORT = 3
+LINES = ("mask:tophat", "mask:ridge", "mask:ridge,sigma=1")
+FINE = 1.0
+"""Scale in samples at which the guiding filter itself judges: half of that at which it guides."""
+
+NUCLEI = ("objects:otsu",)
+CLEAN = "nuclei_pair_high_yx_u16.ome.tif"
+NOISY = ("clean:{folder}/" + CLEAN, "noise")
+
+Case = tuple[str, str, tuple[int, ...], tuple[str, ...]]
+CASES: tuple[Case, ...] = (
+    ("microtubules_zyx_u8", "filaments", (128, 256), LINES),
+    ("bpae_pair_avg_cyx_u8", "filaments", (64, 128), LINES),
+    ("cellpainting_6ch_cyx_u16", "filaments", (128, 256), LINES),
+    ("hipsc_dna_zyx_u16", "blobs", (256, 512), NUCLEI),
+    ("nuclei_pair_high_yx_u16", "blobs", (256, 512), NUCLEI),
+    ("speckles_h2ax_cyx_u16", "blobs", (256, 512), (*NUCLEI, "spots")),
+    ("nuclei_pair_low_yx_u16", "perceptual:{folder}/" + CLEAN, (64, 128, 256), NOISY),
+    ("nuclei_pair_low_yx_u16", "perceptual", (64, 128, 256), NOISY),
+)
+FIELDS: tuple[Case, ...] = (("microtubules_zyx_u8", "filaments", (128, 256), LINES),)
+"""Cases for the pure field as well: a fit takes minutes."""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--images", nargs="*", help="parts of names")
+    options.add_argument("--fields", action="store_true", help="pure fields instead of hybrids")
+    options.add_argument("--again", action="store_true", help="run rows again that are there")
+    options.add_argument("--out", type=Path, default=RESULTS / f"{NAME}.json")
+    args = options.parse_args()
+    folder = data_dir()
+    before = json.loads(args.out.read_text()) if args.out.exists() else load(NAME)
+    rows: dict[str, Any] = before.get("rows", {})
+    for image, guide, ratios, tasks in FIELDS if args.fields else CASES:
+        path = folder / f"{image}.ome.tif"
+        chosen = args.images is None or any(n in image for n in args.images)
+        if not path.exists() or not chosen:
+            continue
+        for ratio in ratios:
+            key = f"{image} {ratio} {'siren' if args.fields else 'hybrid'} {guide.split('/')[0]}"
+            if key in rows and not args.again:
+                continue
+            begin = time.monotonic()
+            rows[key] = row(path, guide, ratio, tasks, "siren" if args.fields else "hybrid")
+            print(f"{key}: {time.monotonic() - begin:.0f} s", flush=True)
+            save(NAME, {"effort": EFFORT, "rows": rows}, args.out)
+    print(save(NAME, {"effort": EFFORT, "rows": rows}, args.out))
+
+
+def row(path: Path, guide: str, ratio: int, tasks: Sequence[str], method: str) -> dict[str, Any]:
+    """All arms of one image at one ratio: bytes, seconds, and what the judges say."""
+    image, folder = read_image(path), str(path.parent)
+    named = tuple(t.format(folder=folder) for t in tasks)
+    settings = {"start": unseen(path)}
+    arms: dict[str, dict[str, Any]] = {}
+    decoded: list[np.ndarray] = []
+    budget = int(image.raw_bytes / ratio)
+    if method == "hybrid":
+        (arm,) = find_arms(["hevc"])
+        ranges = channel_ranges(image.data, image.axes)
+        begin = time.monotonic()
+        found = arm.start(image, ranges, Options(threads=os.cpu_count() or 1)).encode(budget)
+        arms["hevc"] = {"bytes": len(found.data), "seconds": round(time.monotonic() - begin, 1)}
+        decoded.append(arm.decode(found.data, os.cpu_count() or 1))
+    for name, guides in (("unguided", ()), ("guided", (guide.format(folder=folder),))):
+        begin = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an idle guide would make the comparison empty
+            file = inif.compress(
+                image, ratio=ratio, method=method, effort=EFFORT, settings=settings, guide=guides
+            )
+        arms[name] = {"bytes": file.file_bytes, "seconds": round(time.monotonic() - begin, 1)}
+        decoded.append(np.asarray(file))
+    ready = prepare(parse_tasks(named), image.axes, image.data.shape)
+    outcome = measure(
+        ready, image.data, decoded, image.axes, channel_ranges(image.data, image.axes)
+    )
+    for arm, data, results in zip(arms.values(), decoded, outcome, strict=True):
+        arm["psnr"] = rounded(psnr(image, data))
+        for task, result in zip(tasks, results, strict=True):
+            arm[task.split("/")[0]] = [
+                {k: rounded(v) for k, v in figures(one).items()} for one in result.channels
+            ]
+        if guide == "filaments":
+            arm["guide_iou"] = [rounded(v) for v in own_overlap(image, data)]
+        if path.name.startswith("nuclei_pair_low"):
+            arm["lpips_to_clean"] = rounded(lpips_to_clean(data, path.parent / CLEAN))
+    if path.name.startswith("nuclei_pair_low"):
+        arms["original"] = {
+            "lpips_to_clean": rounded(lpips_to_clean(image.data, path.parent / CLEAN))
+        }
+    return arms
+
+
+def figures(channel: Any) -> dict[str, float]:
+    """The numbers of one channel."""
+    out = {"score": channel.score, **{f.key: f.value for f in channel.figures}}
+    return {k: v for k, v in out.items() if isinstance(v, int | float)}
+
+
+def psnr(image: Image, data: np.ndarray) -> float:
+    """Over each channel's range, pooled, in dB."""
+    errors = []
+    for c, (low, high) in enumerate(channel_ranges(image.data, image.axes)):
+        one, other = (channel(v, image.axes, c).astype(np.float64) for v in (image.data, data))
+        errors.append(np.mean((one - other) ** 2) / max(high - low, 1e-9) ** 2)
+    return float(-10 * np.log10(np.mean(errors)))
+
+
+def own_overlap(image: Image, data: np.ndarray) -> list[float]:
+    """IoU of the guiding filter's masks at the scale `FINE`, fixed on the original, by channel."""
+    out, settings = [], filaments.Filaments(sigmas=(FINE,))
+    for c, (low, high) in enumerate(channel_ranges(image.data, image.axes)):
+        one, other = (
+            (channel(v, image.axes, c).astype(np.float32) - low) / max(high - low, 1e-9)
+            for v in (image.data, data)
+        )
+        fixed = filaments.fix(one, settings)
+        a, b = (np.asarray(filaments.hard(v, fixed, settings)) for v in (one, other))
+        out.append(float((a & b).sum() / max(1, (a | b).sum())))
+    return out
+
+
+def lpips_to_clean(data: np.ndarray, clean: Path) -> float:
+    """LPIPS of a plane to the clean exposure, after least-squares matching of intensities."""
+    from inif.metrics.tasks.clean import line
+    from inif.perceptual import weights
+    from inif.perceptual.lpips import plane_distance
+
+    wanted = np.asarray(read_image(clean).data, np.float64)
+    gain, offset = line(data.astype(np.float64), wanted)
+    low, high = np.percentile(wanted, [0, 99.9])
+    one, other = (
+        ((v - low) / (high - low)).clip(0, 1).astype(np.float32)
+        for v in (gain * data + offset, wanted)
+    )
+    return float(plane_distance(weights.load(), one, other))
+
+
+def channel(data: np.ndarray, axes: str, c: int) -> np.ndarray:
+    """One channel."""
+    return data.take(c, axis=axes.index("C")) if "C" in axes else data
+
+
+def rounded(value: float | None) -> float | None:
+    """To what the noise of a run leaves."""
+    return None if value is None or not np.isfinite(value) else round(float(value), 4)
+
+
+if __name__ == "__main__":
+    main()
