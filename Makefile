@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench bench-full bench-report bench-fit bench-matrix \
-        bench-legacy bench-optim pretrain fuzz clean distclean
+        bench-legacy bench-optim bench-guidance pretrain fuzz clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ bench-legacy: $(STAMP) ## the authors' networks converted: make bench-legacy ARG
 bench-optim: $(STAMP) ## every optimizer over a sweep of learning rates; docs/optimizers.md (an hour or two)
 	$(BIN)/python benchmarks/optim.py $(ARGS)
 	$(BIN)/python benchmarks/optim_page.py
+
+bench-guidance: $(STAMP) ## guided, unguided and HEVC by other judges; docs/guidance.md (half an hour)
+	$(BIN)/python benchmarks/guidance.py $(ARGS)
+	$(BIN)/python benchmarks/guidance_page.py
 
 pretrain: $(STAMP) ## the conditional field's networks: make pretrain ARGS="--cache DIR" (half an hour)
 	cd benchmarks && ../$(BIN)/python -m pretrain $(ARGS)

@@ -48,16 +48,25 @@ def main() -> None:
 
 
 def parsed(cells: dict[str, float]) -> Cells:
-    """(Image, width, steps, setting) → PSNR, of the cells that all settings of their kind have."""
+    """(Image, width, steps, setting) → PSNR, of the settings that all images have in their row."""
     out: Cells = {}
     for key, psnr in cells.items():
         image, width, steps, setting = key.rsplit(" ", 3)
         out[image, int(width), int(steps), setting] = psnr
-    settings = {key[3] for key in out}
-    whole = defaultdict(set)
-    for image, width, steps, setting in out:
-        whole[image, width, steps].add(setting)
-    return {key: v for key, v in out.items() if whole[key[:3]] == settings}
+    images = {key[0] for key in out}
+    seen = defaultdict(set)
+    for image, *row in out:
+        seen[tuple(row)].add(image)
+    return {key: v for key, v in out.items() if seen[key[1:]] == images}
+
+
+def swept_whole(cells: Cells) -> Cells:
+    """The cells of the rows (width, steps) in which every setting was run."""
+    settings = {key[3] for key in cells}
+    found = defaultdict(set)
+    for _, width, steps, setting in cells:
+        found[width, steps].add(setting)
+    return {key: v for key, v in cells.items() if found[key[1:3]] == settings}
 
 
 def mean(cells: Cells, setting: str, **wanted: int) -> float | None:
@@ -83,40 +92,40 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
     settings = sorted({key[3] for key in cells})
     swept = [s for s in settings if s.partition(":")[0] in SWEPT]
     images = sorted({key[0] for key in cells})
-    widths, lengths = sorted({k[1] for k in cells}), sorted({k[2] for k in cells})
     free = [s for s in settings if s not in swept]
     rows = []
-    for width in widths:
-        for steps in lengths:
-            name, top = best(cells, swept, width=width, steps=steps)
-            row: list[Any] = [width, steps, f"{top:.2f} ({name})"]
-            row += [_db(mean(cells, s, width=width, steps=steps)) for s in (TUNED, *free)]
-            rows.append(row)
-    name, top = best(cells, swept)
-    row = ["all", "all", f"{top:.2f} ({name})"]
-    rows.append(row + [_db(mean(cells, s)) for s in (TUNED, *free)])
-    head = ["width", "steps", "best single setting", TUNED, *free]
+    for width, steps in sorted({key[1:3] for key in cells}):
+        here = {key: v for key, v in cells.items() if key[1:3] == (width, steps)}
+        name, top = best(here, swept)
+        row: list[Any] = [width, steps, len({k[3] for k in here}), f"{top:.2f} ({name})"]
+        rows.append(row + [_db(mean(here, s)) for s in (TUNED, *free)])
+    whole = swept_whole(cells)
+    name, top = best(whole, swept)
+    row = ["those with", "all of them", len(settings), f"{top:.2f} ({name})"]
+    rows.append(row + [_db(mean(whole, s)) for s in (TUNED, *free)])
+    head = ["width", "steps", "settings", "best single setting", TUNED, *free]
     parts = [
         f"`{result['command']}`, {result['date']}: {len(images)} images that meta-training has not"
         f" seen ({', '.join(images)}), {result['points']} random points a step, mean PSNR in dB at"
-        " the end. “Best single setting”: of the whole sweep, chosen with hindsight for each row;"
-        " in the last row one setting for all.",
+        " the end. “Best single setting”: of the sweep (27 settings, or those that had been near"
+        " the best in shorter fits), chosen with hindsight for each row; in the last row one"
+        " setting for all of the rows with the whole sweep.",
         table(head, rows),
     ]
     grid = []
     for optimizer in SWEPT:
-        of = [mean(cells, f"{optimizer}:{rate:g}") for rate in RATES]
+        of = [mean(whole, f"{optimizer}:{rate:g}") for rate in RATES]
         grid.append([optimizer, *[_db(v) for v in of]])
     parts += [
-        "The whole sweep, mean over all images, widths and steps:",
+        "The whole sweep, mean over its images, widths and steps:",
         table(["learning rate", *[f"{rate:g}" for rate in RATES]], grid),
         "![PSNR against the learning rate](figures/optimizers.png)",
     ]
-    ours = {key[:3]: psnr for key, psnr in cells.items() if key[3] == OURS}
+    ours = {key[:3]: psnr for key, psnr in whole.items() if key[3] == OURS}
     if ours:
-        gains = [ours[key[:3]] - v for key, v in cells.items() if key[3] == name]
-        sane = sorted(s for s in swept if (mean(cells, s) or 0) > LEAST)
-        worst = [min(cells[(*key, s)] for s in sane) for key in ours]
+        gains = [ours[key[:3]] - v for key, v in whole.items() if key[3] == name]
+        sane = sorted(s for s in swept if (mean(whole, s) or 0) > LEAST)
+        worst = [min(whole[(*key, s)] for s in sane) for key in ours]
         below = sum(v < w for v, w in zip(ours.values(), worst, strict=True))
         parts.append(
             f"Cell by cell `{OURS}` is {min(gains):+.2f} to {max(gains):+.2f} dB from `{name}`,"
@@ -143,13 +152,15 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
 
 def draw(figure: Figure, cells: Cells) -> None:
     """PSNR against the learning rate, one panel per width; optimizers without one as lines."""
+    cells = swept_whole(cells)
     widths = sorted({key[1] for key in cells})
     for column, width in enumerate(widths):
         axes = figure.add_subplot(1, len(widths), column + 1)
         for optimizer in SWEPT:
             values = [mean(cells, f"{optimizer}:{rate:g}", width=width) for rate in RATES]
-            if None not in values:
-                axes.plot(RATES, values, ".-", color=COLOURS[optimizer], label=optimizer, lw=1)
+            known = [v for v in values if v is not None]
+            if len(known) == len(RATES):
+                axes.plot(RATES, known, ".-", color=COLOURS[optimizer], label=optimizer, lw=1)
         for setting, style, colour in ((OURS, "-", INK), ("prodigy:1", "--", FAINT)):
             value = mean(cells, setting, width=width)
             if value is not None:
