@@ -14,7 +14,8 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from inif.bench.arms import find_arms
 from inif.bench.arms.base import Options
 from inif.fields.conditional import unseen
 from inif.guidance import filaments
+from inif.guidance.overlap import iou
 from inif.image import Image
 from inif.io import read_image
-from inif.metrics.fidelity import channel_ranges
+from inif.metrics.fidelity import channel_ranges, psnr
 from inif.metrics.tasks.registry import parse_tasks
 from inif.metrics.tasks.run import measure, prepare
 
@@ -87,32 +89,18 @@ def row(path: Path, guide: str, ratio: int, tasks: Sequence[str], method: str) -
     """All arms of one image at one ratio: bytes, seconds, and what the judges say."""
     image, folder = read_image(path), str(path.parent)
     named = tuple(t.format(folder=folder) for t in tasks)
-    settings = {"start": unseen(path)}
-    arms: dict[str, dict[str, Any]] = {}
-    decoded: list[np.ndarray] = []
-    budget = int(image.raw_bytes / ratio)
-    if method == "hybrid":
-        (arm,) = find_arms(["hevc"])
-        ranges = channel_ranges(image.data, image.axes)
-        begin = time.monotonic()
-        found = arm.start(image, ranges, Options(threads=os.cpu_count() or 1)).encode(budget)
-        arms["hevc"] = {"bytes": len(found.data), "seconds": round(time.monotonic() - begin, 1)}
-        decoded.append(arm.decode(found.data, os.cpu_count() or 1))
-    for name, guides in (("unguided", ()), ("guided", (guide.format(folder=folder),))):
-        begin = time.monotonic()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an idle guide would make the comparison empty
-            file = inif.compress(
-                image, ratio=ratio, method=method, effort=EFFORT, settings=settings, guide=guides
-            )
-        arms[name] = {"bytes": file.file_bytes, "seconds": round(time.monotonic() - begin, 1)}
-        decoded.append(np.asarray(file))
+    versions = {"hevc": rival(path, ratio)} if method == "hybrid" else {}
+    versions["unguided"] = compressed(path, ratio, method)
+    versions["guided"] = compressed(path, ratio, method, guide.format(folder=folder))
+    arms: dict[str, dict[str, Any]] = {
+        name: {"bytes": size, "seconds": seconds} for name, (_, size, seconds) in versions.items()
+    }
+    decoded = [data for data, *_ in versions.values()]
+    ranges = channel_ranges(image.data, image.axes)
     ready = prepare(parse_tasks(named), image.axes, image.data.shape)
-    outcome = measure(
-        ready, image.data, decoded, image.axes, channel_ranges(image.data, image.axes)
-    )
+    outcome = measure(ready, image.data, decoded, image.axes, ranges)
     for arm, data, results in zip(arms.values(), decoded, outcome, strict=True):
-        arm["psnr"] = rounded(psnr(image, data))
+        arm["psnr"] = rounded(psnr(image.data, data, image.axes, ranges).pooled)
         for task, result in zip(tasks, results, strict=True):
             arm[task.split("/")[0]] = [
                 {k: rounded(v) for k, v in figures(one).items()} for one in result.channels
@@ -134,32 +122,54 @@ def figures(channel: Any) -> dict[str, float]:
     return {k: v for k, v in out.items() if isinstance(v, int | float)}
 
 
-def psnr(image: Image, data: np.ndarray) -> float:
-    """Over each channel's range, pooled, in dB."""
-    errors = []
-    for c, (low, high) in enumerate(channel_ranges(image.data, image.axes)):
-        one, other = (channel(v, image.axes, c).astype(np.float64) for v in (image.data, data))
-        errors.append(np.mean((one - other) ** 2) / max(high - low, 1e-9) ** 2)
-    return float(-10 * np.log10(np.mean(errors)))
+@cache
+def rival(path: Path, ratio: int) -> tuple[np.ndarray, int, float]:
+    """HEVC's best at the bytes of a ratio: decoded samples, bytes, seconds."""
+    image, (arm,), cores = read_image(path), find_arms(["hevc"]), os.cpu_count() or 1
+    ranges = channel_ranges(image.data, image.axes)
+    begin = time.monotonic()
+    found = arm.start(image, ranges, Options(threads=cores)).encode(image.raw_bytes // ratio)
+    seconds = round(time.monotonic() - begin, 1)
+    return arm.decode(found.data, cores), len(found.data), seconds
+
+
+@cache
+def compressed(
+    path: Path, ratio: int, method: str, guide: str | None = None
+) -> tuple[np.ndarray, int, float]:
+    """An image by inif: decoded samples, bytes, seconds."""
+    image, guides = read_image(path), () if guide is None else (guide,)
+    settings = {"start": unseen(path)}
+    begin = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an idle guide would make the comparison empty
+        file = inif.compress(
+            image, ratio=ratio, method=method, effort=EFFORT, settings=settings, guide=guides
+        )
+    return np.asarray(file), file.file_bytes, round(time.monotonic() - begin, 1)
 
 
 def own_overlap(image: Image, data: np.ndarray) -> list[float]:
-    """IoU of the guiding filter's masks at the scale `FINE`, fixed on the original, by channel."""
-    out, settings = [], filaments.Filaments(sigmas=(FINE,))
+    """IoU of the masks of the guiding filter, by channel."""
+    return [iou(found, wanted) for wanted, found in own_masks(image, data)]
+
+
+def own_masks(image: Image, data: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Masks of the guiding filter at the scale `FINE`, fixed on the original: its, and `data`'s."""
+    settings = filaments.Filaments(sigmas=(FINE,))
     for c, (low, high) in enumerate(channel_ranges(image.data, image.axes)):
         one, other = (
             (channel(v, image.axes, c).astype(np.float32) - low) / max(high - low, 1e-9)
             for v in (image.data, data)
         )
         fixed = filaments.fix(one, settings)
-        a, b = (np.asarray(filaments.hard(v, fixed, settings)) for v in (one, other))
-        out.append(float((a & b).sum() / max(1, (a | b).sum())))
-    return out
+        wanted, found = (np.asarray(filaments.hard(v, fixed, settings)) for v in (one, other))
+        yield wanted, found
 
 
 def lpips_to_clean(data: np.ndarray, clean: Path) -> float:
     """LPIPS of a plane to the clean exposure, after least-squares matching of intensities."""
-    from inif.metrics.tasks.clean import line
+    from inif.metrics.matching import line
     from inif.perceptual import weights
     from inif.perceptual.lpips import plane_distance
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from guidance import EFFORT, FINE, LINES, NAME
+from guidance import EFFORT, FINE, LINES, NAME, compressed, own_masks, rival
 from record import load
 from table import table
 
 from inif.bench.drawing import png
+from inif.io import read_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,39 +122,19 @@ def number(value: float | None, digits: int) -> str:
 
 def agreement(path: Path) -> dict[str, np.ndarray]:
     """Pictures (SIDE, SIDE, 3) of the masks of each arm against the original's."""
-    import inif
-    from inif.bench.arms import find_arms
-    from inif.bench.arms.base import Options
-    from inif.fields.conditional import unseen
-    from inif.guidance import filaments
-    from inif.io import read_image
-    from inif.metrics.fidelity import channel_ranges
-
     image = read_image(path)
-    ranges = channel_ranges(image.data, image.axes)
-    (low, high), (arm,) = ranges[0], find_arms(["hevc"])
-    cores = os.cpu_count() or 1
-    found = arm.start(image, ranges, Options(threads=cores)).encode(image.raw_bytes // RATIO)
-    decoded = {"HEVC": arm.decode(found.data, cores)}
-    for name, guides in (("unguided", ()), ("guided", ("filaments",))):
-        decoded[name] = np.asarray(
-            inif.compress(
-                image, ratio=RATIO, method="hybrid", settings={"start": unseen(path)}, guide=guides
-            )
-        )
-    settings = filaments.Filaments(sigmas=(FINE,))
-    scaled = (image.data.astype(np.float32) - low) / (high - low)
-    fixed = filaments.fix(scaled, settings)
-    wanted = np.asarray(filaments.hard(scaled, fixed, settings))
-    z, out = len(scaled) // 2, {}
-    key = (z, slice(100, 100 + SIDE), slice(100, 100 + SIDE))
-    for name, data in decoded.items():
-        mask = np.asarray(
-            filaments.hard((data.astype(np.float32) - low) / (high - low), fixed, settings)
-        )
-        here, there = mask[key], wanted[key]
+    versions = {
+        "HEVC": rival(path, RATIO),
+        "unguided": compressed(path, RATIO, "hybrid"),
+        "guided": compressed(path, RATIO, "hybrid", "filaments"),
+    }
+    key = (len(image.data) // 2, slice(100, 100 + SIDE), slice(100, 100 + SIDE))
+    out = {}
+    for name, (data, *_) in versions.items():
+        ((wanted, found),) = own_masks(image, data)
+        there, here = wanted[key], found[key]
         out[name] = np.stack([here, there, here | there], -1).astype(float)
-    return {"original": np.stack([wanted[key]] * 3, -1).astype(float), **out}
+    return {"original": np.stack([there] * 3, -1).astype(float), **out}
 
 
 def draw(figure: Figure, masks: dict[str, np.ndarray]) -> None:

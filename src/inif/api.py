@@ -70,10 +70,10 @@ def compress(
     optimizer
         "auto", a name of `inif.optim.registry`, or "name:rate".
     guide
-        What guides a pure field besides squared error, one or several: "filaments", "blobs" (with
-        settings, as in "filaments:sigma=1.5"), "perceptual[:CLEAN_FILE]", "mask:FILE",
-        "python:MODULE:FUNCTION". A `GuidanceWarning` where one has nothing to say; the fit then
-        goes on without it.
+        What guides a repair or a pure field besides squared error, one or several: "filaments",
+        "blobs" (with settings, as in "filaments:sigma=1.5"), "perceptual[:CLEAN_FILE]",
+        "mask:FILE", "python:MODULE:FUNCTION". A `GuidanceWarning` where one has nothing to say;
+        the fit then goes on without it.
     axes
         One letter of "TCZYX" per axis; needed where the image does not name them.
     seed

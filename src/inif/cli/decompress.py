@@ -174,21 +174,9 @@ def read_mask(path: Path, axes: str, shape: tuple[int, ...]) -> np.ndarray:
     """
     import numpy as np
 
-    from inif.errors import AxesError
-    from inif.io import read_image
+    from inif.io.companion import read_companion
 
-    try:
-        image = read_image(path)
-    except AxesError:
-        # A mask without named axes has, by definition, the last axes of the file.
-        for start in range(len(axes)):
-            try:
-                image = read_image(path, axes=axes[start:])
-                break
-            except AxesError:
-                continue
-        else:
-            raise
+    image = read_companion(path, axes, some=True)
     lengths = dict(zip(axes, shape, strict=True))
     got = dict(zip(image.axes, image.data.shape, strict=True))
     if any(lengths.get(a) != n for a, n in got.items()):

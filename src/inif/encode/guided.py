@@ -19,39 +19,31 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.encode.job import Job
-from inif.encode.repair import Channel
+from inif.encode.repair import Channel, damped
 from inif.encode.sampling import Boxes
 from inif.fields.conditional import STEP, Network, Repair
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread
 from inif.frames import sizes_of
-from inif.guidance.base import Guidance
+from inif.guidance.base import Guidance, box_sides
 from inif.guidance.registry import usable
 
 PRICE = 0.25
 """Decibels above the least squared error that guides may cost."""
 
 _SIDES = {2: {"Y": 256, "X": 256}, 3: {"Z": 12, "Y": 96, "X": 96}}
-_LEAST_DEPTH, _LEAST_SIDE = 6, 8
 _SAMPLES, _LEAST_REGIONS = 1 << 19, 2
 _ROUNDS, _DAMPING = 6, 0.5
-_RIDGE = 1e-3
 _BLOCKS, _PLANES = 64.0, 100.0
 """How much shifted means count against squared error."""
 
 
-def region_sides(depths: int, height: int, width: int) -> Mapping[str, int] | None:
-    """Sides of the regions that guides see: 3-D where bricks are deep enough, else planes.
-
-    Returns
-    -------
-    Samples by the letters of axes; None where planes are too small to see anything.
-    """
-    if min(height, width) < _LEAST_SIDE:
-        return None
-    sides = _SIDES[3 if depths >= _LEAST_DEPTH else 2]
-    most = {"Z": depths, "Y": 2 * (height // 2), "X": 2 * (width // 2)}
-    return {a: min(n, most[a]) for a, n in sides.items()}
+def region_sides(
+    depths: int, height: int, width: int, *, planar: bool = False
+) -> Mapping[str, int] | None:
+    """`inif.guidance.base.box_sides` of a brick, of whole blocks of 2 × 2 samples."""
+    sides = box_sides("ZYX", np.array([[depths, height, width]]), planar=planar, most=_SIDES)
+    return sides and {a: n if a == "Z" else n // 2 * 2 for a, n in sides.items()}
 
 
 @dataclass(frozen=True)
@@ -119,8 +111,7 @@ class Bowl:
         count = len(regions)
         gram, right, power, means = gram / count, right / count, power / count, means / count
         spread = network.spread[:, :size].astype(np.float64)
-        turned = spread.T @ gram @ spread
-        turned += np.eye(size) * (_RIDGE * np.trace(turned) / size + 1e-15)
+        turned = damped(spread.T @ gram @ spread)
         best = np.linalg.solve(turned, spread.T @ (right - gram @ network.mean))
         mix = network.mean + spread @ best
         least = power - float(2 * mix @ right - mix @ gram @ mix)
@@ -173,9 +164,14 @@ class Guided:
         guidance, names = usable(job.guides, job.image, ranges, sides)
         if guidance is None:
             return None
-        sides = region_sides(1 if guidance.planar else depths, height, width)
+        sides = region_sides(depths, height, width, planar=guidance.planar)
         assert sides is not None
         return cls(guidance, names, axes, sides)
+
+    @property
+    def price(self) -> float:
+        """`PRICE`, for those who do not import JAX."""
+        return PRICE
 
     @cached_property
     def losses(self) -> list[Callable[..., tuple[jax.Array, jax.Array]]]:

@@ -96,7 +96,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
         The image has no planes.
     """
     draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
-    decibels += draft.price
+    decibels += draft.guided.price if draft.guided else 0.0
     trial = draft.tried()
     streams = draft.streams
     prior = streams.variant(draft.prior_for(trial), trial)
@@ -196,15 +196,6 @@ class Draft:
         if budget >= TINY:
             header["lossy"] |= {"knob": prior.knob(streams.frames).start}
         return cls(job, prior, streams, header, ome_section(image, budget), budget, guided)
-
-    @property
-    def price(self) -> float:
-        """What guides may cost, in dB."""
-        if not self.guided:
-            return 0.0
-        from inif.encode.guided import PRICE
-
-        return PRICE
 
     def room(self) -> int:
         """Bytes that are left for streams.

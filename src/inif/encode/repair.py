@@ -137,6 +137,13 @@ def sampled(
     return x, np.sqrt(unit * np.float32(channel.volume.error)), missing
 
 
+def damped(gram: np.ndarray) -> np.ndarray:
+    """A Gram matrix (size, size) that can be solved even where its bases are alike."""
+    size = len(gram)
+    out: np.ndarray = gram + np.eye(size) * (_RIDGE * np.trace(gram) / max(size, 1) + 1e-15)
+    return out
+
+
 def _fit(
     network: Network,
     channel: Channel,
@@ -165,9 +172,7 @@ def _fit(
 
     best: tuple[float, tuple[int, ...]] | None = None
     for size in range(min(most, k) + 1):
-        part = turned[:size, :size]
-        damped = part + np.eye(size) * (_RIDGE * np.trace(part) / max(size, 1) + 1e-15)
-        exact = np.linalg.solve(damped, left[:size])
+        exact = np.linalg.solve(damped(turned[:size, :size]), left[:size])
         stated = np.clip(np.rint(exact / STEP), -127, 127).astype(np.int64)
         net = gain(network.coefficients(stated).astype(np.float64)) - price * (size + 3)
         if net > 0 and (best is None or net > best[0]):

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.encode.sampling import Boxes
+from inif.image import Image
 
 SHARE = 0.2
 """Of a guide's derivative against that of the squared error, by their root mean squares."""
@@ -24,7 +25,12 @@ FROM = 0.7
 """Share of the work after which guides count: before, there is nothing to segment."""
 
 _LEAST_SIDE, _LEAST_DEPTH = 8, 6
-_SIDES = {2: {"Y": 56, "X": 56}, 3: {"Z": 10, "Y": 20, "X": 20}}
+Sides = Mapping[str, int]
+"""Samples by the letters of axes."""
+
+SIDES: Mapping[int, Sides] = {2: {"Y": 56, "X": 56}, 3: {"Z": 10, "Y": 20, "X": 20}}
+"""Of the boxes of pure fields, at most, by their number of axes."""
+
 _LEAST = 1e-12
 
 
@@ -34,6 +40,11 @@ class Guide(Protocol):
     @property
     def name(self) -> str:
         """As the user named it."""
+        ...
+
+    @property
+    def planar(self) -> bool:
+        """Whether it needs no depth: boxes may be planes."""
         ...
 
     def loss(
@@ -54,6 +65,18 @@ class Guide(Protocol):
 
     def extra(self, boxes: Boxes) -> np.ndarray | None:
         """(bricks, voxels) float32 that the loss needs besides the image, or None."""
+        ...
+
+    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+        """Why it has nothing to say on an image, or None.
+
+        Parameters
+        ----------
+        ranges
+            (channels, 2) lowest and highest sample.
+        deep
+            Whether boxes are volumes, else planes.
+        """
         ...
 
 
@@ -78,7 +101,7 @@ class Guidance:
     @property
     def planar(self) -> bool:
         """Whether no guide needs depth, so that boxes are planes in deep bricks, too."""
-        return all(getattr(guide, "planar", False) for guide in self.guides)
+        return all(guide.planar for guide in self.guides)
 
     def extras(self, boxes: Boxes) -> np.ndarray:
         """(guides, bricks, voxels) float32."""
@@ -136,7 +159,13 @@ class Guidance:
         return jnp.asarray(scale * along)
 
 
-def box_sides(axes: str, extents: np.ndarray, *, planar: bool = False) -> Mapping[str, int] | None:
+def box_sides(
+    axes: str,
+    extents: np.ndarray,
+    *,
+    planar: bool = False,
+    most: Mapping[int, Sides] = SIDES,
+) -> Sides | None:
     """Sides of the boxes that guides see: 3-D where bricks are deep enough, else planes.
 
     Parameters
@@ -145,6 +174,8 @@ def box_sides(axes: str, extents: np.ndarray, *, planar: bool = False) -> Mappin
         (bricks, axes) samples of each brick.
     planar
         Whether planes will do for all guides.
+    most
+        The longest sides, by the number of axes of a box.
 
     Returns
     -------
@@ -154,5 +185,4 @@ def box_sides(axes: str, extents: np.ndarray, *, planar: bool = False) -> Mappin
     if min(least.get("Y", 0), least.get("X", 0)) < _LEAST_SIDE:
         return None
     deep = not planar and least.get("Z", 0) >= _LEAST_DEPTH
-    sides = _SIDES[3 if deep else 2]
-    return {a: int(min(n, least[a])) for a, n in sides.items()}
+    return {a: int(min(n, least[a])) for a, n in most[3 if deep else 2].items()}

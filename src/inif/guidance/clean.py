@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.encode.sampling import Boxes
-from inif.errors import AxesError, InputError
+from inif.errors import InputError
 from inif.image import Image
+from inif.metrics.matching import line
 
 LEAST_SIDE = 56
 """Samples along Y and X of a clean image of another scene: one box of planes."""
@@ -103,12 +104,9 @@ def read_clean(path: str, image: Image, ranges: np.ndarray, seed: int = 0) -> Cl
         It cannot be read, is not finite, has no Y and X or too few channels, or, if it is another
         scene, it is smaller than 56 × 56.
     """
-    from inif.io import read_image
+    from inif.io.companion import read_companion
 
-    try:
-        clean = read_image(path)
-    except AxesError:
-        clean = read_image(path, axes=image.axes)
+    clean = read_companion(path, image.axes)
     return match(clean.data, clean.axes, image, ranges, seed=seed, file=path)
 
 
@@ -179,10 +177,8 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and intercept of y over x by least squares; slope 0 where x is constant or falls."""
-    middle = x - x.mean()
-    power = float(np.vdot(middle, middle))
-    slope = max(0.0, float(np.vdot(middle, y - y.mean())) / power) if power > 0 else 0.0
-    return slope, float(y.mean() - slope * x.mean())
+    slope, intercept = line(x, y)
+    return (slope, intercept) if slope > 0 else (0.0, float(y.mean()))
 
 
 def _by_least_squares(clean: np.ndarray, image: np.ndarray) -> tuple[float, float]:

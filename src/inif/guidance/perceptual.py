@@ -34,14 +34,14 @@ class Perceptual:
         The weights.
     clean
         The clean image, or None: the original itself is wanted.
+    planar
+        Planes will do.
     """
 
     name: str
     model: Lpips
     clean: Clean | None = None
-
-    planar = True
-    """Boxes need no depth."""
+    planar: bool = True
 
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
@@ -57,8 +57,9 @@ class Perceptual:
         """Patches of the clean image, if there is one."""
         return None if self.clean is None else self.clean.patches(boxes)
 
-    def idle(self, ranges: np.ndarray) -> str | None:
-        """Why it has nothing to say, or None; `ranges` (channels, 2) of the image."""
+    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        del image, deep
         if not (ranges[:, 0] < ranges[:, 1]).any():
             return "the image is constant"
         if self.clean is not None and not (self.clean.gain > 0).any():

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.encode.sampling import Boxes
+from inif.image import Image
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class Regions:
         Of the mask, letters of the image's axes.
     letters
         The image's axes without C.
+    planar
+        Its boxes have depth where bricks have.
     """
 
     name: str
     mask: np.ndarray
     axes: str
     letters: str
+    planar: bool = False
 
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
@@ -52,3 +56,10 @@ class Regions:
         ]
         shape = boxes.index[0].shape
         return np.broadcast_to(self.mask[tuple(places)], shape).astype(np.float32)
+
+    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        del image, ranges, deep
+        if not self.mask.any():
+            return "the mask is empty"
+        return "the mask is everywhere true" if self.mask.all() else None

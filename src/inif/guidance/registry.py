@@ -21,7 +21,13 @@ from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
 from inif.guidance.base import Guidance, Guide
 from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import Regions
-from inif.guidance.segmentation import Segmentation, fixed_on, representative, voxel_ratio
+from inif.guidance.segmentation import (
+    Segmentation,
+    fixed_on,
+    nothing_found,
+    representative,
+    voxel_ratio,
+)
 from inif.image import Image
 
 FILTERS: dict[str, tuple[Any, Any]] = {
@@ -52,7 +58,7 @@ def build(
     idle: dict[str, str] = {}
     for text in texts:
         guide = _guide(text, image, ranges, deep)
-        reason = _idle(guide, image, ranges, deep)
+        reason = guide.idle(image, ranges, deep=deep)
         if reason:
             idle[text] = reason
         else:
@@ -180,6 +186,8 @@ def _own(text: str, path: str, image: Image, ranges: np.ndarray, deep: bool) -> 
 class Traced:
     """The user's differentiable segmenter: (…) float32 from 0 to 1 in, soft mask out."""
 
+    planar = False
+
     def __init__(self, name: str, function: Any) -> None:
         self.name = name
         self._function = function
@@ -195,27 +203,6 @@ class Traced:
         """Nothing."""
         return None
 
-
-def _idle(guide: Guide, image: Image, ranges: np.ndarray, deep: bool) -> str | None:
-    """Why a guide has nothing to say on this image, or None."""
-    if isinstance(guide, perceptual.Perceptual):
-        return guide.idle(ranges)
-    if isinstance(guide, Regions):
-        if not guide.mask.any():
-            return "the mask is empty"
-        return "the mask is everywhere true" if guide.mask.all() else None
-    for channel in range(image.n_channels):
-        low, high = ranges[channel]
-        if low == high:
-            continue
-        volume = representative(image, channel, deep=deep)
-        scaled = jnp.asarray((volume.astype(np.float32) - low) / (high - low))
-        if isinstance(guide, Segmentation):
-            fixed = jax.tree.map(lambda a, c=channel: a[c], guide.fixed)
-            mask = np.asarray(guide.filter.hard(scaled, fixed, guide.settings))
-        else:
-            assert isinstance(guide, Traced)
-            mask = np.asarray(guide._function(scaled)) > 0.5
-        if mask.any() and not mask.all():
-            return None
-    return "it finds nothing in the original, or everything"
+    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        return nothing_found(lambda v, _: self._function(v) > 0.5, image, ranges, deep=deep)

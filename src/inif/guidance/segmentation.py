@@ -6,6 +6,7 @@ original's mask is the hard one: two soft masks of the same samples would not ag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -35,12 +36,15 @@ class Segmentation:
         Of the filter.
     fixed
         What it takes from the original, stacked over channels.
+    planar
+        Its boxes have depth where bricks have.
     """
 
     name: str
     filter: ModuleType
     settings: Any
     fixed: Any
+    planar: bool = False
 
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
@@ -54,6 +58,16 @@ class Segmentation:
     def extra(self, boxes: Boxes) -> np.ndarray | None:
         """Nothing."""
         return None
+
+    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+
+        def mask(scaled: jax.Array, channel: int) -> jax.Array:
+            fixed = jax.tree.map(lambda a: a[channel], self.fixed)
+            hard: jax.Array = self.filter.hard(scaled, fixed, self.settings)
+            return hard
+
+        return nothing_found(mask, image, ranges, deep=deep)
 
 
 def fixed_on(
@@ -75,6 +89,31 @@ def fixed_on(
         scaled = (volume.astype(np.float32) - low) / (high - low if high > low else 1)
         parts.append(filter_.fix(scaled, settings))
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(v) for v in leaves]), *parts)
+
+
+def nothing_found(
+    mask: Callable[[jax.Array, int], jax.Array], image: Image, ranges: np.ndarray, *, deep: bool
+) -> str | None:
+    """Why a segmentation says nothing of an image, or None.
+
+    Parameters
+    ----------
+    mask
+        Segments a plane or volume of values from 0 to 1 of a channel.
+    ranges
+        (channels, 2) lowest and highest sample.
+    deep
+        Whether it sees volumes, else planes.
+    """
+    for channel, (low, high) in enumerate(ranges):
+        if low == high:
+            continue
+        volume = representative(image, channel, deep=deep)
+        scaled = jnp.asarray((volume.astype(np.float32) - low) / (high - low))
+        found = np.asarray(mask(scaled, channel))
+        if found.any() and not found.all():
+            return None
+    return "it finds nothing in the original, or everything"
 
 
 def voxel_ratio(image: Image) -> float:

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from inif.errors import InputError
 from inif.metrics.evaluation import finite, psnr_json
+from inif.metrics.planes import layout
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,24 @@ class Task(Protocol):
     def figures(self, parts: Sequence[Any], /) -> Figures:
         """Figures of several units pooled; `parts` are what `compare` returned."""
         ...
+
+
+def require_planes(axes: str, shape: tuple[int, ...], least: int, what: str) -> None:
+    """Refuse images whose planes are too small for what is to be done with them.
+
+    Raises
+    ------
+    InputError
+        They have fewer than `least` samples along Y or X.
+    """
+    sides = layout(axes, shape).plane_shape
+    if min(sides) < least:
+        raise InputError(
+            f"these planes are too small {what}",
+            field="task",
+            expected=f"at least {least} × {least} pixels",
+            got=f"{sides[0]} × {sides[1]}",
+        )
 
 
 def count(key: str, label: str, value: int) -> Figure:

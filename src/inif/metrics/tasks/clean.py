@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inif.errors import AxesError, InputError
+from inif.errors import InputError
 from inif.metrics.fidelity import Ranges, channel_ranges, fidelity, psnr_of
+from inif.metrics.matching import line
 from inif.metrics.planes import layout
 from inif.metrics.tasks.base import Figures, Unit, decibels, difference, share
 from inif.metrics.tasks.run import read_unit
@@ -67,23 +68,6 @@ class Scored:
     decoded: Distance
     samples: int
     planes: int
-
-
-def line(image: np.ndarray, clean: np.ndarray) -> tuple[float, float]:
-    """The a and b for which a · image + b is nearest to `clean`, by least squares.
-
-    Parameters
-    ----------
-    image, clean
-        Arrays of one shape, any real dtype; a constant image gives a = 0.
-    """
-    x, y = image.astype(np.float64), clean.astype(np.float64)
-    middle, mean = float(x.mean()), float(y.mean())
-    x -= middle
-    y -= mean
-    spread = float(np.vdot(x, x))
-    a = float(np.vdot(x, y)) / spread if spread > 0 else 0.0
-    return a, mean - a * middle
 
 
 def distance(image: np.ndarray, clean: np.ndarray, limits: tuple[float, float]) -> Distance:
@@ -199,10 +183,7 @@ def read_clean(path: str, axes: str) -> Clean:
     InputError
         It cannot be read.
     """
-    from inif.io import read_image
+    from inif.io.companion import read_companion
 
-    try:
-        image = read_image(path)
-    except AxesError:
-        image = read_image(path, axes=axes)
+    image = read_companion(path, axes)
     return Clean(image.data, image.axes)

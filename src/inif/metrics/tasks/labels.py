@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.errors import AxesError, InputError
+from inif.errors import InputError
 from inif.metrics.tasks.segment import as_labels
 
 
@@ -61,19 +61,9 @@ def read_labels(path: str, axes: str, shape: tuple[int, ...]) -> Labels:
         No such file, an axis or a length that the image does not have, or numbers that are no
         labels.
     """
-    from inif.io import read_image
+    from inif.io.companion import read_companion
 
-    try:
-        image = read_image(path)
-    except AxesError:
-        for start in range(len(axes)):
-            try:
-                image = read_image(path, axes=axes[start:])
-                break
-            except AxesError:
-                continue
-        else:
-            raise
+    image = read_companion(path, axes, some=True)
     return check_labels(image.data, image.axes, axes, shape, file=path)
 
 

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.errors import InputError
 from inif.metrics.detail import correlation
 from inif.metrics.noise import NoiseModel, estimate, local_mean
-from inif.metrics.planes import layout
 from inif.metrics.spectrum import MIN_SIDE
-from inif.metrics.tasks.base import Figure, Figures, Unit, length, share
+from inif.metrics.tasks.base import Figure, Figures, Unit, length, require_planes, share
 
 TILE = 8
 """Side of the squares whose cosine transforms say where and how fine the residual is."""
@@ -136,14 +134,7 @@ class NoiseTask:
         InputError
             The planes are too small.
         """
-        sides = layout(axes, shape).plane_shape
-        if min(sides) < MIN_SIDE:
-            raise InputError(
-                "these planes are too small to tell noise",
-                field="task",
-                expected=f"at least {MIN_SIDE} × {MIN_SIDE} pixels",
-                got=f"{sides[0]} × {sides[1]}",
-            )
+        require_planes(axes, shape, MIN_SIDE, "to tell noise")
         return self
 
     def reference(self, unit: Unit) -> tuple[NoiseModel | None, np.ndarray]:

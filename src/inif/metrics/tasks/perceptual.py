@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inif.errors import InputError
-from inif.metrics.planes import layout
-from inif.metrics.tasks.base import Figures, Unit, count, share
+from inif.metrics.tasks.base import Figures, Unit, count, require_planes, share
 
 if TYPE_CHECKING:
     from inif.perceptual.lpips import Lpips
@@ -71,14 +69,7 @@ class PerceptualTask:
         """
         from inif.perceptual.lpips import LEAST_SIDE
 
-        sides = layout(axes, shape).plane_shape
-        if min(sides) < LEAST_SIDE:
-            raise InputError(
-                "these planes are too small for LPIPS",
-                field="task",
-                expected=f"at least {LEAST_SIDE} × {LEAST_SIDE} pixels",
-                got=f"{sides[0]} × {sides[1]}",
-            )
+        require_planes(axes, shape, LEAST_SIDE, "for LPIPS")
         return self
 
     def reference(self, unit: Unit) -> Unit:

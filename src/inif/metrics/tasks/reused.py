@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.errors import InputError
 from inif.metrics import spots
-from inif.metrics.planes import layout
 from inif.metrics.spectrum import MIN_SIDE, RingSums, spaced
-from inif.metrics.tasks.base import Figures, Unit, count, length, share
+from inif.metrics.tasks.base import Figures, Unit, count, length, require_planes, share
 
 
 @dataclass(frozen=True)
@@ -89,14 +87,7 @@ class FrcTask:
         InputError
             The planes are too small for a spectrum.
         """
-        sides = layout(axes, shape).plane_shape
-        if min(sides) < MIN_SIDE:
-            raise InputError(
-                "these planes are too small for a spectrum",
-                field="task",
-                expected=f"at least {MIN_SIDE} × {MIN_SIDE} pixels",
-                got=f"{sides[0]} × {sides[1]}",
-            )
+        require_planes(axes, shape, MIN_SIDE, "for a spectrum")
         return self
 
     def reference(self, unit: Unit) -> np.ndarray:
