@@ -29,11 +29,14 @@ ROLES = ("first", "hidden", "last", "bias", "last_bias", "scalar")
 """What a tensor is for, as far as the optimizer tells them apart."""
 
 _TIMES = (0.03, 0.1, 0.3, 0.6, 0.85)
-FEATURES = len(_TIMES) + 12 + len(ROLES)
-CROSSED = len(ROLES) * (len(_TIMES) + 2)
-"""Time, horizon and height of a tensor, for each role on its own."""
+FEATURES = len(_TIMES) + 12 + len(ROLES) + 1
+CROSSED = len(ROLES) * (len(_TIMES) + 5)
+"""Time, horizon, height of a tensor, and three of long fits, for each role on its own."""
 
 _HORIZON = len(_TIMES) + 1
+_LONG = 1000.0
+"""Steps above which a fit is long: the horizon stays what it is there, and others speak."""
+
 _BASE_RATE = 1e-3
 _RATES = (0.1, 0.02, 0.01)
 """One minus the decays of the momenta and of the squares, before meta-training."""
@@ -152,7 +155,8 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
     count / steps, that share as ``done`` in [0, 1]. Any tree of float32 arrays will do.
     """
     rates = jnp.array(_RATES) * jnp.exp(jnp.clip(weights.decays, -3, 2))
-    horizon = jnp.log10(jnp.maximum(steps, 1.0)) - 2.7
+    horizon = jnp.log10(jnp.clip(steps, 1.0, _LONG)) - 2.7
+    long = jnp.log10(jnp.clip(steps / _LONG, 1.0, 10.0))
 
     def init(params: Any) -> State:
         size = sum(p.size for p in jax.tree.leaves(params))
@@ -183,8 +187,10 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
         )
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
         fixed = _fixed(tensors, kinds)
-        features = jnp.concatenate([every, seen, jnp.asarray(fixed)], 1)
+        longs = jnp.full((len(tensors), 1), long)
+        features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs], 1)
         timed = jnp.concatenate([every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1]], 1)
+        timed = jnp.concatenate([timed, longs, longs * (2 * share - 1), longs * fixed[:, :1]], 1)
         is_role = fixed[:, -len(ROLES) :]
         crossed = (is_role[:, :, None] * timed[:, None, :]).reshape(len(tensors), -1)
         steps_log = jnp.concatenate([features, crossed], 1) @ weights.step
