@@ -82,6 +82,22 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_long_fits_may_be_trained_alone() -> None:
+    alone = replace(SETTINGS, long_only=True).trained
+    parts = meta_train.shaped(alone.astype(float))
+    assert 0 < alone.sum() < alone.size / 2
+    assert SETTINGS.trained.all()
+    np.testing.assert_array_equal(parts.decays, 0)
+    with_them = learned.Weights(*[3.0 * p for p in parts])
+    image = tasks.Source(tasks.generated(np.random.default_rng(3), (40, 40), 1), "YX")
+    one, other, without = (
+        tasks.score(tasks.whole(image, 16, 64, steps), learned.learned, weights)
+        for steps, weights in ((300, with_them), (1500, with_them), (300, learned.start()))
+    )
+    assert one == without
+    assert np.isfinite(other)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no"])
 def test_other_files_are_no_checkpoints(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "run.npz"

@@ -30,7 +30,17 @@ def train_command(
     ] = None,
     updates: Annotated[int, typer.Option(min=1, help="Of the weights, in all.")] = 400,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of fits for each update.")] = 24,
+    shortest: Annotated[int, typer.Option(min=1, help="Steps of the shortest fit.")] = 100,
     longest: Annotated[int, typer.Option(min=2, help="Steps of the longest fit.")] = 1000,
+    begin: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npz", help="Weights to begin from (default: untrained)."),
+    ] = None,
+    long_only: Annotated[
+        bool, typer.Option("--long-only", help="Only weights that have a say above 1000 steps.")
+    ] = False,
+    sigma: Annotated[float, typer.Option(min=0.001, help="How far weights are moved.")] = 0.1,
+    rate: Annotated[float, typer.Option(min=0.0001, help="Of the weights' own optimizer.")] = 0.02,
     judged: Annotated[int, typer.Option(min=1, help="Unseen fits, to judge by.")] = 24,
     hours: Annotated[
         float | None, typer.Option(min=0, help="Stop after so long; the same command goes on.")
@@ -45,7 +55,7 @@ def train_command(
     """Meta-train the learned optimizer; a run that was stopped goes on where it stopped.
 
     Beside FILE.npz stand FILE.run (all that is needed to go on) and FILE.jsonl (the curve: gain in
-    dB over the untrained weights, on fits that training does not see).
+    dB over the weights it began from, on fits that training does not see).
     """
     import os
 
@@ -58,12 +68,18 @@ def train_command(
         updates=updates,
         pairs=pairs,
         seed=seed,
-        steps=(min(100, longest), longest),
+        sigma=sigma,
+        rate=rate,
+        steps=(min(shortest, longest), longest),
         judged=judged,
+        long_only=long_only,
     )
     run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
+    first = learned.load(begin) if begin else None
     progress = (
-        meta_train.Progress.load(run, settings) if run.exists() else meta_train.Progress.begin()
+        meta_train.Progress.load(run, settings)
+        if run.exists()
+        else meta_train.Progress.begin(first)
     )
     last: dict[str, Any] = {"update": progress.update}
     sources = list(_sources(data, leave_out))
@@ -85,6 +101,7 @@ def train_command(
             settings,
             progress,
             workers=workers or os.cpu_count() or 1,
+            begin=first,
             seconds=None if hours is None else 3600 * hours,
             report=report,
         )

@@ -15,7 +15,7 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
-_FEW, _LEAST = 256, 8192
+_LEAST = 8192
 
 
 def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> None:
@@ -26,9 +26,6 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
     align
         Every range but the last starts and ends at a multiple of it.
     """
-    if count <= _FEW:
-        task(0, count)
-        return
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 16)
     with one_blas_thread():
         if workers == 1 or count <= _LEAST:

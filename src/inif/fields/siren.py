@@ -2,8 +2,8 @@
 
 h0 = coordinates; h(i+1) = sin(W_i h_i + b_i); output = W_last h + b_last, in [-1, 1] for the range
 of each channel. The learnable frequency of training is folded into W and b, so decoding needs none.
-Layout is (features, points): BLAS then gives each point the same bits whatever its neighbours, so
-one slice equals the same slice of the whole image.
+Products of a few hundred points with a margin, (features, points) each, give each point the same
+bits whatever its neighbours, so one slice equals the same slice of the whole image.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ from inif.fields.parallel import over_ranges
 FEATURE = "siren/1"
 MAX_WIDTH = 4096
 MAX_LAYERS = 32
-_BLOCK = 2048
-_ALIGN = 32
+_PART, _MARGIN, _ALIGN = 272, 8, 32
+_BLOCK = 8 * _PART
+"""Points at a time: products of `_PART`, and `_MARGIN` more on both sides that are for nothing.
+
+OpenBLAS rounds the first and last columns of a product otherwise on some CPUs, and starts anew
+after 320 or so. All in all the columns are a multiple of `_ALIGN`.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,14 +91,17 @@ class Siren:
 
     def _block(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
         n = coords.shape[1]
-        padded = -n % _ALIGN
-        if padded:
-            coords = np.pad(coords, ((0, 0), (0, padded)))
+        parts, points = -(-n // _PART), min(n, _PART)
+        points += -(points + 2 * _MARGIN) % _ALIGN
+        padded = np.zeros((self.inputs, parts * points), np.float32)
+        padded[:, :n] = coords
+        inputs = np.pad(padded.reshape(-1, parts, points), ((0, 0), (0, 0), (_MARGIN, _MARGIN)))
         biases, last_bias = weights[-2], weights[-1]
         first = weights[0]
-        h = np.repeat(biases[0][:, None], coords.shape[1], axis=1)
+        h = np.repeat(biases[0][None, :, None], inputs.shape[2], axis=2)
+        h = np.repeat(h, parts, axis=0)
         for axis in range(self.inputs):
-            h += first[:, axis, None] * coords[axis]
+            h += first[:, axis, None] * inputs[axis, :, None, :]
         np.sin(h, out=h)
         spare = np.empty_like(h)
         for matrix, bias in zip(weights[1:-3], biases[1:], strict=True):
@@ -101,9 +109,9 @@ class Siren:
             spare += bias[:, None]
             np.sin(spare, out=spare)
             h, spare = spare, h
-        out = weights[-3] @ h
+        out = weights[-3] @ h[:, :, _MARGIN:-_MARGIN]
         out += last_bias[:, None]
-        return np.asarray(out[:, :n])
+        return np.asarray(np.moveaxis(out, 1, 0).reshape(self.outputs, -1)[:, :n])
 
     def to_json(self) -> dict[str, Any]:
         """The header's ``field`` object; inputs and outputs follow from axes and shape."""

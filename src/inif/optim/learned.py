@@ -29,13 +29,16 @@ ROLES = ("first", "hidden", "last", "bias", "last_bias", "scalar")
 """What a tensor is for, as far as the optimizer tells them apart."""
 
 _TIMES = (0.03, 0.1, 0.3, 0.6, 0.85)
-FEATURES = len(_TIMES) + 12 + len(ROLES) + 1
+FEATURES = len(_TIMES) + 12 + len(ROLES) + 2
 CROSSED = len(ROLES) * (len(_TIMES) + 5)
 """Time, horizon, height of a tensor, and three of long fits, for each role on its own."""
 
 _HORIZON = len(_TIMES) + 1
 _LONG = 1000.0
 """Steps above which a fit is long: the horizon stays what it is there, and others speak."""
+
+_FOR_LONG = (2, 3)
+"""How many features are 0 in all but long fits: of `FEATURES`, and of those of each role."""
 
 _BASE_RATE = 1e-3
 _RATES = (0.1, 0.02, 0.01)
@@ -91,6 +94,19 @@ SHAPES = ((FEATURES + CROSSED,), (FEATURES, 3), (3,))
 def start() -> Weights:
     """Weights before meta-training: zeros, so the optimizer is its own base."""
     return Weights(*[jnp.zeros(shape) for shape in SHAPES])
+
+
+def of_long_fits() -> Weights:
+    """Which weights have a say in long fits only: bool arrays of `SHAPES`."""
+    every, crossed = (
+        np.arange(n) >= n - last
+        for n, last in zip((FEATURES, CROSSED // len(ROLES)), _FOR_LONG, strict=True)
+    )
+    return Weights(
+        np.concatenate([every, np.tile(crossed, len(ROLES))]),
+        np.tile(every[:, None], (1, 3)),
+        np.zeros(3, bool),
+    )
 
 
 def load(path: Path | Traversable) -> Weights:
@@ -188,7 +204,8 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
         fixed = _fixed(tensors, kinds)
         longs = jnp.full((len(tensors), 1), long)
-        features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs], 1)
+        level = longs * (losses[0] / 3 + 1)
+        features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs, level], 1)
         timed = jnp.concatenate([every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1]], 1)
         timed = jnp.concatenate([timed, longs, longs * (2 * share - 1), longs * fixed[:, :1]], 1)
         is_role = fixed[:, -len(ROLES) :]

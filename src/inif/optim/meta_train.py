@@ -47,6 +47,8 @@ class MetaSettings:
         Shortest and longest fit; lengths between are log-uniform.
     judged
         Fits that training does not see, to judge by.
+    long_only
+        Only what has a say in long fits is trained (`learned.of_long_fits`).
     """
 
     updates: int = 400
@@ -56,6 +58,13 @@ class MetaSettings:
     steps: tuple[int, int] = (100, 1000)
     judged: int = 24
     seed: int = 0
+    long_only: bool = False
+
+    @property
+    def trained(self) -> np.ndarray:
+        """(N,) bool: which of the weights move."""
+        chosen = flat(learned.of_long_fits()) > 0
+        return chosen if self.long_only else np.ones_like(chosen)
 
 
 @dataclass
@@ -76,9 +85,9 @@ class Progress:
     update: int = 0
 
     @classmethod
-    def begin(cls) -> Progress:
-        """From the start."""
-        theta = flat(learned.start())
+    def begin(cls, weights: learned.Weights | None = None) -> Progress:
+        """From the start, or from what was trained before."""
+        theta = flat(learned.start() if weights is None else weights)
         return cls(theta, np.zeros_like(theta), np.zeros_like(theta))
 
     def save(self, path: Path, settings: MetaSettings) -> None:
@@ -161,11 +170,13 @@ def train(
     progress: Progress,
     *,
     workers: int,
+    begin: learned.Weights | None = None,
     seconds: float | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[Progress]:
     """Meta-train, yielding the progress after every update; `report` gets the curve.
 
+    Gains are over the weights that the run began from: `begin`, or none.
     Ends after ``settings.updates`` updates in all, or `seconds`. Every 25th update is judged on
     fits that training does not see, the first and the last too.
     """
@@ -175,11 +186,11 @@ def train(
         def run(jobs: list[tuple[Any, ...]]) -> np.ndarray:
             return np.array(pool.map(_scored, jobs, chunksize=1))
 
-        base = judged(run, progress.begin().theta, settings)
+        base = judged(run, Progress.begin(begin).theta, settings)
         while progress.update < settings.updates:
             number, theta = progress.update, progress.theta
             rng = np.random.default_rng([settings.seed, 11, number])
-            noise = rng.standard_normal((settings.pairs, len(theta)))
+            noise = rng.standard_normal((settings.pairs, len(theta))) * settings.trained
             first = number * settings.pairs + settings.seed * 10**9
             jobs = []
             for i in range(settings.pairs):
