@@ -20,6 +20,7 @@ from inif.perceptual import weights
 from inif.perceptual.lpips import Lpips, distance
 
 _HEADS = "heads="
+_LEAST = 1e-6  # mean square of noise, of the range's: a clean original has none
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,20 @@ class Perceptual:
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
-        """Mean LPIPS over the planes of a box; see `inif.guidance.base.Guide`."""
+        """Mean LPIPS over the planes of a box; see `inif.guidance.base.Guide`.
+
+        With a clean image of the same scene, its squared error to that is added, in units of
+        the original's own.
+        """
         del channel
         wanted = original if self.clean is None else extra
         sides = decoded.shape[-2:]
         one, other = (2 * v.reshape(-1, *sides) - 1 for v in (decoded, wanted))
-        return jnp.mean(distance(self.model, one, other))
+        seen = jnp.mean(distance(self.model, one, other))
+        if self.clean is None or not self.clean.registered:
+            return seen
+        unit = jnp.mean((original - wanted) ** 2) + _LEAST
+        return seen + jnp.mean((decoded - wanted) ** 2) / unit
 
     def extra(self, boxes: Boxes) -> np.ndarray | None:
         """Patches of the clean image, if there is one."""
