@@ -45,7 +45,7 @@ FINE = 1.0
 """Scale in samples at which the guiding filter itself judges: half of that at which it guides."""
 
 NUCLEI = ("objects:otsu", "objects:otsu,sigma=1", "objects:otsu,sigma=4")
-AROUND = (-3, -2, -1, 0, 1, 2, 3)
+AROUND = (-2, -1, 0, 1, 2)
 """Per cent around a budget at which nuclei are counted."""
 
 CLEAN = "nuclei_pair_high_yx_u16.ome.tif"
