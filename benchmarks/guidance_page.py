@@ -47,8 +47,8 @@ def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
     """The tables."""
     parts = [
         f"`{result['command']}`, {result['date']}: effort {EFFORT}, the same bytes for all arms;"
-        " HEVC is x265 slow, tuned for PSNR, at its best knob. Where it has no file between its steps,"
-        " the others get as few bytes as it took. Means over channels."
+        " HEVC is x265 slow, tuned for PSNR, at its best knob. Where it has no file between its"
+        " steps, the others get as few bytes as it took. Means over channels."
     ]
     lines, nuclei, noisy = [], [], []
     for key, arms in rows.items():
@@ -80,8 +80,8 @@ def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
         f"One plane of `{SHOWN}` at {RATIO}×, masks of the guiding filter at σ = {FINE:g}: black"
         " and white agree with the original, cyan is missed, magenta is false.",
         "**Nuclei and foci.** Objects found again (`objects:otsu`, smoothing σ = 2): decoded and"
-        " original counts, F1 at an IoU of 0.5, mean average precision over 0.5 … 0.9; F1 by the same"
-        f" with σ = 1 and 4; `spots` F1. Means over {len(AROUND)} budgets around each ratio:",
+        " original counts, F1 at an IoU of 0.5, mean average precision over 0.5 … 0.9; F1 by the"
+        f" same with σ = 1 and 4; `spots` F1. Means over {len(AROUND)} budgets around each ratio:",
         table(
             [
                 "image",
