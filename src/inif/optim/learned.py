@@ -37,6 +37,9 @@ _HORIZON = len(_TIMES) + 1
 _LONG = 1000.0
 """Steps above which a fit is long: the horizon stays what it is there, and others speak."""
 
+_LONGEST = 3.0
+"""How much longer than that a fit may seem: longer ones were not tried."""
+
 _FOR_LONG = (2, 3)
 """How many features are 0 in all but long fits: of `FEATURES`, and of those of each role."""
 
@@ -172,7 +175,7 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
     """
     rates = jnp.array(_RATES) * jnp.exp(jnp.clip(weights.decays, -3, 2))
     horizon = jnp.log10(jnp.clip(steps, 1.0, _LONG)) - 2.7
-    long = jnp.log10(jnp.clip(steps / _LONG, 1.0, 10.0))
+    long = jnp.log10(jnp.clip(steps / _LONG, 1.0, _LONGEST))
 
     def init(params: Any) -> State:
         size = sum(p.size for p in jax.tree.leaves(params))
