@@ -34,8 +34,9 @@ CROSSED = len(ROLES) * (len(_TIMES) + 5)
 """Time, horizon, height of a tensor, and three of long fits, for each role on its own."""
 
 _HORIZON = len(_TIMES) + 1
-_LONG = 1000.0
-"""Steps above which a fit is long: the horizon stays what it is there, and others speak."""
+_LONG, _WIDE = 1000.0, 32
+"""Steps above which a fit is long: the horizon stays what it is there. In fields wider than 32,
+others speak; narrow ones want nothing else."""
 
 _LONGEST = 3.0
 """How much longer than that a fit may seem: longer ones were not tried."""
@@ -175,7 +176,7 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
     """
     rates = jnp.array(_RATES) * jnp.exp(jnp.clip(weights.decays, -3, 2))
     horizon = jnp.log10(jnp.clip(steps, 1.0, _LONG)) - 2.7
-    long = jnp.log10(jnp.clip(steps / _LONG, 1.0, _LONGEST))
+    length = jnp.log10(jnp.clip(steps / _LONG, 1.0, _LONGEST))
 
     def init(params: Any) -> State:
         size = sum(p.size for p in jax.tree.leaves(params))
@@ -206,7 +207,9 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
         )
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
         fixed = _fixed(tensors, kinds)
-        longs = jnp.full((len(tensors), 1), long)
+        width = max((min(p.shape) for p in tensors if p.ndim == 2), default=1)
+        wide = min(max(math.log2(max(width, 1) / _WIDE), 0), 1)
+        longs = jnp.full((len(tensors), 1), length * wide)
         level = longs * (losses[0] / 3 + 1)
         features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs, level], 1)
         timed = jnp.concatenate([every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1]], 1)
