@@ -39,7 +39,9 @@ WIDTHS = (32, 64, 128)
 STEPS = (200, 500, 1000, 3000)
 POINTS = 1024
 SMALL, SMALL_STEPS = 100, (100, 500)
-TIMED, ROUNDS = 100, 7
+TIMED, ROUNDS = 50, 7
+MANY_POINTS = 8192
+"""As `inif compress` takes them for each brick."""
 
 
 def main() -> None:
@@ -75,7 +77,11 @@ def main() -> None:
         if "inif-lopt" in args.settings:
             small = np.array(pool.map(gained, range(SMALL), chunksize=1))
             rest["small"] = {"tasks": SMALL, "least_gain_db": round(float(small.min()), 2)}
-    rest["times"] |= {str(w): times(paths[0], w) for w in args.widths}
+    rest["times"] |= {
+        f"{width}, {points} points": times(paths[0], width, points)
+        for points in (POINTS, MANY_POINTS)
+        for width in args.widths
+    }
     print(save(NAME, rest | {"cells": cells}, args.out))
 
 
@@ -130,11 +136,11 @@ def gained(seed: int) -> float:
     return tasks.score(task, builder("inif-lopt"), 0.0) - stood
 
 
-def times(path: Path, width: int) -> dict[str, float]:
+def times(path: Path, width: int, points: int) -> dict[str, float]:
     """Milliseconds per step on all cores; medians of rounds in turns, so that noise is shared."""
-    task = tasks.whole(source(str(path)), width, POINTS, TIMED)
+    task = tasks.whole(source(str(path)), width, points, TIMED)
     field = task.kind.field
-    x, y = jnp.zeros((POINTS, field.inputs)), jnp.asarray(task.targets[:POINTS])
+    x, y = jnp.zeros((points, field.inputs)), jnp.asarray(task.targets[:points])
     params = initialize(jax.random.key(0), field, tasks.OMEGA, y.mean(0))
 
     def compiled(name: str) -> Any:

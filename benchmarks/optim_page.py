@@ -144,7 +144,8 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
         parts += [
             "Milliseconds per step, all cores, in turns:",
             table(
-                ["width", *names], [[w, *[f"{t[n]:.2f}" for n in names]] for w, t in timed.items()]
+                ["width, batch", *names],
+                [[w, *[f"{t[n]:.2f}" for n in names]] for w, t in timed.items()],
             ),
         ]
     return parts

@@ -34,9 +34,9 @@ CROSSED = len(ROLES) * (len(_TIMES) + 5)
 """Time, horizon, height of a tensor, and three of long fits, for each role on its own."""
 
 _HORIZON = len(_TIMES) + 1
-_LONG, _WIDE = 1000.0, 32
+_LONG, _NARROW = 1000.0, 32
 """Steps above which a fit is long: the horizon stays what it is there. In fields wider than 32,
-others speak; narrow ones want nothing else."""
+others speak, wholly from four times that; narrow ones want nothing else."""
 
 _LONGEST = 3.0
 """How much longer than that a fit may seem: longer ones were not tried."""
@@ -208,7 +208,7 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
         fixed = _fixed(tensors, kinds)
         width = max((min(p.shape) for p in tensors if p.ndim == 2), default=1)
-        wide = min(max(math.log2(max(width, 1) / _WIDE), 0), 1)
+        wide = min(max(math.log2(max(width, 1) / _NARROW) / 2, 0), 1)
         longs = jnp.full((len(tensors), 1), length * wide)
         level = longs * (losses[0] / 3 + 1)
         features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs, level], 1)
