@@ -122,7 +122,7 @@ def judged(
         budget = min(budget, versions["hevc"][1])
     guided = compressed(path, budget, method, guide.format(folder=folder))
     first = compressed(path, budget, method)
-    more = header_bytes(guided[3], []) - header_bytes(first[3], [])
+    more = header_bytes(guided[3]) - header_bytes(first[3])
     versions["unguided"] = compressed(path, budget - more, method)[:3]
     versions["guided"] = guided[:3]
     arms: dict[str, dict[str, Any]] = {

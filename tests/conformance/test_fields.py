@@ -45,6 +45,7 @@ EXAMPLES = {
     "siren-narrow": Example(Siren(2, 1, 1, 3), 2, 0, siren),
     "siren-channels": Example(Siren(3, 4, 18, 7, "outputs"), 3, 4, siren),
     "siren-coordinate": Example(Siren(4, 1, 18, 7, "coordinate"), 3, 4, siren),
+    "siren-many": Example(Siren(2, 41, 24, 5, "outputs"), 2, 41, siren),
     "siren-4d": Example(Siren(4, 3, 12, 7, "outputs"), 4, 3, siren),
     "siren-spectrum": Example(Siren(0, 6, 4, 3, "outputs"), 0, 6, siren),
 }

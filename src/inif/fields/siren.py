@@ -93,13 +93,13 @@ class Siren:
         n = coords.shape[1]
         parts, points = -(-n // _PART), min(n, _PART)
         points += -(points + 2 * _MARGIN) % _ALIGN
-        padded = np.zeros((self.inputs, parts * points), np.float32)
-        padded[:, :n] = coords
-        inputs = np.pad(padded.reshape(-1, parts, points), ((0, 0), (0, 0), (_MARGIN, _MARGIN)))
+        padded = np.pad(coords, ((0, 0), (0, parts * points - n)))
+        inputs = np.pad(
+            padded.reshape(self.inputs, parts, points), ((0, 0), (0, 0), (_MARGIN, _MARGIN))
+        )
         biases, last_bias = weights[-2], weights[-1]
         first = weights[0]
-        h = np.repeat(biases[0][None, :, None], inputs.shape[2], axis=2)
-        h = np.repeat(h, parts, axis=0)
+        h = np.tile(biases[0][:, None], (parts, 1, inputs.shape[2]))
         for axis in range(self.inputs):
             h += first[:, axis, None] * inputs[axis, :, None, :]
         np.sin(h, out=h)
@@ -109,7 +109,7 @@ class Siren:
             spare += bias[:, None]
             np.sin(spare, out=spare)
             h, spare = spare, h
-        out = weights[-3] @ h[:, :, _MARGIN:-_MARGIN]
+        out = (weights[-3] @ h)[:, :, _MARGIN:-_MARGIN]
         out += last_bias[:, None]
         return np.asarray(np.moveaxis(out, 1, 0).reshape(self.outputs, -1)[:, :n])
 

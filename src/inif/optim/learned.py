@@ -207,13 +207,13 @@ def learned(weights: Weights, steps: Any) -> optax.GradientTransformationExtraAr
         )
         every = jnp.broadcast_to(same, (len(tensors), len(same)))
         fixed = _fixed(tensors, kinds)
-        width = max((min(p.shape) for p in tensors if p.ndim == 2), default=1)
-        wide = min(max(math.log2(max(width, 1) / _NARROW) / 2, 0), 1)
-        longs = jnp.full((len(tensors), 1), length * wide)
-        level = longs * (losses[0] / 3 + 1)
-        features = jnp.concatenate([every, seen, jnp.asarray(fixed), longs, level], 1)
-        timed = jnp.concatenate([every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1]], 1)
-        timed = jnp.concatenate([timed, longs, longs * (2 * share - 1), longs * fixed[:, :1]], 1)
+        longs = jnp.full((len(tensors), 1), length * _wide(tensors))
+        for_all = [longs, longs * (losses[0] / 3 + 1)]
+        features = jnp.concatenate([every, seen, jnp.asarray(fixed), *for_all], 1)
+        by_role = [longs, longs * (2 * share - 1), longs * fixed[:, :1]]
+        timed = jnp.concatenate(
+            [every[:, : len(_TIMES)], every[:, [_HORIZON]], fixed[:, :1], *by_role], 1
+        )
         is_role = fixed[:, -len(ROLES) :]
         crossed = (is_role[:, :, None] * timed[:, None, :]).reshape(len(tensors), -1)
         steps_log = jnp.concatenate([features, crossed], 1) @ weights.step
@@ -287,6 +287,12 @@ def _seen(products: jax.Array, tensors: Sequence[jax.Array]) -> jax.Array:
         ],
         axis=1,
     )
+
+
+def _wide(tensors: Sequence[jax.Array]) -> float:
+    """How much weights for long fits count in a field, 0 to 1, by its widest matrix."""
+    width = max((min(p.shape) for p in tensors if p.ndim == 2), default=0)
+    return min(max(math.log2(max(width, 1) / _NARROW) / 2, 0), 1)
 
 
 def _fixed(tensors: Sequence[jax.Array], kinds: Sequence[tuple[str, float]]) -> np.ndarray:
