@@ -107,9 +107,9 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
     parts = [
         f"`{result['command']}`, {result['date']}: {len(images)} images that meta-training has not"
         f" seen ({', '.join(images)}), {result['points']} random points a step, mean PSNR in dB at"
-        " the end. “Best single setting”: of the sweep (27 settings, or those that had been near"
-        " the best in shorter fits), chosen with hindsight for each row; in the last row one"
-        " setting for all of the rows with the whole sweep.",
+        " the end. “Best single setting”: of the sweep, chosen with hindsight for each row; in the"
+        " last row one setting for all of the rows with the whole sweep."
+        + "".join(f" Width {w}: on {m}." for w, m in result.get("elsewhere", {}).items()),
         table(head, rows),
     ]
     grid = []

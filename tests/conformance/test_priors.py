@@ -125,7 +125,7 @@ def test_streams_stand_alone(prior: Prior) -> None:
     assert len(streams) in (1, 3)
     assert sum(map(len, streams)) <= len(data)
     if len(streams) == 1:
-        assert streams == [data]
+        assert streams == [data[1:] if prior.kind == "aom" else data]
     else:
         planes = [prior.decode(s, (1, *STACK[1:])) for s in streams]
         np.testing.assert_array_equal(np.concatenate(planes), decoded)
@@ -156,7 +156,11 @@ def test_an_encoder_that_refuses_says_so(prior: Prior, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("shape", [(3, 33, 48), (3, 35, 47), (2, 33, 47), (4, 33, 47), (1, 1, 1)])
 def test_a_block_of_another_shape_is_refused(prior: Prior, shape: Shape) -> None:
-    if prior.kind in ("av1", "hevc"):  # their frames are padded: neighbours cannot be told apart
+    if prior.kind in (
+        "av1",
+        "aom",
+        "hevc",
+    ):  # their frames are padded: neighbours cannot be told apart
         shape = (shape[0], *(n if n == 1 else n + 40 * (n not in STACK) for n in shape[1:]))
         if shape == (1, 1, 1):
             shape = (1, 1, 200)

@@ -63,7 +63,7 @@ def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch)
     assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
     with pytest.raises(BudgetError):
         made(picture(), "ZYX", size=3000, method="hybrid")
-    monkeypatch.setattr(auto, "_tried", lambda job, room: None)
+    monkeypatch.setattr(auto, "_tried", lambda streams, kind, room, load: None)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
 
@@ -79,7 +79,7 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"av1": 30.0, "jpeg2000": 30.1, "avif": 29.0}
-    monkeypatch.setattr(auto, "_tried", lambda job, room: scores[job.prior])
+    monkeypatch.setattr(auto, "_tried", lambda streams, kind, room, load: scores.get(kind))
     assert made(picture(), "ZYX").header["prior"]["kind"] == "av1"
     scores["jpeg2000"] = 30.2
     assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"

@@ -84,3 +84,23 @@ def test_units_go_back_and_forth(knob):
     assert knob.from_unit(0) == pytest.approx(knob.coarse, rel=1e-2, abs=knob.step)
     assert knob.from_unit(-1) == knob.from_unit(0)
     assert knob.from_unit(2) == knob.from_unit(1)
+
+
+@given(st.floats(0.05, 0.95), st.floats(5.0, 9.0))
+def test_two_encodes_at_once_need_fewer_rounds(share, slope):
+    def size(value: float) -> float:
+        return 900 * math.exp(slope * value / 100)
+
+    rounds = []
+
+    def ahead(values):
+        assert len(set(values)) == len(values) == 2
+        rounds.append(values)
+
+    budget = int(size(100 * share))
+    search = Search(sized(size), LEVEL, slope=slope, ahead=ahead)
+    found = search.run(budget, start=min(100 * share + 2, 99.0))
+    assert found.fits
+    assert (1 - TOLERANCE) * budget <= len(found.probe.data)
+    assert len(rounds) <= 2
+    assert all(value in search.probes for pair in rounds for value in pair)

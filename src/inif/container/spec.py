@@ -54,7 +54,7 @@ MAX_SAMPLES = 1 << 48
 
 SUPPORTED = frozenset(
     {"siren/1", "qweights/1", "hybrid/1", "conditional/1", "residual/1"}
-    | {f"{c}/1" for c in ("av1", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
+    | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 

@@ -15,12 +15,18 @@ from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid import TINY
 from inif.encode.job import Job
-from inif.encode.streams import Streams, hybrid_grid
+from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior
+from inif.priors.base import Load
 
-FIRST = "av1"
+AV1 = ("av1", "aom")
+"""Two encoders, compared at the settings of the effort."""
+
+MOVIE_EFFORT = 5
+"""From which both are tried on stacks and movies, where the first does better in its time."""
+
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
 
@@ -33,6 +39,8 @@ _NEAR = 0.75
 """How much of the room an encode must fill to be judged by."""
 
 _LEAD = 0.15
+"""Of the others, in dB: at full length and size the first gain more."""
+
 _FIT_EFFORT = 1
 _STREAMS = 0.97
 """Of a small file, about; the rest is header and tables."""
@@ -60,22 +68,24 @@ def choose(job: Job, budget: int) -> Choice | None:
     image = job.image
     if not {"Y", "X"} <= set(image.axes):
         return Choice("siren", job.prior, "codecs need planes")
-    if reason := load_prior(FIRST).unavailable():
-        return Choice("siren", job.prior, reason)
+    reasons = [load_prior(kind).unavailable() for kind in AV1]
+    if all(reasons):
+        return Choice("siren", job.prior, str(reasons[0]))
     sample, share = _sample(image)
     room = int(budget * share)
     if room < 1:
         return None
     small = replace(job, image=sample, method="hybrid", progress=None)
-    scores: dict[str, float] = {}
-    for kind in (FIRST, *OTHERS):
-        if not load_prior(kind).unavailable():
-            score = _tried(replace(small, prior=kind), room)
-            if score is not None:
-                scores[kind] = score
+    load = load_of(job, budget)
+    kinds = [kind for kind in (*AV1, *OTHERS) if not load_prior(kind).unavailable()]
+    if load.frames > 1 and (job.effort or 3) < MOVIE_EFFORT and "av1" in kinds:
+        kinds.remove("aom")
+    streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
+    tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
+    scores = {kind: score for kind, score in tried.items() if score is not None}
     if not scores:
         return None
-    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind != FIRST))
+    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind in OTHERS))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
@@ -86,15 +96,19 @@ def choose(job: Job, budget: int) -> Choice | None:
     return Choice("hybrid", best, words)
 
 
-def _tried(job: Job, room: int) -> float | None:
-    """PSNR in dB of a codec's fast setting at about so many bytes; None if it needs more."""
-    streams = Streams(job, hybrid_grid(job.image.axes, job.image.data.shape))
-    prior = load_prior(job.prior)
+def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:
+    """PSNR in dB of a codec at about so many bytes; None if it needs more.
+
+    `streams` are of the sample, `load` is the whole image's: the setting is that of the whole.
+    """
+    prior = load_prior(kind)
     wanted = int(_STREAMS * room)
     trial = streams.tried(prior, "TZ~", wanted, most=_PROBES)
     size = len(trial.found.probe.data)
-    near = _NEAR * wanted <= size or job.prior == FIRST
-    return trial.score if near and size <= room else None
+    if size > room or (size < _NEAR * wanted and kind not in AV1):
+        return None
+    slow = prior.for_effort(streams.job.effort or 3, load)
+    return trial.score if slow == prior.quick else streams.judged(slow, trial, wanted)
 
 
 def _fitted(job: Job, budget: int) -> float:

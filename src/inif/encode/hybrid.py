@@ -26,7 +26,7 @@ from inif.encode.finish import inexact, with_record
 from inif.encode.job import Job, draft_header, guides_record, ome_section
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
-from inif.encode.streams import Streams, Trial, hybrid_grid
+from inif.encode.streams import Streams, Trial, hybrid_grid, load_of
 from inif.errors import BudgetError
 from inif.fields import conditional
 from inif.frames import check_planes, from_canon
@@ -39,7 +39,10 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
 
 _REPAIR_SHARE = 0.006
 _FEW, _MOST = 4, 8
-"""Encodes after which a search takes what is near the budget, at low and at high efforts."""
+"""Encodes after which a search takes what is near the budget; more at high efforts."""
+
+_SMALL = 1 << 22
+"""Raw bytes below which there is time for more encodes."""
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
@@ -69,7 +72,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
     prior = streams.variant(prior, trial)
-    few = _MOST if (job.effort or 3) > 3 else _FEW
+    few = _MOST if (job.effort or 3) > 3 or job.image.raw_bytes < _SMALL else _FEW
     try:
         if streams.interrupted:
             raise KeyboardInterrupt
@@ -81,7 +84,8 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not job.settings.keep_partial or not trial.found.fits:
             raise
         streams.interrupted, found = True, trial.found
-        chosen = streams.encode(draft.prior.quick, trial.order, found.probe.value)
+        draft.take(draft.prior.quick)
+        chosen = streams.encode(draft.prior, trial.order, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
 
@@ -178,7 +182,7 @@ class Draft:
         """
         image = job.image
         check_planes(image.axes, file=image.source, fix="use --method siren")
-        prior = load_prior(job.prior).for_effort(job.effort or 3, image.data.size, image.raw_bytes)
+        prior = load_prior(job.prior).for_effort(job.effort or 3, load_of(job, budget))
         grid = hybrid_grid(image.axes, image.data.shape)
         guided = guides_of(job, grid)
         job = replace(job, guides=guided.names if guided else ())
@@ -224,6 +228,15 @@ class Draft:
             return self.prior
         left = limit - (time.monotonic() - self.streams.begun)
         return self.prior.within(left / _ENCODES, trial.seconds)
+
+    def take(self, prior: Prior) -> None:
+        """Go on with another codec."""
+        self.header["requires"] = [
+            prior.feature if name == self.prior.feature else name
+            for name in self.header["requires"]
+        ]
+        self.header["prior"] |= {"kind": prior.kind}
+        self.job, self.prior = replace(self.job, prior=prior.kind), prior
 
     def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
         """The file: streams repaired, checked, and brought into the window of the budget."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inif.priors.knob import Knob
@@ -19,6 +19,8 @@ LOOSE = 0.02
 _AIM = 0.996
 MOST = 12
 _FAIR = 0.02
+_APART, _COARSER = 0.06, 0.006
+"""Of the logarithm of the size, between two encodes that are made at once."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ class Search:
     slope
         Growth of the logarithm of the size from one end of the knob to the other, where a search
         of something similar has measured it.
+    ahead
+        Where two encodes at once take little longer than one: makes those of several knob values,
+        for `encode` to hand out.
     """
 
     encode: Callable[[float], bytes]
     knob: Knob
     probes: dict[float, Probe] = field(default_factory=dict)
     slope: float | None = None
+    ahead: Callable[[Sequence[float]], None] | None = None
     _told: set[float] = field(default_factory=set)
 
     def take_new(self) -> list[Probe]:
@@ -82,7 +88,16 @@ class Search:
             unit = self._next(budget, begin, stuck=len(sides) > 1 and sides[-1] == sides[-2])
             if unit is None:
                 break
+            units = self._with_companion(unit)
+            begun = time.perf_counter()
+            if self.ahead and len(units) > 1:
+                self.ahead([self.knob.from_unit(u) for u in units])
+            spent = time.perf_counter() - begun
+            for other in units:
+                self._probe(other, spent)
             size = len(self._probe(unit).data)
+            if any((1 - TOLERANCE) * budget <= len(p.data) <= budget for p in self.probes.values()):
+                break
             sides.append(size <= budget)
             if (1 - TOLERANCE) * budget <= size <= budget:
                 break
@@ -115,13 +130,26 @@ class Search:
             (self.knob.to_unit(p.value), math.log(len(p.data))) for p in self.probes.values()
         )
 
-    def _probe(self, unit: float) -> Probe:
+    def _probe(self, unit: float, spent: float = 0.0) -> Probe:
         value = self.knob.from_unit(unit)
         if value not in self.probes:
             start = time.perf_counter()
             data = self.encode(value)
-            self.probes[value] = Probe(value, data, time.perf_counter() - start)
+            self.probes[value] = Probe(value, data, spent + time.perf_counter() - start)
         return self.probes[value]
+
+    def _with_companion(self, unit: float) -> list[float]:
+        """A unit, and the second to try along with it.
+
+        At first some way off, so that the two show the slope; then a little coarser, for where
+        the first turns out too large.
+        """
+        if not self.ahead:
+            return [unit]
+        pairs = self._pairs()
+        move = _COARSER / (self.slope or _slope(pairs)) if pairs else _APART / (self.slope or 7.0)
+        other = unit - max(move, self.knob.unit_step)
+        return [unit, other] if other >= 0 else [unit]
 
     def _next(self, budget: int, begin: float, *, stuck: bool) -> float | None:
         """The next unit to try; None where the bracket is used up or the goal is reached."""
@@ -142,7 +170,8 @@ class Search:
                 return None
             known = self.slope if len(pairs) == 1 else None
             slope = known or _slope(pairs)
-            move = (1 if known else 1.25) * (goal - edge[1]) / slope
+            sure = known or self.ahead  # two encodes at once lie near each other
+            move = (1 if sure else 1.25) * (goal - edge[1]) / slope
             move = max(move, step) if low else min(move, -step)
             return min(max(edge[0] + move, 0.0), 1.0)
         if high[0] - low[0] < 1.5 * step:
@@ -157,5 +186,7 @@ class Search:
 
 def _slope(pairs: list[tuple[float, float]]) -> float:
     """Growth of the log size along the knob; sizes span about a factor e⁷ over most knobs."""
+    if len(pairs) < 2:
+        return 7.0
     (u0, s0), (u1, s1) = pairs[0], pairs[-1]
     return max((s1 - s0) / (u1 - u0), 2.0) if u1 > u0 else 7.0

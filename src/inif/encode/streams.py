@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +27,7 @@ from inif.encode.job import Job
 from inif.encode.search import MOST, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.frames import Geometry, orders, restored, sizes_of
-from inif.priors.base import Prior
+from inif.priors.base import Load, Prior
 
 _BRICK_SIDE = 4096
 _BRICK_SAMPLES = 1 << 25
@@ -52,6 +55,13 @@ def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
         most = max(1, MAX_BRICK // math.prod(n for i, n in enumerate(brick) if i != c))
         brick[c] = math.ceil(shape[c] / math.ceil(shape[c] / most))
     return BrickGrid(shape, tuple(brick))
+
+
+def load_of(job: Job, budget: int) -> Load:
+    """What a codec has to do for an image."""
+    image = job.image
+    _, t, z, _, _ = sizes_of(image.axes, image.data.shape)
+    return Load(image.data.size, image.raw_bytes, budget, t * z)
 
 
 @dataclass(frozen=True)
@@ -143,15 +153,33 @@ class Streams:
 
     def encode(self, prior: Prior, order: str, knob: float, stage: str = "encode") -> list[bytes]:
         """All streams at one knob value, brick by brick, channel by channel."""
-        key = (prior, order, knob)
-        if key not in self._made:
-            threads, out = os.cpu_count() or 1, []
-            blocks = self.levels(order, prior.bits)
-            for number, levels in enumerate(blocks):
-                self.report(stage, number, len(blocks))
-                out.append(prior.encode(levels, knob, threads))
-            self._made[key] = out
-        return self._made[key]
+        self.prepare(prior, order, [knob], stage)
+        return self._made[prior, order, knob]
+
+    def prepare(
+        self, prior: Prior, order: str, knobs: Sequence[float], stage: str = "encode"
+    ) -> None:
+        """Make all streams at some knob values, at once where the codec gains by it."""
+        values = [k for k in dict.fromkeys(knobs) if (prior, order, k) not in self._made]
+        if not values:
+            return
+        blocks = self.levels(order, prior.bits)
+        jobs = [(block, k) for k in values for block in blocks]
+        most = os.cpu_count() or 1
+        together = prior.apart and len(jobs) > 1
+        threads = 1 if together else most
+
+        def encoded(job: tuple[np.ndarray, float]) -> bytes:
+            return prior.encode(job[0], job[1], threads)
+
+        out = []
+        with ThreadPoolExecutor(most) if together else nullcontext() as pool:
+            made = iter(pool.map(encoded, jobs) if pool else map(encoded, jobs))
+            for number in range(len(jobs)):
+                self.report(stage, number, len(jobs))
+                out.append(next(made))
+        for at, k in enumerate(values):
+            self._made[prior, order, k] = out[at * len(blocks) : (at + 1) * len(blocks)]
 
     def trial(self, prior: Prior, room: int) -> Trial:
         """The best order of frames by the codec's fast setting, each at about `room` bytes."""
@@ -223,12 +251,28 @@ class Streams:
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
         search = self._searcher(prior, trial.order, "encode")
-        search.slope = trial.slope
-        start = trial.found.probe.value
-        if trial.slope is not None:  # slower settings make smaller files of the same knob value
-            knob = prior.knob(self.frames)
-            start = knob.from_unit(knob.to_unit(start) - math.log(prior.thrift) / trial.slope)
-        return self._run(search, room, start, MOST, few)
+        if trial.slope is not None:
+            search.slope = trial.slope / self._stretch(prior)
+        return self._run(search, room, self.start(prior, trial), MOST, few)
+
+    def start(self, prior: Prior, trial: Trial) -> float:
+        """The knob value at which a slower setting should make what the fast one did."""
+        value = trial.found.probe.value
+        if trial.slope is None:
+            return value
+        knob, move = prior.knob(self.frames), -math.log(prior.thrift) / trial.slope
+        return knob.from_unit(knob.to_unit(value) + move * self._stretch(prior))
+
+    def _stretch(self, prior: Prior) -> float:
+        """Length of the knob of a codec's fast setting over that of its own, in the same values."""
+        knob, quick = prior.knob(self.frames), prior.quick.knob(self.frames)
+        return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
+
+    def judged(self, prior: Prior, trial: Trial, room: int) -> float:
+        """PSNR in dB of a setting at about `room` bytes, by one encode."""
+        value = self.start(prior, trial)
+        size = sum(map(len, self.encode(prior, trial.order, value, "trial")))
+        return self._psnr(prior, trial.order, value) + trial.octave * math.log2(room / size)
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
@@ -293,7 +337,10 @@ class Streams:
         def encode(value: float) -> bytes:
             return b"".join(self.encode(prior, order, value, stage))
 
-        return Search(encode, prior.knob(self.frames))
+        def ahead(values: Sequence[float]) -> None:
+            self.prepare(prior, order, values, stage)
+
+        return Search(encode, prior.knob(self.frames), ahead=ahead if prior.apart else None)
 
     def _run(
         self, search: Search, room: int, start: float | None, most: int, few: int = MOST

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from inif.errors import InputError
+from inif.priors.aom import Aom
 from inif.priors.av1 import Av1
 from inif.priors.avif import Avif
 from inif.priors.base import Cost, Prior
@@ -20,7 +21,7 @@ from inif.priors.knob import Knob
 from inif.priors.sperr import Sperr
 
 PRIORS: dict[str, Prior] = {
-    p.kind: p for p in (Av1(), Hevc(), JpegXl(), Avif(), Jpeg2000(), Htj2k(), Sperr())
+    p.kind: p for p in (Av1(), Aom(), Hevc(), JpegXl(), Avif(), Jpeg2000(), Htj2k(), Sperr())
 }
 
 
@@ -32,7 +33,7 @@ def load_prior(kind: str, **options: Any) -> Prior:
     kind
         One of `PRIORS`.
     **options
-        As the prior's class has them: ``preset`` of "av1" and "hevc".
+        As the prior's class has them: ``preset`` of "av1" and "hevc", ``speed`` of "aom".
 
     Raises
     ------

@@ -16,17 +16,20 @@ from typing import Any
 import numpy as np
 
 from inif.priors import obu, pyav
-from inif.priors.base import Damaged, Prior, Shape, Task
+from inif.priors.base import LOAD, Load, Prior, Shape, Task
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
 
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
-_MICROSECONDS = {-1: 15.0, 0: 2.5, 1: 0.9, 2: 0.45, 3: 0.35, 4: 0.2}
-"""Of one encode per voxel by preset, about, on two cores."""
+_MOVIE, _STILL = (0.35, 2.0), (0.15, 8.0)
+"""Microseconds of one encode by preset 1, about, on two cores: for each voxel, for each bit."""
 
-_PER_MB = (0.12, 0.2, 0.36, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0)
+_SLOWNESS = {-1: 16.0, 0: 2.8, 1: 1.0, 2: 0.5, 3: 0.4, 4: 0.22}
+"""Time over that of preset 1."""
+
+_PER_MB = (0.12, 0.2, 0.43, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0)
 _FLOOR = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds that one encode may take by effort: for each raw megabyte, and anyway."""
 
@@ -83,12 +86,14 @@ class Av1(Prior):
     @property
     def thrift(self) -> float:
         """Measured on stacks and planes."""
-        return 0.8 if self.preset < 6 else 1.0
+        return 0.86 if self.preset < 6 else 1.0
 
-    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
-        seconds = max(_PER_MB[effort - 1] * raw_bytes * 1e-6, _FLOOR[effort - 1])
-        fits = [p for p, each in _MICROSECONDS.items() if each * voxels * 1e-6 <= seconds]
+        seconds = max(_PER_MB[effort - 1] * load.raw_bytes * 1e-6, _FLOOR[effort - 1])
+        voxel, bit = _MOVIE if load.frames > 1 else _STILL
+        usual = (voxel * load.voxels + 8 * bit * load.size) * 1e-6
+        fits = [p for p, each in _SLOWNESS.items() if each * usual <= seconds]
         return replace(self, preset=min(fits, default=4), fine=True)
 
     def variants(self, frames: int) -> tuple[Prior, ...]:
@@ -137,7 +142,7 @@ class Av1(Prior):
 
     def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
         full = pyav.padded_sides(shape[1:], _LEAST)
-        packets = _temporal_units(data, shape[0], full)
+        packets = obu.temporal_units(data, shape[0], full)
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
 
 
@@ -146,24 +151,6 @@ def _split(quality: float) -> tuple[float, int]:
     crf = math.floor(quality / _QUARTER + 1e-6) * _QUARTER
     steps = round((quality - crf) / (_QUARTER / 5))
     return crf, 114 + steps
-
-
-def _temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:
-    """The stream cut at its temporal delimiters, after a look at all that it declares."""
-    starts, coded, sequences = [], 0, 0
-    for kind, start, payload in obu.units(data):
-        if kind == obu.DELIMITER:
-            starts.append(start)
-        elif kind == obu.SEQUENCE:
-            obu.check_sequence(payload, sides)
-            sequences += 1
-        elif kind in (obu.FRAME, obu.FRAME_HEADER):
-            coded += 1
-    if len(starts) != frames or starts[0] != 0 or not sequences:
-        raise Damaged(f"{len(starts)} temporal units", f"{frames} temporal units")
-    if coded > 2 * frames:  # one to show each frame, and hidden ones for reference
-        raise Damaged(f"{coded} coded frames", f"at most {2 * frames}")
-    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
 
 
 def _fill(picture: Any, luma: np.ndarray) -> None:

@@ -39,6 +39,29 @@ class Cost:
     decode: float
 
 
+@dataclass(frozen=True)
+class Load:
+    """What there is to encode.
+
+    Attributes
+    ----------
+    voxels, raw_bytes
+        Of the image.
+    size
+        Bytes of the file that is wanted.
+    frames
+        Of a stream.
+    """
+
+    voxels: int = 1 << 20
+    raw_bytes: int = 1 << 21
+    size: int = 1 << 14
+    frames: int = 1
+
+
+LOAD = Load()
+
+
 class Prior(ABC):
     """One codec, for blocks of frames of one channel.
 
@@ -58,6 +81,8 @@ class Prior(ABC):
         Of its streams as files.
     package
         The Python package that does it.
+    apart
+        Whether several encodes of one thread each, at once, beat one of several threads.
     """
 
     kind: ClassVar[str]
@@ -65,6 +90,7 @@ class Prior(ABC):
     bits: ClassVar[int]
     suffix: ClassVar[str]
     package: ClassVar[str]
+    apart: ClassVar[bool] = False
     _microseconds: ClassVar[tuple[float, float]]  # per voxel: encode, decode
 
     @property
@@ -92,8 +118,8 @@ class Prior(ABC):
         """Bytes over those of `quick` at the same knob value, roughly."""
         return 1.0
 
-    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
-        """The setting for an effort of 1 to 9 and an image of this size."""
+    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+        """The setting for an effort of 1 to 9 and an image."""
         return self
 
     def variants(self, frames: int) -> tuple[Prior, ...]:

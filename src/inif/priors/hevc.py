@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inif.priors import pyav
-from inif.priors.base import Damaged, Prior, Shape, Task
+from inif.priors.base import LOAD, Damaged, Load, Prior, Shape, Task
 from inif.priors.bits import Bits
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
@@ -57,7 +57,7 @@ class Hevc(Prior):
         """Preset fast."""
         return replace(self, preset="fast")
 
-    def for_effort(self, effort: int, voxels: int = 1 << 20, raw_bytes: int = 1 << 21) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """Medium, slow and veryslow."""
         return replace(
             self, preset="medium" if effort < 3 else "slow" if effort < 6 else "veryslow"

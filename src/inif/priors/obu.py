@@ -67,3 +67,27 @@ def check_sequence(payload: bytes, sides: tuple[int, int]) -> None:
     width, height = bits.take(widths) + 1, bits.take(heights) + 1
     if (height, width) != sides:
         raise Damaged(f"frames of {(height, width)}", f"frames of {sides}")
+
+
+def temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:
+    """The stream cut at its temporal delimiters, after a look at all that it declares.
+
+    Raises
+    ------
+    Damaged
+        Another number of frames than `frames`, other `sides` (height, width), or no such stream.
+    """
+    starts, coded, sequences = [], 0, 0
+    for kind, start, payload in units(data):
+        if kind == DELIMITER:
+            starts.append(start)
+        elif kind == SEQUENCE:
+            check_sequence(payload, sides)
+            sequences += 1
+        elif kind in (FRAME, FRAME_HEADER):
+            coded += 1
+    if len(starts) != frames or starts[0] != 0 or not sequences:
+        raise Damaged(f"{len(starts)} temporal units", f"{frames} temporal units")
+    if coded > 2 * frames:  # one to show each frame, and hidden ones for reference
+        raise Damaged(f"{coded} coded frames", f"at most {2 * frames}")
+    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]

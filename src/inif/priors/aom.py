@@ -1,0 +1,157 @@
+"""AV1 by libaom: 10 bits, monochrome, tuned for PSNR; run as FFmpeg, in a process of its own.
+
+It makes single pictures smaller than SVT-AV1 does (docs/decisions/0009). libaom takes whole CRFs
+only, so for what lies between two of them levels are made a little smaller before they are coded;
+the first byte of a block says by how much. Decoded by dav1d.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from inif.priors import obu, pyav
+from inif.priors.av1 import Av1
+from inif.priors.base import LOAD, Load, Prior, Shape, Task
+from inif.priors.knob import Knob
+from inif.priors.libraries import ffmpeg, missing_av, missing_ffmpeg
+
+_LEAST = (16, 16)
+_PIXELS = "gray10le"
+_STEPS = 16
+_LAST = 63
+_OCTAVES = 0.107
+"""Of the quantiser, between two CRFs above the lowest."""
+
+_LOOK = "19"
+"""Frames that the encoder looks ahead: with 12 to 16 it makes other, much worse, groups."""
+
+_PER_MB = (0.12, 0.2, 0.45, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0)
+_FLOOR = (0.2, 0.5, 2.0, 6.0, 12.0, 24.0, 48.0, 96.0, 200.0)
+"""Seconds that two encodes at once may take by effort: for each raw megabyte, and anyway."""
+
+_VOXEL, _BIT = 1.2, 7.0
+"""Microseconds of one thread at speed 3, about: for each voxel, and for each bit of the file."""
+
+_SLOWNESS = {0: 16.0, 1: 5.0, 2: 2.3, 3: 1.0, 4: 0.7, 5: 0.42}
+"""Time over that of speed 3."""
+
+_QUICK = 40.0
+"""Time of speed 3 over that of the trial's encoder."""
+
+_STILL = 3
+"""The slowest for single pictures, which 2 and 1 make larger."""
+
+
+@dataclass(frozen=True)
+class Aom(Prior):
+    """AV1; a byte for the scale of the levels, and one stream of OBUs, per block.
+
+    Attributes
+    ----------
+    speed
+        libaom's ``cpu-used``, 0 (very slow) to 6.
+    """
+
+    speed: int = 3
+
+    kind = "aom"
+    title = "AV1 (libaom)"
+    bits = 10
+    suffix = ".obu"
+    package = "av"
+    apart = True
+    _microseconds = (0.8, 0.01)
+
+    def missing(self, task: Task = "encode") -> str | None:
+        """Why it cannot run here, or None."""
+        reason = missing_av("libdav1d", "r")
+        if task == "encode":
+            reason = reason or self.quick.missing() or missing_ffmpeg("libaom-av1", _PIXELS)
+        return reason
+
+    def knob(self, frames: int) -> Knob:
+        """CRF; its fractions scale the levels."""
+        return Knob("crf", coarse=_LAST + 2.0, fine=1.0, step=1 / _STEPS, start=42.0)
+
+    @property
+    def quick(self) -> Prior:
+        """SVT-AV1, which knows the same CRFs and takes a fortieth of the time."""
+        return Av1().quick
+
+    @property
+    def slowdown(self) -> float:
+        """Measured on planes."""
+        return _QUICK * _SLOWNESS.get(self.speed, 0.4)
+
+    @property
+    def thrift(self) -> float:
+        """Measured on planes."""
+        return 0.9
+
+    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+        """The slowest speed that keeps to the time; for single pictures that is never below 3."""
+        seconds = max(_PER_MB[effort - 1] * load.raw_bytes * 1e-6, _FLOOR[effort - 1])
+        usual = (_VOXEL * load.voxels + 8 * _BIT * load.size) * 1e-6
+        speed = _slowest(seconds / usual)
+        return replace(self, speed=max(speed, _STILL) if load.frames == 1 else speed)
+
+    def within(self, seconds: float, quick_seconds: float) -> Prior:
+        """A faster one where this takes too long."""
+        return replace(self, speed=max(self.speed, _slowest(seconds / (_QUICK * quick_seconds))))
+
+    def streams(self, data: bytes, frames: int) -> list[bytes]:
+        """The stream of OBUs."""
+        return [data[1:]]
+
+    def _encode(
+        self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
+    ) -> bytes:
+        crf, less = _split(quality)
+        peak = self.peak - less
+        scaled = (2 * levels.astype(np.uint32) * peak + self.peak) // (2 * self.peak)
+        frames = pyav.padded(scaled, _LEAST)
+        tools = {"deltaq-mode": 0, **settings}
+        y, x = frames.shape[1:]
+        command = [
+            *(ffmpeg(), "-nostdin", "-hide_banner", "-loglevel", "error"),
+            *("-f", "rawvideo", "-pixel_format", _PIXELS, "-video_size", f"{x}x{y}"),
+            *("-framerate", "25", "-i", "pipe:0", "-c:v", "libaom-av1", "-tune", "psnr"),
+            *("-cpu-used", str(self.speed), "-crf", str(crf), "-b:v", "0"),
+            *("-g", "9999", "-lag-in-frames", _LOOK, "-threads", str(threads), "-row-mt", "1"),
+            *("-still-picture", str(int(len(frames) == 1))),
+            *("-aom-params", ":".join(f"{k}={v}" for k, v in tools.items())),
+            *("-f", "obu", "pipe:1"),
+        ]
+        raw = frames.astype("<u2").tobytes()
+        done = subprocess.run(command, input=raw, capture_output=True, check=False)
+        if done.returncode or not done.stdout:
+            raise RuntimeError(done.stderr.decode(errors="replace").strip()[:300])
+        return bytes([less]) + done.stdout
+
+    def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
+        full = pyav.padded_sides(shape[1:], _LEAST)
+        packets = obu.temporal_units(data[1:], shape[0], full)
+        coded = pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
+        peak = self.peak - data[0]
+        levels = (2 * coded.astype(np.uint32) * self.peak + peak) // (2 * peak)
+        return np.minimum(levels, self.peak, out=levels).astype(np.uint16)
+
+
+def _slowest(slowness: float) -> int:
+    """The slowest speed of at most this slowness."""
+    return min((speed for speed, each in _SLOWNESS.items() if each <= slowness), default=5)
+
+
+def _split(quality: float) -> tuple[int, int]:
+    """A CRF that the encoder takes, and by how much the largest level is lowered for the rest."""
+    crf = min(math.floor(quality + 0.5 / _STEPS), _LAST)
+    part = max(quality - crf, 0.0)
+    peak = (1 << Aom.bits) - 1
+    octaves = max(_OCTAVES, math.log2((6 * crf + 1) / (6 * crf - 5)))  # the lowest are 18 apart
+    return crf, min(round(peak * (1 - 2 ** (-octaves * part))), 255)
