@@ -27,6 +27,9 @@ AV1 = ("av1", "aom")
 MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
 
+_PATIENT = 20.0
+"""How much slower than the trial libaom must be allowed to be; faster than that it gains nothing."""
+
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
 
@@ -78,7 +81,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
     kinds = [kind for kind in (*AV1, *OTHERS) if not load_prior(kind).unavailable()]
-    if load.frames > 1 and (job.effort or 3) < MOVIE_EFFORT and "av1" in kinds:
+    if {*AV1} <= {*kinds} and not _has_time(job, load):
         kinds.remove("aom")
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
@@ -94,6 +97,14 @@ def choose(job: Job, budget: int) -> Choice | None:
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
     return Choice("hybrid", best, words)
+
+
+def _has_time(job: Job, load: Load) -> bool:
+    """Whether the second encoder of AV1 has the time in which it gains something."""
+    effort = job.effort or 3
+    if load.frames > 1 and effort < MOVIE_EFFORT:
+        return False
+    return load_prior("aom").for_effort(effort, load).slowdown > _PATIENT
 
 
 def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:

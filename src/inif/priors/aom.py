@@ -55,7 +55,7 @@ class Aom(Prior):
     Attributes
     ----------
     speed
-        libaom's ``cpu-used``, 0 (very slow) to 6.
+        libaom's ``cpu-used``, 0 (very slow) to 6; chosen are 0 to 5.
     """
 
     speed: int = 3
