@@ -28,7 +28,7 @@ MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
 
 _PATIENT = 20.0
-"""How much slower than the trial libaom must be allowed to be; faster than that it gains nothing."""
+"""How much slower than the trial libaom must be allowed to be: any faster, and it gains nothing."""
 
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
