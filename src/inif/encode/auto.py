@@ -119,7 +119,10 @@ def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:
     if size > room or (size < _NEAR * wanted and kind not in AV1):
         return None
     slow = prior.for_effort(streams.job.effort or 3, load)
-    return trial.score if slow == prior.quick else streams.judged(slow, trial, wanted)
+    if slow == prior.quick:
+        return trial.score
+    score = streams.judged(slow, trial, wanted)
+    return trial.score if score is None and kind == prior.quick.kind else score
 
 
 def _fitted(job: Job, budget: int) -> float:

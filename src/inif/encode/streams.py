@@ -35,6 +35,7 @@ _ENOUGH = 0.005
 _FAIR = 0.1
 _FRAMES, _STREAMS, _FAR, _CLEAR = 32, 3, 80, 0.003
 _STEEP = 6.0
+_OFF = 0.7
 _LOSSLESS = 200.0
 
 
@@ -268,11 +269,14 @@ class Streams:
         knob, quick = prior.knob(self.frames), prior.quick.knob(self.frames)
         return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
 
-    def judged(self, prior: Prior, trial: Trial, room: int) -> float:
-        """PSNR in dB of a setting at about `room` bytes, by one encode."""
+    def judged(self, prior: Prior, trial: Trial, room: int) -> float | None:
+        """PSNR in dB of a setting at about `room` bytes, by one encode; None if it is far off."""
         value = self.start(prior, trial)
         size = sum(map(len, self.encode(prior, trial.order, value, "trial")))
-        return self._psnr(prior, trial.order, value) + trial.octave * math.log2(room / size)
+        octaves = math.log2(room / size)
+        if abs(octaves) > _OFF:
+            return None
+        return self._psnr(prior, trial.order, value) + trial.octave * octaves
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
