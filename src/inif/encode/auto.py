@@ -27,8 +27,8 @@ AV1 = ("av1", "aom")
 MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
 
-_PATIENT = 20.0
-"""How much slower than the trial libaom must be allowed to be: any faster, and it gains nothing."""
+_PATIENT, _HASTY_LEAD = 20.0, 0.1
+"""Where libaom has no time to be so much slower than the trial, it must lead by so much, in dB."""
 
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
@@ -81,14 +81,14 @@ def choose(job: Job, budget: int) -> Choice | None:
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
     kinds = [kind for kind in (*AV1, *OTHERS) if not load_prior(kind).unavailable()]
-    if {*AV1} <= {*kinds} and not _has_time(job, load):
+    if {*AV1} <= {*kinds} and load.frames > 1 and (job.effort or 3) < MOVIE_EFFORT:
         kinds.remove("aom")
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
     scores = {kind: score for kind, score in tried.items() if score is not None}
     if not scores:
         return None
-    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind in OTHERS))
+    best = max(scores, key=lambda kind: scores[kind] - _lead(kind, job, load))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
@@ -99,12 +99,12 @@ def choose(job: Job, budget: int) -> Choice | None:
     return Choice("hybrid", best, words)
 
 
-def _has_time(job: Job, load: Load) -> bool:
-    """Whether the second encoder of AV1 has the time in which it gains something."""
-    effort = job.effort or 3
-    if load.frames > 1 and effort < MOVIE_EFFORT:
-        return False
-    return load_prior("aom").for_effort(effort, load).slowdown > _PATIENT
+def _lead(kind: str, job: Job, load: Load) -> float:
+    """By how much a codec must be better on the sample to be taken, in dB."""
+    if kind in OTHERS:
+        return _LEAD
+    hasty = load_prior("aom").for_effort(job.effort or 3, load).slowdown < _PATIENT
+    return _HASTY_LEAD if kind == "aom" and hasty else 0.0
 
 
 def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:
