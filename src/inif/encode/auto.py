@@ -27,9 +27,6 @@ AV1 = ("av1", "aom")
 MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
 
-_PATIENT, _HASTY_LEAD = 20.0, 0.1
-"""Where libaom has no time to be so much slower than the trial, it must lead by so much, in dB."""
-
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
 
@@ -88,7 +85,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     scores = {kind: score for kind, score in tried.items() if score is not None}
     if not scores:
         return None
-    best = max(scores, key=lambda kind: scores[kind] - _lead(kind, job, load))
+    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind in OTHERS))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
@@ -97,14 +94,6 @@ def choose(job: Job, budget: int) -> Choice | None:
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
     return Choice("hybrid", best, words)
-
-
-def _lead(kind: str, job: Job, load: Load) -> float:
-    """By how much a codec must be better on the sample to be taken, in dB."""
-    if kind in OTHERS:
-        return _LEAD
-    hasty = load_prior("aom").for_effort(job.effort or 3, load).slowdown < _PATIENT
-    return _HASTY_LEAD if kind == "aom" and hasty else 0.0
 
 
 def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:

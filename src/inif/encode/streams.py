@@ -35,7 +35,7 @@ _ENOUGH = 0.005
 _FAIR = 0.1
 _FRAMES, _STREAMS, _FAR, _CLEAR = 32, 3, 80, 0.003
 _STEEP = 6.0
-_OFF = 0.7
+_OFF, _NEAR, _CLOSE = 1.5, 0.5, 0.03
 _LOSSLESS = 200.0
 
 
@@ -270,12 +270,20 @@ class Streams:
         return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
 
     def judged(self, prior: Prior, trial: Trial, room: int) -> float | None:
-        """PSNR in dB of a setting at about `room` bytes, by one encode; None if it is far off."""
-        value = self.start(prior, trial)
-        size = sum(map(len, self.encode(prior, trial.order, value, "trial")))
-        octaves = math.log2(room / size)
-        if abs(octaves) > _OFF:
-            return None
+        """PSNR in dB of a setting at about `room` bytes, by two encodes; None if they are far off.
+
+        The second is made where the first and the trial's slope say that `room` lies.
+        """
+        knob, value = prior.knob(self.frames), self.start(prior, trial)
+        slope = (trial.slope or 0.0) / self._stretch(prior)
+        for last in (False, True):
+            size = sum(map(len, self.encode(prior, trial.order, value, "trial")))
+            octaves = math.log2(room / size)
+            if abs(octaves) > (_NEAR if last else _OFF):
+                return None
+            if last or not slope or abs(octaves) < _CLOSE:
+                break
+            value = knob.from_unit(knob.to_unit(value) + octaves * math.log(2) / slope)
         return self._psnr(prior, trial.order, value) + trial.octave * octaves
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
