@@ -188,7 +188,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "cyx_float32_hybrid": lambda: coded(
         (3 * waves(3, 65, 64) - 1).astype(np.float32), "CYX", 2400, prior="jpeg2000"
     ),
-    "cyx_uint16_aom": lambda: coded(
+    "cyx_uint16_hybrid_aom": lambda: coded(
         (9000 + 4000 * waves(2, 71, 90)).astype(np.uint16), "CYX", 1500, prior="aom"
     ),
 }
