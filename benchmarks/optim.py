@@ -66,7 +66,8 @@ def main() -> None:
         if args.again or key(path.name, width, steps, setting) not in cells
     ]
     rest = {"points": POINTS, "times": before.get("times", {}), "small": before.get("small", {})}
-    rest |= {"elsewhere": before["elsewhere"]} if "elsewhere" in before else {}
+    here = {str(job[1]) for job in jobs}
+    rest["elsewhere"] = {w: m for w, m in before.get("elsewhere", {}).items() if w not in here}
     begun = time.monotonic()
     with processes(args.workers, _nothing) as pool:
         for number, (job, psnr) in enumerate(pool.imap(run, jobs), 1):

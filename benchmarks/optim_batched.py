@@ -1,28 +1,30 @@
 """The sweep of `optim.py` for one width with all rates of an optimizer at once, as a GPU wants it.
 
-The machine that runs it needs JAX and Optax only, no images:
+The machine that runs it needs JAX, Optax and this source tree, but no images:
 
-INIF_DATA=folder python benchmarks/optim_batched.py prepare TASKS   # here
-python benchmarks/optim_batched.py run TASKS cells.json             # there, from the source tree
-python benchmarks/optim_batched.py merge cells.json "machine"       # here
+INIF_DATA=folder python benchmarks/optim_batched.py prepare TASKS           # here
+PYTHONPATH=src python benchmarks/optim_batched.py run TASKS cells.json      # there
+python benchmarks/optim_batched.py merge cells.json "machine"               # here
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from optim import NAME, POINTS, SETTINGS, STEPS, builder, judged, key, source
+from record import RESULTS, data_dir, load
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
-RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-STEPS = (200, 500, 1000, 3000)
-WIDTH, POINTS = 128, 1024
+from inif.optim import tasks
+
+WIDTH = 128
 
 
 def main() -> None:
@@ -42,14 +44,9 @@ def main() -> None:
 
 def prepare(folder: Path) -> None:
     """What the fits need, without the images: crops as `optim.py` takes them."""
-    import optim
-    from record import data_dir
-
-    from inif.optim import tasks
-
     folder.mkdir(parents=True, exist_ok=True)
-    for path in optim.judged(data_dir()):
-        task = tasks.whole(optim.source(str(path)), WIDTH, POINTS, STEPS[0])
+    for path in judged(data_dir()):
+        task = tasks.whole(source(str(path)), WIDTH, POINTS, STEPS[0])
         kind = np.array([task.kind.axes, task.kind.extras, task.kind.outputs])
         name = path.name.removesuffix(".ome.tif")
         arrays = {"sides": task.sides, "inputs": task.inputs, "targets": task.targets}
@@ -60,52 +57,36 @@ def prepare(folder: Path) -> None:
 
 def run(folder: Path, out: Path) -> None:
     """All cells of the width, in float32 throughout."""
-    sys.path.insert(0, str(SOURCE))
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    from inif.optim import learned, schedules, tasks
-    from inif.optim.classic import CLASSIC
-
     jax.config.update("jax_default_matmul_precision", "highest")
-
-    def build(name: str, rate: Any, steps: Any) -> Any:
-        if name == "inif-lopt":
-            return learned.learned(learned.shipped(), steps)
-        shape = optax.scale_by_schedule(lambda count: schedules.warm_cosine(count / steps, jnp))
-        return optax.chain(CLASSIC[name][1](rate), shape)
-
-    @partial(jax.jit, static_argnums=(0, 1))
-    def fitted(kind: Any, builder: Any, rates: Any, arrays: Any, steps: Any, seed: Any) -> Any:
-        one = partial(tasks.fitted, kind, builder)
-        return jax.vmap(lambda rate: one(rate, arrays, steps, seed))(rates)
-
+    groups: dict[str, list[str]] = {}
+    for setting in SETTINGS:
+        groups.setdefault(setting.partition(":")[0], []).append(setting)
     cells: dict[str, float] = {}
-    for name in ("adam", "adamw", "adamax", "muon", "sgd", "prodigy", "inif-lopt"):
-        rates = {"prodigy": (1.0,), "inif-lopt": (0.0,)}.get(name, RATES)
-        builder = partial(build, name)
+    for name, settings in groups.items():
+        rates = jnp.asarray([float(s.partition(":")[2] or 0) for s in settings])
         for path in sorted(folder.glob("*.npz")):
             task = np.load(path)
             kind = tasks.Kind(*map(int, task["kind"]), WIDTH, POINTS)
             arrays = [jnp.asarray(task[k]) for k in ("sides", "inputs", "targets")]
             arrays.append(jnp.float32(task["omega"]))
             for steps in STEPS:
-                psnr = fitted(
-                    kind, builder, jnp.asarray(rates), tuple(arrays), steps, int(task["seed"])
-                )
-                for rate, value in zip(rates, np.asarray(psnr), strict=True):
-                    setting = name if name == "inif-lopt" else f"{name}:{rate:g}"
-                    cells[f"{path.stem} {WIDTH} {steps} {setting}"] = round(float(value), 3)
+                psnr = fitted(kind, builder(name), rates, arrays, steps, int(task["seed"]))
+                for setting, value in zip(settings, np.asarray(psnr), strict=True):
+                    cells[key(path.stem, WIDTH, steps, setting)] = round(float(value), 3)
             print(name, path.stem, flush=True)
             out.write_text(json.dumps(cells, indent=1) + "\n")
 
 
+@partial(jax.jit, static_argnums=(0, 1))
+def fitted(
+    kind: tasks.Kind, build: Any, rates: jax.Array, arrays: list[Any], steps: Any, seed: Any
+) -> jax.Array:
+    """`tasks.fitted` at every rate, (rates,) in dB."""
+    return jax.vmap(lambda rate: tasks.fitted(kind, build, rate, tuple(arrays), steps, seed))(rates)
+
+
 def merge(path: Path, machine: str) -> None:
     """Put cells from elsewhere among the results, and say from where."""
-    from optim import NAME
-    from record import RESULTS, load
-
     result, cells = load(NAME), json.loads(path.read_text())
     date = datetime.now(UTC).strftime("%Y-%m-%d")
     result["elsewhere"] = {str(WIDTH): f"{machine}, {date}"}

@@ -15,6 +15,9 @@ from inif.priors import PRIORS, Prior, load_prior
 from inif.priors.base import Shape
 
 STACK: Shape = (3, 33, 47)
+PADDED = ("av1", "aom", "hevc")
+"""Their frames are padded: neighbouring shapes cannot be told apart."""
+
 SHAPES: tuple[Shape, ...] = (STACK, (1, 33, 47), (1, 1, 1), (2, 1, 5), (4, 40, 36))
 
 
@@ -156,11 +159,7 @@ def test_an_encoder_that_refuses_says_so(prior: Prior, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("shape", [(3, 33, 48), (3, 35, 47), (2, 33, 47), (4, 33, 47), (1, 1, 1)])
 def test_a_block_of_another_shape_is_refused(prior: Prior, shape: Shape) -> None:
-    if prior.kind in (
-        "av1",
-        "aom",
-        "hevc",
-    ):  # their frames are padded: neighbours cannot be told apart
+    if prior.kind in PADDED:
         shape = (shape[0], *(n if n == 1 else n + 40 * (n not in STACK) for n in shape[1:]))
         if shape == (1, 1, 1):
             shape = (1, 1, 200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 import inif
 from inif.errors import UnsupportedError
 from inif.priors import PRIORS, load_prior
-from inif.priors.base import Load
+from inif.priors.pace import Load
 
 AOM = PRIORS["aom"]
 if reason := AOM.missing():
@@ -67,7 +66,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         inif.compress(data, axes="CYX", size=1500, prior="aom")
 
 
-def test_what_the_program_says_is_passed_on(tmp_path: Path) -> None:
+def test_what_the_program_says_is_passed_on() -> None:
     with pytest.raises(UnsupportedError, match="no-such-option"):
         AOM.encode(block(), 30.0, **{"no-such-option": 1})
 

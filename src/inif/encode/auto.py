@@ -19,10 +19,10 @@ from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior
-from inif.priors.base import Load
+from inif.priors.pace import Load
 
 AV1 = ("av1", "aom")
-"""Two encoders, compared at the settings of the effort."""
+"""Two encoders, compared at the settings of the effort; the trial of the second is one of the first."""
 
 MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
@@ -68,18 +68,20 @@ def choose(job: Job, budget: int) -> Choice | None:
     image = job.image
     if not {"Y", "X"} <= set(image.axes):
         return Choice("siren", job.prior, "codecs need planes")
-    reasons = [load_prior(kind).unavailable() for kind in AV1]
-    if all(reasons):
-        return Choice("siren", job.prior, str(reasons[0]))
+    if reason := load_prior(AV1[0]).unavailable():
+        return Choice("siren", job.prior, reason)
     sample, share = _sample(image)
     room = int(budget * share)
     if room < 1:
         return None
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
-    kinds = [kind for kind in (*AV1, *OTHERS) if not load_prior(kind).unavailable()]
-    if {*AV1} <= {*kinds} and load.frames > 1 and (job.effort or 3) < MOVIE_EFFORT:
-        kinds.remove("aom")
+    every = load.frames == 1 or (job.effort or 3) >= MOVIE_EFFORT
+    kinds = [
+        kind
+        for kind in (*(AV1 if every else AV1[:1]), *OTHERS)
+        if not load_prior(kind).unavailable()
+    ]
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
     scores = {kind: score for kind, score in tried.items() if score is not None}

@@ -84,7 +84,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not job.settings.keep_partial or not trial.found.fits:
             raise
         streams.interrupted, found = True, trial.found
-        draft.take(draft.prior.quick)
+        draft.prior = draft.prior.quick
         chosen = streams.encode(draft.prior, trial.order, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
@@ -189,7 +189,7 @@ class Draft:
         header = draft_header(job) | {
             "field": {"kind": conditional.KIND, "start": job.settings.start},
             "prior": PriorSpec(job.prior, "TZ~").to_json(),
-            "requires": [FEATURE, prior.feature, conditional.FEATURE],
+            "requires": required(prior),
         }
         if guided:
             names = guides_record(guided.names, short=budget < TINY)
@@ -229,15 +229,6 @@ class Draft:
         left = limit - (time.monotonic() - self.streams.begun)
         return self.prior.within(left / _ENCODES, trial.seconds)
 
-    def take(self, prior: Prior) -> None:
-        """Go on with another codec."""
-        self.header["requires"] = [
-            prior.feature if name == self.prior.feature else name
-            for name in self.header["requires"]
-        ]
-        self.header["prior"] |= {"kind": prior.kind}
-        self.job, self.prior = replace(self.job, prior=prior.kind), prior
-
     def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
         """The file: streams repaired, checked, and brought into the window of the budget."""
         header, streams = self.header, self.streams
@@ -245,7 +236,8 @@ class Draft:
             header["lossy"] |= {"knob": knob}
         if streams.interrupted:
             header["lossy"]["stopped"] = "interrupt"
-        spec = PriorSpec(self.job.prior, trial.order)
+        spec = PriorSpec(self.prior.kind, trial.order)
+        header |= {"prior": spec.to_json(), "requires": required(self.prior)}
         bricks = repaired(streams, streams.bricks(spec, chosen), self.budget, self.guided)
         if not any(r.active for brick in bricks for r in brick.repairs):
             header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
@@ -276,6 +268,11 @@ class Draft:
             fix="the largest possible ratio is about"
             f" {self.job.image.raw_bytes / smallest:.3g}; --method siren can go further",
         )
+
+
+def required(prior: Prior) -> list[str]:
+    """What a reader must know of a hybrid with a repair."""
+    return [FEATURE, prior.feature, conditional.FEATURE]
 
 
 def repair_bytes(streams: Streams, budget: int) -> int:

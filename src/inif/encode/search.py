@@ -96,8 +96,6 @@ class Search:
             for other in units:
                 self._probe(other, spent)
             size = len(self._probe(unit).data)
-            if any((1 - TOLERANCE) * budget <= len(p.data) <= budget for p in self.probes.values()):
-                break
             sides.append(size <= budget)
             if (1 - TOLERANCE) * budget <= size <= budget:
                 break

@@ -27,7 +27,8 @@ from inif.encode.job import Job
 from inif.encode.search import MOST, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.frames import Geometry, orders, restored, sizes_of
-from inif.priors.base import Load, Prior
+from inif.priors.base import Prior
+from inif.priors.pace import Load
 
 _BRICK_SIDE = 4096
 _BRICK_SAMPLES = 1 << 25

@@ -17,9 +17,10 @@ import numpy as np
 
 from inif.priors import obu, pyav
 from inif.priors.av1 import Av1
-from inif.priors.base import LOAD, Load, Prior, Shape, Task
+from inif.priors.base import Prior, Shape, Task
 from inif.priors.knob import Knob
 from inif.priors.libraries import ffmpeg, missing_av, missing_ffmpeg
+from inif.priors.pace import LOAD, Load, Pace
 
 _LEAST = (16, 16)
 _PIXELS = "gray10le"
@@ -31,15 +32,16 @@ _OCTAVES = 0.107
 _LOOK = "19"
 """Frames that the encoder looks ahead: with 12 to 16 it makes other, much worse, groups."""
 
-_PER_MB = (0.12, 0.2, 0.45, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0)
-_FLOOR = (0.2, 0.5, 2.0, 6.0, 12.0, 24.0, 48.0, 96.0, 200.0)
-"""Seconds that two encodes at once may take by effort: for each raw megabyte, and anyway."""
-
 _VOXEL, _BIT = 1.2, 7.0
 """Microseconds of one thread at speed 3, about: for each voxel, and for each bit of the file."""
 
-_SLOWNESS = {0: 16.0, 1: 5.0, 2: 2.3, 3: 1.0, 4: 0.7, 5: 0.42}
-"""Time over that of speed 3."""
+_PACE = Pace(
+    per_mb=(0.12, 0.2, 0.45, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0),
+    floor=(0.2, 0.5, 2.0, 6.0, 12.0, 24.0, 48.0, 96.0, 200.0),
+    slowness={0: 16.0, 1: 5.0, 2: 2.3, 3: 1.0, 4: 0.7, 5: 0.42},
+    fallback=5,
+)
+"""Of two encodes at once; slowness by that of speed 3."""
 
 _QUICK = 40.0
 """Time of speed 3 over that of the trial's encoder."""
@@ -87,7 +89,7 @@ class Aom(Prior):
     @property
     def slowdown(self) -> float:
         """Measured on planes."""
-        return _QUICK * _SLOWNESS.get(self.speed, 0.4)
+        return _QUICK * _PACE.slowness.get(self.speed, 0.4)
 
     @property
     def thrift(self) -> float:
@@ -96,14 +98,12 @@ class Aom(Prior):
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest speed that keeps to the time; for single pictures that is never below 3."""
-        seconds = max(_PER_MB[effort - 1] * load.raw_bytes * 1e-6, _FLOOR[effort - 1])
-        usual = (_VOXEL * load.voxels + 8 * _BIT * load.size) * 1e-6
-        speed = _slowest(seconds / usual)
+        speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), _PACE.allowed(effort, load))
         return replace(self, speed=max(speed, _STILL) if load.frames == 1 else speed)
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster one where this takes too long."""
-        return replace(self, speed=max(self.speed, _slowest(seconds / (_QUICK * quick_seconds))))
+        return replace(self, speed=max(self.speed, _PACE.slowest(_QUICK * quick_seconds, seconds)))
 
     def streams(self, data: bytes, frames: int) -> list[bytes]:
         """The stream of OBUs."""
@@ -141,11 +141,6 @@ class Aom(Prior):
         peak = self.peak - data[0]
         levels = (2 * coded.astype(np.uint32) * self.peak + peak) // (2 * peak)
         return np.minimum(levels, self.peak, out=levels).astype(np.uint16)
-
-
-def _slowest(slowness: float) -> int:
-    """The slowest speed of at most this slowness."""
-    return min((speed for speed, each in _SLOWNESS.items() if each <= slowness), default=5)
 
 
 def _split(quality: float) -> tuple[int, int]:

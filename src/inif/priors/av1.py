@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from inif.priors import obu, pyav
-from inif.priors.base import LOAD, Load, Prior, Shape, Task
+from inif.priors.base import Prior, Shape, Task
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
+from inif.priors.pace import LOAD, Load, Pace
 
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
@@ -26,12 +27,13 @@ _PIXELS = "yuv420p10le"
 _MOVIE, _STILL = (0.35, 2.0), (0.15, 8.0)
 """Microseconds of one encode by preset 1, about, on two cores: for each voxel, for each bit."""
 
-_SLOWNESS = {-1: 16.0, 0: 2.8, 1: 1.0, 2: 0.5, 3: 0.4, 4: 0.22}
-"""Time over that of preset 1."""
-
-_PER_MB = (0.12, 0.2, 0.43, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0)
-_FLOOR = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-"""Seconds that one encode may take by effort: for each raw megabyte, and anyway."""
+_PACE = Pace(
+    per_mb=(0.12, 0.2, 0.43, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0),
+    floor=(0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
+    slowness={-1: 16.0, 0: 2.8, 1: 1.0, 2: 0.5, 3: 0.4, 4: 0.22},
+    fallback=4,
+)
+"""Of one encode; slowness by that of preset 1."""
 
 _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
 _QUARTER = 0.25
@@ -90,11 +92,8 @@ class Av1(Prior):
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
-        seconds = max(_PER_MB[effort - 1] * load.raw_bytes * 1e-6, _FLOOR[effort - 1])
-        voxel, bit = _MOVIE if load.frames > 1 else _STILL
-        usual = (voxel * load.voxels + 8 * bit * load.size) * 1e-6
-        fits = [p for p, each in _SLOWNESS.items() if each * usual <= seconds]
-        return replace(self, preset=min(fits, default=4), fine=True)
+        usual = load.seconds(*(_MOVIE if load.frames > 1 else _STILL))
+        return replace(self, preset=_PACE.slowest(usual, _PACE.allowed(effort, load)), fine=True)
 
     def variants(self, frames: int) -> tuple[Prior, ...]:
         """Filtering helps some noisy movies, and costs elsewhere."""

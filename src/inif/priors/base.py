@@ -17,6 +17,7 @@ import numpy as np
 from inif.errors import FormatError, InifError, InputError, MissingExtraError, UnsupportedError
 from inif.priors.knob import Knob
 from inif.priors.libraries import installed
+from inif.priors.pace import LOAD, Load
 
 EXTRA = "hybrid"
 
@@ -37,29 +38,6 @@ class Cost:
 
     encode: float
     decode: float
-
-
-@dataclass(frozen=True)
-class Load:
-    """What there is to encode.
-
-    Attributes
-    ----------
-    voxels, raw_bytes
-        Of the image.
-    size
-        Bytes of the file that is wanted.
-    frames
-        Of a stream.
-    """
-
-    voxels: int = 1 << 20
-    raw_bytes: int = 1 << 21
-    size: int = 1 << 14
-    frames: int = 1
-
-
-LOAD = Load()
 
 
 class Prior(ABC):

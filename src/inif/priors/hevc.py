@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from inif.priors import pyav
-from inif.priors.base import LOAD, Damaged, Load, Prior, Shape, Task
+from inif.priors.base import Damaged, Prior, Shape, Task
 from inif.priors.bits import Bits
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
+from inif.priors.pace import LOAD, Load
 
 _RATE = Fraction(25, 1)
 _BLOCK = 64  # coded sides are multiples of a block of at most this many samples
