@@ -22,7 +22,7 @@ from inif.priors import load_prior
 from inif.priors.pace import Load
 
 AV1 = ("av1", "aom")
-"""Two encoders, compared at the settings of the effort; the trial of the second is one of the first."""
+"""Two encoders, compared at the settings of the effort; trials of both are by the first."""
 
 MOVIE_EFFORT = 5
 """From which both are tried on stacks and movies, where the first does better in its time."""
