@@ -11,6 +11,7 @@ import pytest
 
 import inif
 from inif.encode import auto
+from inif.encode.streams import Judged
 from inif.errors import BudgetError
 
 pytest.importorskip("av")
@@ -79,7 +80,11 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"av1": 30.0, "jpeg2000": 30.1, "avif": 29.0}
-    monkeypatch.setattr(auto, "_tried", lambda streams, kind, room, load: scores.get(kind))
+
+    def tried(streams: Any, kind: str, room: int, load: Any) -> Judged | None:
+        return Judged(scores[kind], None) if kind in scores else None
+
+    monkeypatch.setattr(auto, "_tried", tried)
     assert made(picture(), "ZYX").header["prior"]["kind"] == "av1"
     scores["jpeg2000"] = 30.2
     assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"

@@ -15,7 +15,7 @@ from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid import TINY
 from inif.encode.job import Job
-from inif.encode.streams import Streams, hybrid_grid, load_of
+from inif.encode.streams import Judged, Streams, hybrid_grid, load_of
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior
@@ -24,8 +24,8 @@ from inif.priors.pace import Load
 AV1 = ("av1", "aom")
 """Two encoders, compared at the settings of the effort; trials of both are by the first."""
 
-MOVIE_EFFORT = 5
-"""From which both are tried on stacks and movies, where the first does better in its time."""
+SHORT, STACK_EFFORT = 8, 5
+"""Both are tried on time series, on stacks of at most so many frames, or from this effort on."""
 
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
@@ -38,8 +38,8 @@ _PROBES = 6
 _NEAR = 0.75
 """How much of the room an encode must fill to be judged by."""
 
-_LEAD = 0.15
-"""Of the others, in dB: at full length and size the first gain more."""
+_LEADS = {"aom": 0.03, "jpeg2000": 0.15}
+"""In dB, that a codec must be ahead: one takes longer, the other gains less at full size."""
 
 _FIT_EFFORT = 1
 _STREAMS = 0.97
@@ -56,11 +56,14 @@ class Choice:
         As `Job` has them.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
+    offset
+        Of the codec's knob, as `Job` has it.
     """
 
     method: str
     prior: str
     reason: str
+    offset: float | None = None
 
 
 def choose(job: Job, budget: int) -> Choice | None:
@@ -76,7 +79,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         return None
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
-    every = load.frames == 1 or (job.effort or 3) >= MOVIE_EFFORT
+    every = load.frames <= SHORT or "T" in image.axes or (job.effort or 3) >= STACK_EFFORT
     kinds = [
         kind
         for kind in (*(AV1 if every else AV1[:1]), *OTHERS)
@@ -84,10 +87,11 @@ def choose(job: Job, budget: int) -> Choice | None:
     ]
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
-    scores = {kind: score for kind, score in tried.items() if score is not None}
+    scores = {kind: one.score for kind, one in tried.items() if one is not None}
     if not scores:
         return None
-    best = max(scores, key=lambda kind: scores[kind] - _LEAD * (kind in OTHERS))
+    leads = _LEADS if load.frames > 1 else _LEADS | {AV1[1]: 0.0}
+    best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
@@ -95,11 +99,12 @@ def choose(job: Job, budget: int) -> Choice | None:
         words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
-    return Choice("hybrid", best, words)
+    won = tried[best]
+    return Choice("hybrid", best, words, won.offset if won else None)
 
 
-def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:
-    """PSNR in dB of a codec at about so many bytes; None if it needs more.
+def _tried(streams: Streams, kind: str, room: int, load: Load) -> Judged | None:
+    """A codec at about so many bytes; None if it needs more.
 
     `streams` are of the sample, `load` is the whole image's: the setting is that of the whole.
     """
@@ -109,11 +114,11 @@ def _tried(streams: Streams, kind: str, room: int, load: Load) -> float | None:
     size = len(trial.found.probe.data)
     if size > room or (size < _NEAR * wanted and kind not in AV1):
         return None
-    slow = prior.for_effort(streams.job.effort or 3, load)
+    slow = streams.settled(prior.for_effort(streams.job.effort or 3, load), trial)
+    usual = Judged(trial.score, None)
     if slow == prior.quick:
-        return trial.score
-    score = streams.judged(slow, trial, wanted)
-    return trial.score if score is None and kind == prior.quick.kind else score
+        return usual
+    return streams.judged(slow, trial, wanted) or (usual if kind == prior.quick.kind else None)
 
 
 def _fitted(job: Job, budget: int) -> float:

@@ -38,8 +38,9 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
 
 _REPAIR_SHARE = 0.006
-_FEW, _MOST = 4, 8
-"""Encodes after which a search takes what is near the budget; more at high efforts."""
+_FEW, _MOST = {False: 4, True: 3}, 8
+"""Encodes (pairs of them, where two are made at once) after which a search takes what is near the
+budget; more at high efforts."""
 
 _SMALL = 1 << 22
 """Raw bytes below which there is time for more encodes."""
@@ -72,7 +73,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
     prior = streams.variant(prior, trial)
-    few = _MOST if (job.effort or 3) > 3 or job.image.raw_bytes < _SMALL else _FEW
+    few = _MOST if (job.effort or 3) > 3 or job.image.raw_bytes < _SMALL else _FEW[prior.apart]
     try:
         if streams.interrupted:
             raise KeyboardInterrupt
@@ -223,11 +224,12 @@ class Draft:
 
     def prior_for(self, trial: Trial) -> Prior:
         """The codec at a setting that keeps to the time limit."""
+        prior = self.streams.settled(self.prior, trial)
         limit = self.job.settings.time_limit
         if limit is None:
-            return self.prior
+            return prior
         left = limit - (time.monotonic() - self.streams.begun)
-        return self.prior.within(left / _ENCODES, trial.seconds)
+        return prior.within(left / _ENCODES, trial.seconds)
 
     def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
         """The file: streams repaired, checked, and brought into the window of the budget."""

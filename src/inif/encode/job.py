@@ -50,6 +50,9 @@ class Job:
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
         Why this method, where nobody named one; for the record.
+    offset
+        How much finer than a fast one's the knob of the codec's setting is at the same size, on a
+        scale from 0 to 1, where a trial has measured it.
     guides
         What guides the fit besides squared error (`inif.guidance.registry`).
     """
@@ -64,6 +67,7 @@ class Job:
     select: str = "psnr"
     share: float = 0.0
     chosen: str | None = None
+    offset: float | None = None
     guides: tuple[str, ...] = ()
 
     @cached_property

@@ -49,4 +49,5 @@ def decided(job: Job, budget: int) -> Job:
     from inif.encode.auto import Choice, choose
 
     choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
-    return replace(job, method=choice.method, prior=choice.prior, chosen=choice.reason)
+    job = replace(job, method=choice.method, chosen=choice.reason)
+    return replace(job, prior=choice.prior, offset=choice.offset)

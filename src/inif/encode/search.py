@@ -19,6 +19,9 @@ LOOSE = 0.02
 _AIM = 0.996
 MOST = 12
 _FAIR = 0.02
+_CLIFF = math.log(4)
+"""Of the logarithm of the size: brackets that wide are halved where they shrink from one end."""
+
 _APART, _COARSER = 0.06, 0.006
 """Of the logarithm of the size, between two encodes that are made at once."""
 
@@ -74,13 +77,18 @@ class Search:
         return new
 
     def run(
-        self, budget: int, start: float | None = None, most: int = MOST, few: int = MOST
+        self,
+        budget: int,
+        start: float | None = None,
+        most: int = MOST,
+        few: int = MOST,
+        loose: float = LOOSE,
     ) -> Found:
         """The largest file of at most `budget` bytes.
 
         Within `TOLERANCE` of the budget where the knob allows it. Where even the coarsest setting
         is too large, that file is returned with ``fits`` false. At most `most` new encodes; after
-        `few` of them a file within `LOOSE` of the budget will do.
+        `few` of them a file within `loose` of the budget will do.
         """
         begin = self.knob.start if start is None else start
         sides: list[bool] = []
@@ -102,7 +110,7 @@ class Search:
             largest = max(
                 (n for p in self.probes.values() if (n := len(p.data)) <= budget), default=0
             )
-            if len(sides) >= few and largest >= (1 - LOOSE) * budget:
+            if len(sides) >= few and largest >= (1 - loose) * budget:
                 break
         fitting = [p for p in self.probes.values() if len(p.data) <= budget]
         if not fitting:
@@ -176,7 +184,9 @@ class Search:
             return None
         slope = max(high[1] - low[1], 1e-9) / (high[0] - low[0])
         unit = low[0] + (goal - low[1]) / slope
-        if stuck:  # twice on one side: go twice as far as it seems from the nearer end
+        if stuck and high[1] - low[1] > _CLIFF:
+            unit = (low[0] + high[0]) / 2
+        elif stuck:  # twice on one side: go twice as far as it seems from the nearer end
             near = min((low, high), key=lambda p: abs(p[1] - goal))
             unit = near[0] + 2 * (goal - near[1]) / slope
         return min(max(unit, low[0] + step), high[0] - step)

@@ -24,7 +24,7 @@ from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
-from inif.encode.search import MOST, Found, Probe, Search
+from inif.encode.search import LOOSE, MOST, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.frames import Geometry, orders, restored, sizes_of
 from inif.priors.base import Prior
@@ -36,7 +36,12 @@ _ENOUGH = 0.005
 _FAIR = 0.1
 _FRAMES, _STREAMS, _FAR, _CLEAR = 32, 3, 80, 0.003
 _STEEP = 6.0
-_OFF, _NEAR, _CLOSE = 1.5, 0.5, 0.03
+_JUDGED, _ROUGH, _NEAR = 8, 0.1, 0.5
+"""Encodes by which a setting is judged, how much they may leave empty, and the most in octaves."""
+
+_CLIFF = 25.0
+"""Growth of the logarithm of the size along the whole knob from which an image is noise."""
+
 _LOSSLESS = 200.0
 
 
@@ -92,6 +97,22 @@ class Trial:
     slope: float | None
     octave: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a slower setting does.
+
+    Attributes
+    ----------
+    score
+        PSNR in dB.
+    offset
+        How much finer than the fast one's its knob is at the same size, on a scale from 0 to 1.
+    """
+
+    score: float
+    offset: float | None
 
 
 @dataclass
@@ -259,33 +280,39 @@ class Streams:
 
     def start(self, prior: Prior, trial: Trial) -> float:
         """The knob value at which a slower setting should make what the fast one did."""
-        value = trial.found.probe.value
-        if trial.slope is None:
-            return value
-        knob, move = prior.knob(self.frames), -math.log(prior.thrift) / trial.slope
-        return knob.from_unit(knob.to_unit(value) + move * self._stretch(prior))
+        value, move = trial.found.probe.value, self.job.offset
+        if move is None:
+            if trial.slope is None:
+                return value
+            move = -math.log(prior.thrift) / trial.slope * self._stretch(prior)
+        knob = prior.knob(self.frames)
+        return knob.from_unit(knob.to_unit(value) + move)
 
     def _stretch(self, prior: Prior) -> float:
         """Length of the knob of a codec's fast setting over that of its own, in the same values."""
         knob, quick = prior.knob(self.frames), prior.quick.knob(self.frames)
         return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
 
-    def judged(self, prior: Prior, trial: Trial, room: int) -> float | None:
-        """PSNR in dB of a setting at about `room` bytes, by two encodes; None if they are far off.
+    def settled(self, prior: Prior, trial: Trial) -> Prior:
+        """A faster setting for noise, which slow ones spend time on and do not make smaller."""
+        return prior.brisk if (trial.slope or 0.0) > _CLIFF else prior
 
-        The second is made where the first and the trial's slope say that `room` lies.
-        """
-        knob, value = prior.knob(self.frames), self.start(prior, trial)
-        slope = (trial.slope or 0.0) / self._stretch(prior)
-        for last in (False, True):
-            size = sum(map(len, self.encode(prior, trial.order, value, "trial")))
-            octaves = math.log2(room / size)
-            if abs(octaves) > (_NEAR if last else _OFF):
-                return None
-            if last or not slope or abs(octaves) < _CLOSE:
-                break
-            value = knob.from_unit(knob.to_unit(value) + octaves * math.log(2) / slope)
-        return self._psnr(prior, trial.order, value) + trial.octave * octaves
+    def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
+        """A setting at about `room` bytes, by few encodes; None if they are far off."""
+        search = self._searcher(prior, trial.order, "trial")
+        search.slope = trial.slope and trial.slope / self._stretch(prior)
+        self._run(search, room, self.start(prior, trial), _JUDGED, 2, _ROUGH)
+        near = min(search.probes.values(), key=lambda p: abs(math.log2(len(p.data) / room)))
+        octaves = math.log2(room / len(near.data))
+        if abs(octaves) > _NEAR:
+            return None
+        score = self._psnr(prior, trial.order, near.value) + trial.octave * octaves
+        if not (search.slope and trial.slope):
+            return Judged(score, None)
+        knob, left = prior.knob(self.frames), math.log(room / len(trial.found.probe.data))
+        slow = knob.to_unit(near.value) + octaves * math.log(2) / search.slope
+        quick = knob.to_unit(trial.found.probe.value) + left / search.slope
+        return Judged(score, slow - quick)
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
@@ -356,10 +383,16 @@ class Streams:
         return Search(encode, prior.knob(self.frames), ahead=ahead if prior.apart else None)
 
     def _run(
-        self, search: Search, room: int, start: float | None, most: int, few: int = MOST
+        self,
+        search: Search,
+        room: int,
+        start: float | None,
+        most: int,
+        few: int = MOST,
+        loose: float = LOOSE,
     ) -> Found:
         try:
-            return search.run(room, start, most, few)
+            return search.run(room, start, most, few, loose)
         except KeyboardInterrupt:
             fitting = [p for p in search.probes.values() if len(p.data) <= room]
             if not (self.job.settings.keep_partial and fitting):

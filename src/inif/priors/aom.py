@@ -46,6 +46,9 @@ _PACE = Pace(
 _QUICK = 40.0
 """Time of speed 3 over that of the trial's encoder."""
 
+_MOVIE = 3.3
+"""Of the time that movies may take: what they gain, they gain at speed 3."""
+
 _STILL = 3
 """The slowest for single pictures, which 2 and 1 make larger."""
 
@@ -98,7 +101,8 @@ class Aom(Prior):
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest speed that keeps to the time; for single pictures that is never below 3."""
-        speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), _PACE.allowed(effort, load))
+        more = _MOVIE if load.frames > 1 else 1.0
+        speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), more * _PACE.allowed(effort, load))
         return replace(self, speed=max(speed, _STILL) if load.frames == 1 else speed)
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
@@ -116,7 +120,8 @@ class Aom(Prior):
         peak = self.peak - less
         scaled = (2 * levels.astype(np.uint32) * peak + self.peak) // (2 * self.peak)
         frames = pyav.padded(scaled, _LEAST)
-        tools = {"deltaq-mode": 0, **settings}
+        tools = {"deltaq-mode": 0, **({"tune-content": "screen"} if _sparse(scaled) else {})}
+        tools |= settings
         y, x = frames.shape[1:]
         command = [
             *(ffmpeg(), "-nostdin", "-hide_banner", "-loglevel", "error"),
@@ -141,6 +146,11 @@ class Aom(Prior):
         peak = self.peak - data[0]
         levels = (2 * coded.astype(np.uint32) * self.peak + peak) // (2 * peak)
         return np.minimum(levels, self.peak, out=levels).astype(np.uint16)
+
+
+def _sparse(levels: np.ndarray) -> bool:
+    """Whether most levels are one and the same: ion counts, masked background."""
+    return bool(np.bincount(levels.ravel()).max() > levels.size / 2)
 
 
 def _split(quality: float) -> tuple[int, int]:
