@@ -115,14 +115,8 @@ class Av1(Prior):
         import av
 
         os.environ["SVT_LOG"] = "1"  # the encoder prints to stderr, and asks only here
-        tools: dict[str, Any] = {
-            "tune": 1,
-            "scm": 0,
-            "keyint": -1,
-            "enable-tf": int(self.filtered),
-            **settings,
-        }
-        tools |= {"lp": threads, "crf": quality}
+        tools: dict[str, Any] = {"tune": 1, "scm": 0, "keyint": -1}
+        tools |= {"enable-tf": int(self.filtered), **settings, "lp": threads, "crf": quality}
         if self.fine:
             tools["crf"], multiplier = _split(quality)
             tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)
