@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 import inif
+from inif.api import as_image
 from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
-from inif.config import ProgressEvent
+from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.extract import extract_prior
 from inif.decode.prior import KIND, BrickData, Layout, PriorSpec
 from inif.encode import streams
+from inif.encode.job import Job
 from inif.errors import BudgetError, FormatError, InputError
 from inif.fields.conditional import NO_REPAIR, Repair
-from inif.priors import PRIORS
+from inif.priors import PRIORS, load_prior
+from inif.priors.base import Prior
 
 pytest.importorskip("av")
 
@@ -45,6 +48,40 @@ def picture(axes: str, dtype: str = "uint16") -> np.ndarray:
     if dtype == "float32":
         return (5 * scaled - 3).astype(np.float32)
     return np.rint(scaled * (200 if dtype == "uint8" else 3000) + 7).astype(dtype)
+
+
+def trial_of(prior: Prior, job: Job, room: int) -> tuple[streams.Streams, streams.Trial]:
+    made = streams.Streams(job, streams.hybrid_grid(job.image.axes, job.image.data.shape))
+    return made, made.tried(prior, "TZ~", room)
+
+
+def job_of(data: np.ndarray, axes: str) -> Job:
+    return Job(as_image(data, axes), Target(size=1500), FitSettings())
+
+
+def test_a_measured_offset_is_where_the_search_begins() -> None:
+    prior = load_prior("av1", preset=6)
+    job = job_of(picture("ZYX"), "ZYX")
+    made, trial = trial_of(prior, job, 1200)
+    judged = made.judged(prior, trial, 1200)
+    assert judged is not None
+    assert judged.offset is not None
+    made.job = replace(job, offset=judged.offset)
+    size = sum(map(len, made.encode(prior, trial.order, made.start(prior, trial))))
+    assert size == pytest.approx(1200, rel=0.1)
+    made.job = replace(job, offset=0.1)
+    knob = prior.knob(made.frames)
+    moved = knob.to_unit(made.start(prior, trial)) - knob.to_unit(trial.found.probe.value)
+    assert moved == pytest.approx(0.1, abs=knob.unit_step)
+
+
+def test_noise_takes_a_faster_preset() -> None:
+    prior = load_prior("av1", preset=1)
+    noise = np.random.default_rng(0).poisson(30, (256, 256)).astype(np.uint16)
+    made, trial = trial_of(prior, job_of(noise, "YX"), 1200)
+    assert made.settled(prior, trial) == prior.brisk
+    made, trial = trial_of(prior, job_of(picture("ZYX"), "ZYX"), 1200)
+    assert made.settled(prior, trial) == prior
 
 
 def compressed(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:

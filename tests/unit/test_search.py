@@ -46,6 +46,19 @@ def test_a_step_of_the_curve_gives_the_largest_file_below_it():
     assert len(found.probe.data) == 1000
 
 
+@pytest.mark.parametrize("centre", [41, 62, 83])
+@pytest.mark.parametrize("budget", [3000, 9000, 40_000])
+def test_a_cliff_as_noise_makes_it_is_climbed(centre, budget):
+    def size(value: float) -> float:
+        return 900 * math.exp(value / 400) + 2e5 / (1 + math.exp((centre - value) * 2))
+
+    search = Search(sized(size), LEVEL, slope=7.0)
+    found = search.run(budget)
+    assert found.fits
+    assert 0.9 * budget <= len(found.probe.data)
+    assert len(search.probes) <= MOST
+
+
 def test_too_small_a_budget_gives_the_smallest_file_and_says_so():
     search = Search(sized(lambda v: 500 + 10 * v), LEVEL)
     found = search.run(400)

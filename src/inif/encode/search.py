@@ -19,8 +19,8 @@ LOOSE = 0.02
 _AIM = 0.996
 MOST = 12
 _FAIR = 0.02
-_CLIFF = math.log(4)
-"""Of the logarithm of the size: brackets that wide are halved where they shrink from one end."""
+_CLIFF, _STEEP = math.log(16), math.log(2)
+"""Of the logarithm of the size: wider brackets are halved, always or where only one end moves."""
 
 _APART, _COARSER = 0.06, 0.006
 """Of the logarithm of the size, between two encodes that are made at once."""
@@ -184,7 +184,7 @@ class Search:
             return None
         slope = max(high[1] - low[1], 1e-9) / (high[0] - low[0])
         unit = low[0] + (goal - low[1]) / slope
-        if stuck and high[1] - low[1] > _CLIFF:
+        if high[1] - low[1] > (_STEEP if stuck else _CLIFF):
             unit = (low[0] + high[0]) / 2
         elif stuck:  # twice on one side: go twice as far as it seems from the nearer end
             near = min((low, high), key=lambda p: abs(p[1] - goal))
