@@ -46,8 +46,8 @@ _PACE = Pace(
 _QUICK = 40.0
 """Time of speed 3 over that of the trial's encoder."""
 
-_MOVIE = 3.3
-"""Of the time that movies may take: what they gain, they gain at speed 3."""
+_MOVIE = 1.4
+"""Of the time that movies may take: what they gain, they gain at speed 3 (docs/decisions/0009)."""
 
 _STILL = 3
 """The slowest for single pictures, which 2 and 1 make larger."""
