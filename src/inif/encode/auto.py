@@ -91,7 +91,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     scores = {kind: one.score for kind, one in tried.items() if one is not None}
     if not scores:
         return None
-    leads = _LEADS if load.frames > 1 else _LEADS | {AV1[1]: 0.0}
+    leads = _LEADS if load.frames > SHORT else _LEADS | {AV1[1]: 0.0}
     best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
@@ -114,6 +114,8 @@ def _tried(streams: Streams, kind: str, room: int, load: Load) -> Judged | None:
     trial = streams.tried(prior, "TZ~", wanted, most=_PROBES)
     size = len(trial.found.probe.data)
     if size > room or (size < _NEAR * wanted and kind not in AV1):
+        return None
+    if kind == AV1[1] and streams.noisy(trial):  # as good, and its sizes jump
         return None
     slow = streams.settled(prior.for_effort(streams.job.effort or 3, load), trial)
     usual = Judged(trial.score, None)

@@ -39,7 +39,7 @@ _STEEP = 6.0
 _JUDGED, _ROUGH, _NEAR = 8, 0.1, 0.5
 """Encodes by which a setting is judged, how much they may leave empty, and the most in octaves."""
 
-_CLIFF = 25.0
+_CLIFF = 35.0
 """Growth of the logarithm of the size along the whole knob from which an image is noise."""
 
 _LOSSLESS = 200.0
@@ -295,7 +295,11 @@ class Streams:
 
     def settled(self, prior: Prior, trial: Trial) -> Prior:
         """A faster setting for noise, which slow ones spend time on and do not make smaller."""
-        return prior.brisk if (trial.slope or 0.0) > _CLIFF else prior
+        return prior.brisk if self.noisy(trial) else prior
+
+    def noisy(self, trial: Trial) -> bool:
+        """Whether an image is mostly noise, by sizes that fall off a cliff along the knob."""
+        return (trial.slope or 0.0) > _CLIFF
 
     def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
         """A setting at about `room` bytes, by few encodes; None if they are far off."""
