@@ -11,7 +11,7 @@ import pytest
 
 import inif
 from inif.encode import auto
-from inif.encode.streams import Judged
+from inif.encode.trial import Judged
 from inif.errors import BudgetError
 
 pytest.importorskip("av")

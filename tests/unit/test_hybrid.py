@@ -20,6 +20,7 @@ from inif.decode.extract import extract_prior
 from inif.decode.prior import KIND, BrickData, Layout, PriorSpec
 from inif.encode import streams
 from inif.encode.job import Job
+from inif.encode.trial import Trial
 from inif.errors import BudgetError, FormatError, InputError
 from inif.fields.conditional import NO_REPAIR, Repair
 from inif.priors import PRIORS, load_prior
@@ -50,7 +51,7 @@ def picture(axes: str, dtype: str = "uint16") -> np.ndarray:
     return np.rint(scaled * (200 if dtype == "uint8" else 3000) + 7).astype(dtype)
 
 
-def trial_of(prior: Prior, job: Job, room: int) -> tuple[streams.Streams, streams.Trial]:
+def trial_of(prior: Prior, job: Job, room: int) -> tuple[streams.Streams, Trial]:
     made = streams.Streams(job, streams.hybrid_grid(job.image.axes, job.image.data.shape))
     return made, made.tried(prior, "TZ~", room)
 

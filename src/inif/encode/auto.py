@@ -15,7 +15,8 @@ from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid import TINY
 from inif.encode.job import Job
-from inif.encode.streams import Judged, Streams, hybrid_grid, load_of
+from inif.encode.streams import Streams, hybrid_grid, load_of
+from inif.encode.trial import Judged
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior

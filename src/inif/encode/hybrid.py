@@ -26,7 +26,8 @@ from inif.encode.finish import inexact, with_record
 from inif.encode.job import Job, draft_header, guides_record, ome_section
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
-from inif.encode.streams import Streams, Trial, hybrid_grid, load_of
+from inif.encode.streams import Streams, hybrid_grid, load_of
+from inif.encode.trial import Trial
 from inif.errors import BudgetError
 from inif.fields import conditional
 from inif.frames import check_planes, from_canon

@@ -26,6 +26,7 @@ from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
 from inif.encode.search import LOOSE, MOST, Found, Probe, Search
 from inif.encode.tally import Tally
+from inif.encode.trial import Judged, Trial
 from inif.frames import Geometry, orders, restored, sizes_of
 from inif.priors.base import Prior
 from inif.priors.pace import Load
@@ -69,50 +70,6 @@ def load_of(job: Job, budget: int) -> Load:
     image = job.image
     _, t, z, _, _ = sizes_of(image.axes, image.data.shape)
     return Load(image.data.size, image.raw_bytes, budget, t * z)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the fast setting found.
-
-    Attributes
-    ----------
-    order
-        Of the frames.
-    found
-        The encode that fills the room best.
-    score
-        PSNR in dB at that size.
-    slope
-        Growth of the logarithm of the size along the knob.
-    octave
-        PSNR in dB per doubling of the size.
-    seconds
-        Of one encode.
-    """
-
-    order: str
-    found: Found
-    score: float
-    slope: float | None
-    octave: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a slower setting does.
-
-    Attributes
-    ----------
-    score
-        PSNR in dB.
-    offset
-        How much finer than the fast one's its knob is at the same size, on a scale from 0 to 1.
-    """
-
-    score: float
-    offset: float | None
 
 
 @dataclass
