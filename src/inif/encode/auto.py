@@ -25,9 +25,8 @@ from inif.priors.pace import Load
 AV1 = ("av1", "aom")
 """Two encoders, compared at the settings of the effort; trials of both are by the first."""
 
-SHORT, MOVIE_EFFORT = 8, 4
-"""Both are tried on planes and stacks of at most so many frames; on longer ones from this effort
-on, because the first does as well there in less time."""
+MOVIE_EFFORT = 4
+"""From which both are tried on stacks and movies, where the first does as well in less time."""
 
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
@@ -81,7 +80,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         return None
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
-    every = load.frames <= SHORT or (job.effort or 3) >= MOVIE_EFFORT
+    every = load.frames == 1 or (job.effort or 3) >= MOVIE_EFFORT
     kinds = [
         kind
         for kind in (*(AV1 if every else AV1[:1]), *OTHERS)
@@ -92,7 +91,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     scores = {kind: one.score for kind, one in tried.items() if one is not None}
     if not scores:
         return None
-    leads = _LEADS if load.frames > SHORT else _LEADS | {AV1[1]: 0.0}
+    leads = _LEADS if load.frames > 1 else _LEADS | {AV1[1]: 0.0}
     best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
     if (job.effort or 3) >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
