@@ -5,17 +5,14 @@ python benchmarks/hybrid.py   (needs INIF_DATA; on a machine with nothing else t
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import data_dir, images, save
+from record import clock, data_dir, images, save
 
 import inif
 from inif.bench.arms import find_arms
@@ -55,9 +52,7 @@ def measured(path: Path) -> dict[str, Any]:
     searches = {name: searched(name, image, ratio) for name in RIVALS}
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "a.inif"
-        begin = time.perf_counter()
-        inif.compress(path, out=target, ratio=ratio, effort=1).close()
-        seconds = time.perf_counter() - begin
+        seconds = clock(lambda: inif.compress(path, out=target, ratio=ratio, effort=1).close())
         decoded = [threaded(target, n, Path(work)) for n in (1, THREADS)]
     apart = np.abs(decoded[0].astype(np.float64) - decoded[1]).max()
     row = {
@@ -75,17 +70,14 @@ def searched(name: str, image: Image, ratio: float) -> float:
     """Seconds that a rival takes to find the file of a ratio."""
     (arm,) = find_arms([name])
     session = arm.start(image, channel_ranges(image.data, image.axes), Options(threads=THREADS))
-    begin = time.perf_counter()
-    session.encode(int(image.raw_bytes / ratio))
-    return time.perf_counter() - begin
+    return clock(lambda: session.encode(int(image.raw_bytes / ratio)))
 
 
 def threaded(path: Path, threads: int, work: Path) -> np.ndarray:
     """The whole image, decoded by a process of its own with so many threads."""
     out = work / f"{threads}.npy"
     command = [sys.executable, "-c", DECODE, str(threads), str(path), str(out)]
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    subprocess.run(command, check=True, env=os.environ | limits)
+    subprocess.run(command, check=True)
     return np.load(out)
 
 
@@ -107,13 +99,6 @@ def access(folder: Path) -> dict[str, float]:
         "whole_ms": round(1e3 * min(whole), 1),
         "slice_share": round(min(part) / min(whole), 3),
     }
-
-
-def clock(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
 
 
 if __name__ == "__main__":

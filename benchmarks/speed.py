@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from record import save
+from record import clock, save
 
 import inif
 from inif.encode.fit import CHUNK
@@ -110,13 +110,6 @@ def access(path: Path) -> dict[str, float]:
         "whole_ms": round(1e3 * full, 1),
         "slice_share": round(part / full, 4),
     }
-
-
-def clock(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def memory(path: Path) -> dict[str, Any]:

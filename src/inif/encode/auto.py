@@ -87,8 +87,9 @@ def choose(job: Job, budget: int) -> Choice | None:
         if not load_prior(kind).unavailable()
     ]
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
-    tried = {kind: _tried(streams, kind, room, load) for kind in kinds}
-    scores = {kind: one.score for kind, one in tried.items() if one is not None}
+    made = {kind: _tried(streams, kind, room, load) for kind in kinds}
+    tried = {kind: one for kind, one in made.items() if one is not None}
+    scores = {kind: one.score for kind, one in tried.items()}
     if not scores:
         return None
     leads = _LEADS if load.frames > 1 else _LEADS | {AV1[1]: 0.0}
@@ -100,8 +101,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
-    won = tried[best]
-    return Choice("hybrid", best, words, won.offset if won else None)
+    return Choice("hybrid", best, words, tried[best].offset)
 
 
 def _tried(streams: Streams, kind: str, room: int, load: Load) -> Judged | None:
@@ -115,9 +115,9 @@ def _tried(streams: Streams, kind: str, room: int, load: Load) -> Judged | None:
     size = len(trial.found.probe.data)
     if size > room or (size < _NEAR * wanted and kind not in AV1):
         return None
-    if kind == AV1[1] and streams.noisy(trial):  # as good, and its sizes jump
+    if kind == AV1[1] and trial.noisy:  # as good, and its sizes jump
         return None
-    slow = streams.settled(prior.for_effort(streams.job.effort or 3, load), trial)
+    slow = trial.settled(prior.for_effort(streams.job.effort or 3, load))
     usual = Judged(trial.score, None)
     if slow == prior.quick:
         return usual

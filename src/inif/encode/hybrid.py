@@ -225,7 +225,7 @@ class Draft:
 
     def prior_for(self, trial: Trial) -> Prior:
         """The codec at a setting that keeps to the time limit."""
-        prior = self.streams.settled(self.prior, trial)
+        prior = trial.settled(self.prior)
         limit = self.job.settings.time_limit
         if limit is None:
             return prior

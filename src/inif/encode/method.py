@@ -49,5 +49,10 @@ def decided(job: Job, budget: int) -> Job:
     from inif.encode.auto import Choice, choose
 
     choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
-    job = replace(job, method=choice.method, chosen=choice.reason)
-    return replace(job, prior=choice.prior, offset=choice.offset)
+    return replace(
+        job,
+        method=choice.method,
+        prior=choice.prior,
+        chosen=choice.reason,
+        offset=choice.offset,
+    )

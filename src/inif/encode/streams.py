@@ -40,9 +40,6 @@ _STEEP = 6.0
 _JUDGED, _ROUGH, _NEAR = 8, 0.1, 0.5
 """Encodes by which a setting is judged, how much they may leave empty, and the most in octaves."""
 
-_CLIFF = 35.0
-"""Growth of the logarithm of the size along the whole knob from which an image is noise."""
-
 _LOSSLESS = 200.0
 
 
@@ -230,9 +227,7 @@ class Streams:
 
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
-        search = self._searcher(prior, trial.order, "encode")
-        if trial.slope is not None:
-            search.slope = trial.slope / self._stretch(prior)
+        search = self._slow_searcher(prior, trial, "encode")
         return self._run(search, room, self.start(prior, trial), MOST, few)
 
     def start(self, prior: Prior, trial: Trial) -> float:
@@ -250,30 +245,20 @@ class Streams:
         knob, quick = prior.knob(self.frames), prior.quick.knob(self.frames)
         return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
 
-    def settled(self, prior: Prior, trial: Trial) -> Prior:
-        """A faster setting for noise, which slow ones spend time on and do not make smaller."""
-        return prior.brisk if self.noisy(trial) else prior
-
-    def noisy(self, trial: Trial) -> bool:
-        """Whether an image is mostly noise, by sizes that fall off a cliff along the knob."""
-        return (trial.slope or 0.0) > _CLIFF
-
     def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
         """A setting at about `room` bytes, by few encodes; None if they are far off."""
-        search = self._searcher(prior, trial.order, "trial")
-        search.slope = trial.slope and trial.slope / self._stretch(prior)
+        search = self._slow_searcher(prior, trial, "trial")
         self._run(search, room, self.start(prior, trial), _JUDGED, 2, _ROUGH)
         near = min(search.probes.values(), key=lambda p: abs(math.log2(len(p.data) / room)))
         octaves = math.log2(room / len(near.data))
         if abs(octaves) > _NEAR:
             return None
         score = self._psnr(prior, trial.order, near.value) + trial.octave * octaves
-        if not (search.slope and trial.slope):
+        if not search.slope:
             return Judged(score, None)
-        knob, left = prior.knob(self.frames), math.log(room / len(trial.found.probe.data))
-        slow = knob.to_unit(near.value) + octaves * math.log(2) / search.slope
-        quick = knob.to_unit(trial.found.probe.value) + left / search.slope
-        return Judged(score, slow - quick)
+        knob, quick = prior.knob(self.frames), trial.found.probe
+        apart = knob.to_unit(near.value) - knob.to_unit(quick.value)
+        return Judged(score, apart + math.log(len(quick.data) / len(near.data)) / search.slope)
 
     def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
         """The found streams, some of them at the next finer knob value while they fit."""
@@ -342,6 +327,13 @@ class Streams:
             self.prepare(prior, order, values, stage)
 
         return Search(encode, prior.knob(self.frames), ahead=ahead if prior.apart else None)
+
+    def _slow_searcher(self, prior: Prior, trial: Trial, stage: str) -> Search:
+        """A search by a slower setting, with the slope that the trial measured."""
+        search = self._searcher(prior, trial.order, stage)
+        if trial.slope is not None:
+            search.slope = trial.slope / self._stretch(prior)
+        return search
 
     def _run(
         self,

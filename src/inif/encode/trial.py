@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inif.encode.search import Found
+from inif.priors.base import Prior
+
+_CLIFF = 35.0
+"""Growth of the logarithm of the size along the whole knob from which an image is noise."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,15 @@ class Trial:
     slope: float | None
     octave: float
     seconds: float
+
+    @property
+    def noisy(self) -> bool:
+        """Whether an image is mostly noise, by sizes that fall off a cliff along the knob."""
+        return (self.slope or 0.0) > _CLIFF
+
+    def settled(self, prior: Prior) -> Prior:
+        """A faster setting for noise, which slow ones spend time on and do not make smaller."""
+        return prior.brisk if self.noisy else prior
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,10 @@ class Aom(Prior):
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest speed that keeps to the time; for single pictures that is never below 3."""
-        more = _MOVIE if load.frames > 1 else 1.0
-        speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), more * _PACE.allowed(effort, load))
-        return replace(self, speed=max(speed, _STILL) if load.frames == 1 else speed)
+        still = load.frames == 1
+        allowed = _PACE.allowed(effort, load) * (1.0 if still else _MOVIE)
+        speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), allowed)
+        return replace(self, speed=max(speed, _STILL) if still else speed)
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster one where this takes too long."""
@@ -120,7 +121,7 @@ class Aom(Prior):
         peak = self.peak - less
         scaled = (2 * levels.astype(np.uint32) * peak + self.peak) // (2 * self.peak)
         frames = pyav.padded(scaled, _LEAST)
-        tools = {"deltaq-mode": 0, **({"tune-content": "screen"} if _sparse(scaled) else {})}
+        tools = {"deltaq-mode": 0, "tune-content": "screen" if _sparse(scaled) else "default"}
         tools |= settings
         y, x = frames.shape[1:]
         command = [
