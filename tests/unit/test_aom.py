@@ -95,5 +95,5 @@ def test_single_planes_may_come_from_either_encoder() -> None:
     assert usual.header["lossy"]["psnr"] >= best.header["lossy"]["psnr"] - 0.3
     for kind, file in files.items():
         assert file.header["prior"]["kind"] == kind
-        assert f"{kind}/1" in file.header["requires"]
+        assert f"{kind}/2" in file.header["requires"]
         assert 900 / 1.01 <= file.file_bytes <= 900

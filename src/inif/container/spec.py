@@ -55,6 +55,7 @@ MAX_SAMPLES = 1 << 48
 SUPPORTED = frozenset(
     {"siren/1", "qweights/1", "hybrid/1", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
+    | {"av1/2", "aom/2"}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 

@@ -55,7 +55,7 @@ def _streams(bricks: HybridBricks) -> Iterator[tuple[str, bytes]]:
     for number in range(total):
         brick = bricks.open(number)
         for channel, data in enumerate(brick.streams):
-            frames = prior.streams(data, brick.frames)
+            frames = prior.streams(data, brick.stack)
             for frame, stream in enumerate(frames):
                 parts = [
                     _part("brick", number, total),

@@ -25,6 +25,7 @@ from inif.fields.conditional import KIND as CONDITIONAL
 from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaired, start_of
 from inif.fields.neighbourhood import Volume
 from inif.frames import CANON, from_canon, restored, sizes_of
+from inif.priors.base import Shape
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class HybridBrick:
         """Of each stream."""
         _, t, z, _, _ = sizes_of(self.axes, self.extent)
         return t * z
+
+    @property
+    def stack(self) -> Shape:
+        """(N, Y, X) of each stream."""
+        return (self.frames, *sizes_of(self.axes, self.extent)[3:])
 
     @property
     def nbytes(self) -> int:
@@ -141,10 +147,10 @@ class HybridBrick:
     def volume(self, channel: int) -> np.ndarray:
         """A channel of the brick as the codec has it: (T, Z, Y, X) levels."""
         if channel not in self._volumes:
-            _, t, z, y, x = sizes_of(self.axes, self.extent)
+            _, t, z, _, _ = sizes_of(self.axes, self.extent)
             file, place = self.where
             stack = self.spec.prior.decode(
-                self.streams[channel], (t * z, y, x), self.threads, file=file, field=place
+                self.streams[channel], self.stack, self.threads, file=file, field=place
             )
             self._volumes[channel] = restored(stack, t, z, self.spec.order)
         return self._volumes[channel]

@@ -25,8 +25,9 @@ from inif.priors.pace import Load
 AV1 = ("av1", "aom")
 """Two encoders, compared at the settings of the effort; trials of both are by the first."""
 
-MOVIE_EFFORT = 4
-"""From which both are tried on stacks and movies, where the first does as well in less time."""
+STILL_EFFORT, MOVIE_EFFORT = 2, 4
+"""From which both are tried on single planes, and on stacks and movies, where the first does as
+well in less time."""
 
 OTHERS = ("jpeg2000",)
 SIREN_EFFORT = 5
@@ -80,7 +81,8 @@ def choose(job: Job, budget: int) -> Choice | None:
         return None
     small = replace(job, image=sample, method="hybrid", progress=None)
     load = load_of(job, budget)
-    every = load.frames == 1 or (job.effort or 3) >= MOVIE_EFFORT
+    least = STILL_EFFORT if load.frames == 1 else MOVIE_EFFORT
+    every = (job.effort or 3) >= least
     kinds = [
         kind
         for kind in (*(AV1 if every else AV1[:1]), *OTHERS)

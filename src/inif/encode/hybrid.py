@@ -81,6 +81,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         found = streams.search(prior, trial, room, few)
         if not found.fits:
             raise draft.too_small(budget - room + len(found.probe.data))
+        prior, found = streams.fuller(prior, trial, room, found)
         chosen = streams.shared_out(prior, trial, found, room)
     except KeyboardInterrupt:
         if not job.settings.keep_partial or not trial.found.fits:

@@ -24,7 +24,7 @@ from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
-from inif.encode.search import LOOSE, MOST, Found, Probe, Search
+from inif.encode.search import LOOSE, MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.encode.trial import Judged, Trial
 from inif.frames import Geometry, orders, restored, sizes_of
@@ -229,6 +229,17 @@ class Streams:
         """The knob value at which a slower setting fills `room` bytes."""
         search = self._slow_searcher(prior, trial, "encode")
         return self._run(search, room, self.start(prior, trial), MOST, few)
+
+    def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
+        """On noise, where sizes jump: the fullest of what settings alike find."""
+        best = (prior, found)
+        for other in prior.alike if trial.noisy else ():
+            if len(best[1].probe.data) >= (1 - TOLERANCE) * room or self.interrupted:
+                break
+            one = self.search(other, trial, room)
+            if one.fits and len(one.probe.data) > len(best[1].probe.data):
+                best = (other, one)
+        return best
 
     def start(self, prior: Prior, trial: Trial) -> float:
         """The knob value at which a slower setting should make what the fast one did."""

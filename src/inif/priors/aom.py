@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors import obu, pyav
+from inif.priors import headers, obu, pyav
 from inif.priors.av1 import Av1
 from inif.priors.base import Prior, Shape, Task
 from inif.priors.knob import Knob
@@ -61,9 +61,12 @@ class Aom(Prior):
     ----------
     speed
         libaom's ``cpu-used``, 0 (very slow) to 6; chosen are 0 to 5.
+    packed
+        As `Av1` has it.
     """
 
     speed: int = 3
+    packed: bool = True
 
     kind = "aom"
     title = "AV1 (libaom)"
@@ -71,6 +74,7 @@ class Aom(Prior):
     suffix = ".obu"
     package = "av"
     apart = True
+    version = 2
     _microseconds = (0.8, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:
@@ -87,7 +91,7 @@ class Aom(Prior):
     @property
     def quick(self) -> Prior:
         """SVT-AV1, which knows the same CRFs and takes a fortieth of the time."""
-        return Av1().quick
+        return Av1(packed=self.packed).quick
 
     @property
     def slowdown(self) -> float:
@@ -110,9 +114,9 @@ class Aom(Prior):
         """A faster one where this takes too long."""
         return replace(self, speed=max(self.speed, _PACE.slowest(_QUICK * quick_seconds, seconds)))
 
-    def streams(self, data: bytes, frames: int) -> list[bytes]:
+    def streams(self, data: bytes, shape: Shape) -> list[bytes]:
         """The stream of OBUs."""
-        return [data[1:]]
+        return [headers.unpack(data[1:], shape[0], pyav.padded_sides(shape[1:], _LEAST))]
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
@@ -138,11 +142,13 @@ class Aom(Prior):
         done = subprocess.run(command, input=raw, capture_output=True, check=False)
         if done.returncode or not done.stdout:
             raise RuntimeError(done.stderr.decode(errors="replace").strip()[:300])
-        return bytes([less]) + done.stdout
+        data = headers.pack(done.stdout, (y, x)) if self.packed else done.stdout
+        return bytes([less]) + data
 
     def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
         full = pyav.padded_sides(shape[1:], _LEAST)
-        packets = obu.temporal_units(data[1:], shape[0], full)
+        (stream,) = self.streams(data, shape)
+        packets = obu.temporal_units(stream, shape[0], full)
         coded = pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
         peak = self.peak - data[0]
         levels = (2 * coded.astype(np.uint32) * self.peak + peak) // (2 * peak)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors import obu, pyav
+from inif.priors import headers, obu, pyav
 from inif.priors.base import Prior, Shape, Task
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
@@ -36,8 +36,14 @@ _PACE = Pace(
 """Of one encode; slowness by that of preset 1."""
 
 _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
+_ALIKE = (5, 6, 3)
 _QUARTER = 0.25
 _LAMBDAS = 7
+_FINER = 1.75
+"""By how much a fifth of a quarter of a CRF lowers the multiplier, of 128."""
+
+_WIDE = {62.0: 3.0, 63.0: 4.0}
+"""CRFs whose quantiser is further from that of the quarter below."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +59,21 @@ class Av1(Prior):
         quality at equal size (docs/decisions/0006).
     filtered
         Whether frames that others refer to are smoothed along time before they are coded.
+    packed
+        Whether blocks are packed streams (docs/format.md, "Packed AV1") instead of standard ones.
     """
 
     preset: int = 4
     fine: bool = False
     filtered: bool = False
+    packed: bool = True
 
     kind = "av1"
     title = "AV1"
     bits = 10
     suffix = ".obu"
     package = "av"
+    version = 2
     _microseconds = (0.2, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:
@@ -104,10 +114,19 @@ class Av1(Prior):
         """Preset 4: what filtering does at 8 says nothing about 2."""
         return replace(self, preset=max(self.preset, 4))
 
+    @property
+    def alike(self) -> tuple[Prior, ...]:
+        """Presets 5, 6 and 3: their sizes jump at other values."""
+        return tuple(replace(self, preset=p) for p in _ALIKE if p != self.preset)
+
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster preset where this one takes too long."""
         fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
         return replace(self, preset=max(self.preset, min(fits, default=8)))
+
+    def streams(self, data: bytes, shape: Shape) -> list[bytes]:
+        """The stream of OBUs."""
+        return [headers.unpack(data, shape[0], pyav.padded_sides(shape[1:], _LEAST))]
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
@@ -137,19 +156,21 @@ class Av1(Prior):
                 picture.pts = number
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
-        return target.getvalue()
+        data = target.getvalue()
+        return headers.pack(data, frames.shape[1:]) if self.packed else data
 
     def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
         full = pyav.padded_sides(shape[1:], _LEAST)
-        packets = obu.temporal_units(data, shape[0], full)
+        (stream,) = self.streams(data, shape)
+        packets = obu.temporal_units(stream, shape[0], full)
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
 
 
 def _split(quality: float) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
-    crf = math.floor(quality / _QUARTER + 1e-6) * _QUARTER
-    steps = round((quality - crf) / (_QUARTER / 5))
-    return crf, 114 + steps
+    crf = math.ceil(quality / _QUARTER - 1e-6) * _QUARTER
+    steps = (crf - quality) / (_QUARTER / 5)
+    return crf, 114 - round(_FINER * steps * _WIDE.get(crf, 1.0))
 
 
 def _fill(picture: Any, luma: np.ndarray) -> None:

@@ -61,6 +61,8 @@ class Prior(ABC):
         The Python package that does it.
     apart
         Whether several encodes of one thread each, at once, beat one of several threads.
+    version
+        Of its blocks; grows where old decoders would fail.
     """
 
     kind: ClassVar[str]
@@ -69,12 +71,13 @@ class Prior(ABC):
     suffix: ClassVar[str]
     package: ClassVar[str]
     apart: ClassVar[bool] = False
+    version: ClassVar[int] = 1
     _microseconds: ClassVar[tuple[float, float]]  # per voxel: encode, decode
 
     @property
     def feature(self) -> str:
-        """What a header's ``requires`` names; the number grows if old decoders would fail."""
-        return f"{self.kind}/1"
+        """What a header's ``requires`` names."""
+        return f"{self.kind}/{self.version}"
 
     @property
     def peak(self) -> int:
@@ -108,6 +111,11 @@ class Prior(ABC):
     def brisk(self) -> Prior:
         """A fast enough setting by which `variants` compare as they do by this one."""
         return self
+
+    @property
+    def alike(self) -> tuple[Prior, ...]:
+        """Settings that make noise no larger and no worse, but take other sizes."""
+        return ()
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """The slowest setting up to this one that takes at most `seconds` for a block.
@@ -231,8 +239,8 @@ class Prior(ABC):
         except Exception as error:
             raise self._refused(error, file, field) from error
 
-    def streams(self, data: bytes, frames: int) -> list[bytes]:
-        """The standard streams of a block of so many frames, each a file of its own if written.
+    def streams(self, data: bytes, shape: Shape) -> list[bytes]:
+        """The standard streams of a block of (N, Y, X), each a file of its own if written.
 
         Raises
         ------

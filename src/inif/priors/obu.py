@@ -50,23 +50,50 @@ def check_sequence(payload: bytes, sides: tuple[int, int]) -> None:
         Other sides, or a header that cannot be read.
     """
     bits = Bits(payload, "big")
-    bits.take(4)  # profile, still picture
-    if bits.take(1):  # reduced header of a still picture
-        bits.take(5)
-    else:
-        if bits.take(1):
-            raise Damaged("timing information in the sequence header")
-        delays = bits.take(1)
-        for _ in range(bits.take(5) + 1):
-            bits.take(12)
-            if bits.take(5) > 7:
-                bits.take(1)
-            if delays and bits.take(1):
-                bits.take(4)
+    bits.take(_before_sides(payload))
     widths, heights = bits.take(4) + 1, bits.take(4) + 1
     width, height = bits.take(widths) + 1, bits.take(heights) + 1
     if (height, width) != sides:
         raise Damaged(f"frames of {(height, width)}", f"frames of {sides}")
+
+
+def masked_sequence(payload: bytes, sides: tuple[int, int]) -> bytes:
+    """A sequence header with its sides as the bits that differ from (height, width), or back."""
+    numbers = [side - 1 for side in reversed(sides)]
+    lengths = [max(n.bit_length(), 1) for n in numbers]
+    try:
+        skip = _before_sides(payload)
+    except Damaged:
+        return payload
+    rest = 8 * len(payload) - skip - 8 - sum(lengths)
+    if rest < 0:
+        return payload
+    pattern = 0
+    for value, count in zip([n - 1 for n in lengths] + numbers, [4, 4, *lengths], strict=True):
+        pattern = pattern << count | value & (1 << count) - 1
+    return (int.from_bytes(payload, "big") ^ pattern << rest).to_bytes(len(payload), "big")
+
+
+def _before_sides(payload: bytes) -> int:
+    """How many bits of a sequence header come before the sides of its frames."""
+    bits = Bits(payload, "big")
+    bits.take(4)  # profile, still picture
+    count = 4
+    if bits.take(1):  # reduced header of a still picture
+        return count + 6
+    if bits.take(1):
+        raise Damaged("timing information in the sequence header")
+    delays = bits.take(1)
+    points = bits.take(5) + 1
+    count += 8
+    for _ in range(points):
+        bits.take(12)
+        high = bits.take(5) > 7
+        bits.take(high)
+        shown = delays and bits.take(1)
+        bits.take(4 if shown else 0)
+        count += 17 + high + delays + (4 if shown else 0)
+    return count
 
 
 def temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:

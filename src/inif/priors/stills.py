@@ -37,7 +37,7 @@ class StillPrior(Prior):
         """Why it cannot run here, or None."""
         return missing_imagecodec(self.library)
 
-    def streams(self, data: bytes, frames: int) -> list[bytes]:
+    def streams(self, data: bytes, shape: Shape) -> list[bytes]:
         """The stream of every frame.
 
         Raises
@@ -46,7 +46,7 @@ class StillPrior(Prior):
             The bytes do not hold so many streams.
         """
         try:
-            return split(data, frames)
+            return split(data, shape[0])
         except Damaged as error:
             raise self._refused(error, None, "prior") from None
 

@@ -113,7 +113,7 @@ class SvtAv1(_Video):
     @property
     def prior(self) -> Prior:
         """AV1 at this preset."""
-        return load_prior("av1", preset=self.preset)
+        return load_prior("av1", preset=self.preset, packed=False)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,157 @@
+"""Adaptive binary coding: each bit under the mixed opinion of several contexts, in whole numbers.
+
+For short data that are nearly predictable, such as the headers of a codec's frames. Nothing here
+is floating point, so encoder and decoder agree everywhere; docs/format.md ("Adaptive bits") has
+the arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_UNSEEN = 32768 << 6
+_MOST = 47
+_RATES = [65536 * 10 // (10 * n + 23) for n in range(_MOST + 1)]
+"""How far a probability moves towards the bit that came, of 65536, by how often it was asked."""
+
+_LEARN = 3
+_STRETCH = [round(256 * math.log((i + 0.5) / (4095.5 - i))) for i in range(4096)]
+_SQUASH = [min(max(round(65536 / (1 + math.exp(-d / 256))), 32), 65504) for d in range(-2048, 2048)]
+_FIRST = 32768
+_INPUTS = 3
+_TOP, _ALL = 0xFF000000, 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Primed:
+    """What a model knows before the first bit.
+
+    Attributes
+    ----------
+    states
+        Context and node → 64 times a probability (of 65536) plus how often it was asked, at
+        most 47.
+    weights
+        One row of three per mixer, 65536 is 1.
+    """
+
+    states: Mapping[int, int]
+    weights: Sequence[Sequence[int]]
+
+    @classmethod
+    def blank(cls, mixers: int) -> Primed:
+        """Nothing."""
+        return cls({}, [[_FIRST] * _INPUTS for _ in range(mixers)])
+
+
+class Model:
+    """Probabilities that learn from what was coded."""
+
+    def __init__(self, primed: Primed) -> None:
+        self.known, self.states = primed.states, dict[int, int]()
+        self.weights = [list(row) for row in primed.weights]
+
+    def _bit(self, chance: int, bit: int) -> int:
+        """Code a bit of which 1 has a chance of so many of 65536."""
+        raise NotImplementedError
+
+    def number(self, bits: int, contexts: Sequence[int], mixer: int, value: int = 0) -> int:
+        """A number of at most 8 bits, highest first.
+
+        Parameters
+        ----------
+        bits
+            Of it.
+        contexts
+            Up to three whole numbers that say what is known.
+        mixer
+            Which row of weights.
+        value
+            The number, where it is written.
+        """
+        known, states, weights = self.known, self.states, self.weights[mixer]
+        node = 1
+        for shift in range(bits - 1, -1, -1):
+            keys = [c << 8 | node for c in contexts]
+            found = [states.get(key) or known.get(key, _UNSEEN) for key in keys]
+            inputs = [_STRETCH[state >> 10] for state in found]
+            total = sum(w * x for w, x in zip(weights, inputs, strict=False)) >> 16
+            chance = _SQUASH[min(max(total, -2048), 2047) + 2048]
+            bit = self._bit(chance, value >> shift & 1)
+            goal = bit << 16
+            error = _LEARN * (goal - chance)
+            for i, x in enumerate(inputs):
+                weights[i] += error * x >> 16
+            for key, state in zip(keys, found, strict=True):
+                p, n = state >> 6, state & 63
+                p += (goal - p) * _RATES[n] >> 16
+                states[key] = p << 6 | min(n + 1, _MOST)
+            node = node << 1 | bit
+        return node - (1 << bits)
+
+    def plain(self, bits: int, value: int = 0) -> int:
+        """A number of which nothing is known."""
+        out = 0
+        for shift in range(bits - 1, -1, -1):
+            out = out << 1 | self._bit(32768, value >> shift & 1)
+        return out
+
+
+class Encoder(Model):
+    """Writes."""
+
+    def __init__(self, primed: Primed) -> None:
+        super().__init__(primed)
+        self._low, self._high, self._out = 0, _ALL, bytearray()
+
+    def _bit(self, chance: int, bit: int) -> int:
+        middle = self._low + ((self._high - self._low) * chance >> 16)
+        if bit:
+            self._high = middle
+        else:
+            self._low = middle + 1
+        while not (self._low ^ self._high) & _TOP:
+            self._out.append(self._high >> 24)
+            self._low = self._low << 8 & _ALL
+            self._high = self._high << 8 & _ALL | 255
+        return bit
+
+    def finish(self) -> bytes:
+        """All that was written; zeros follow where a decoder reads on."""
+        for count in range(5):
+            keep = self._high >> (32 - 8 * count) << (32 - 8 * count)
+            if keep >= self._low:
+                self._out += keep.to_bytes(4, "big")[:count]
+                break
+        return bytes(self._out)
+
+
+class Decoder(Model):
+    """Reads; beyond the end of the data are zeros."""
+
+    def __init__(self, primed: Primed, data: bytes) -> None:
+        super().__init__(primed)
+        self._low, self._high, self._data, self._at = 0, _ALL, data, 4
+        self._value = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+
+    @property
+    def over(self) -> bool:
+        """Whether more was read than an encoder can have written."""
+        return self._at > len(self._data) + 8
+
+    def _bit(self, chance: int, bit: int) -> int:
+        middle = self._low + ((self._high - self._low) * chance >> 16)
+        found = int(self._value <= middle)
+        if found:
+            self._high = middle
+        else:
+            self._low = middle + 1
+        while not (self._low ^ self._high) & _TOP:
+            self._low = self._low << 8 & _ALL
+            self._high = self._high << 8 & _ALL | 255
+            following = self._data[self._at] if self._at < len(self._data) else 0
+            self._value = self._value << 8 & _ALL | following
+            self._at += 1
+        return found
