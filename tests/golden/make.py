@@ -191,6 +191,12 @@ FILES: dict[str, Callable[[], bytes]] = {
     "cyx_uint16_hybrid_aom": lambda: coded(
         (9000 + 4000 * waves(2, 71, 90)).astype(np.uint16), "CYX", 1500, prior="aom"
     ),
+    "zcyx_uint16_hybrid_packed": lambda: coded(
+        (9000 + 4000 * waves(19, 2, 40, 44)).astype(np.uint16), "ZCYX", 1800, prior="av1"
+    ),
+    "cyx_uint8_hybrid_aom_packed": lambda: coded(
+        (120 + 80 * waves(2, 71, 90)).astype(np.uint8), "CYX", 900, prior="aom"
+    ),
 }
 
 

@@ -71,23 +71,26 @@ class Model:
         value
             The number, where it is written.
         """
-        known, states, weights = self.known, self.states, self.weights[mixer]
+        known, states, weights = self.known.get, self.states, self.weights[mixer]
+        mine, stretch, rates = states.get, _STRETCH, _RATES  # this is the one loop that takes time
         node = 1
         for shift in range(bits - 1, -1, -1):
-            keys = [c << 8 | node for c in contexts]
-            found = [states.get(key) or known.get(key, _UNSEEN) for key in keys]
-            inputs = [_STRETCH[state >> 10] for state in found]
-            total = sum(w * x for w, x in zip(weights, inputs, strict=False)) >> 16
-            chance = _SQUASH[min(max(total, -2048), 2047) + 2048]
+            total, asked = 0, []
+            for context, weight in zip(contexts, weights, strict=False):
+                key = context << 8 | node
+                state = mine(key) or known(key, _UNSEEN)
+                x = stretch[state >> 10]
+                total += weight * x
+                asked.append((key, state, x))
+            chance = _SQUASH[min(max(total >> 16, -2048), 2047) + 2048]
             bit = self._bit(chance, value >> shift & 1)
             goal = bit << 16
             error = _LEARN * (goal - chance)
-            for i, x in enumerate(inputs):
+            for i, (key, state, x) in enumerate(asked):
                 weights[i] += error * x >> 16
-            for key, state in zip(keys, found, strict=True):
                 p, n = state >> 6, state & 63
-                p += (goal - p) * _RATES[n] >> 16
-                states[key] = p << 6 | min(n + 1, _MOST)
+                p += (goal - p) * rates[n] >> 16
+                states[key] = p << 6 | (n + 1 if n < _MOST else n)
             node = node << 1 | bit
         return node - (1 << bits)
 
