@@ -13,8 +13,7 @@ import numpy as np
 
 from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
-from inif.encode.hybrid import TINY
-from inif.encode.job import Job
+from inif.encode.job import TINY, Job
 from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.encode.trial import Judged
 from inif.errors import InifError

@@ -23,7 +23,7 @@ from inif.decode.residual import Residual
 from inif.encode import repair
 from inif.encode.budget import WINDOW
 from inif.encode.finish import inexact, with_record
-from inif.encode.job import Job, draft_header, guides_record, ome_section
+from inif.encode.job import TINY, Job, draft_header, guides_record, ome_section
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
 from inif.encode.streams import Streams, hybrid_grid, load_of
@@ -48,9 +48,6 @@ _SMALL = 1 << 22
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
-
-TINY = 1 << 14
-"""Bytes of a file below which its header has no room for what only explains."""
 
 _QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
 _NEAR, _SLOPE = 0.05, 30.0
@@ -189,7 +186,7 @@ class Draft:
         grid = hybrid_grid(image.axes, image.data.shape)
         guided = guides_of(job, grid)
         job = replace(job, guides=guided.names if guided else ())
-        header = draft_header(job) | {
+        header = draft_header(job, budget) | {
             "field": {"kind": conditional.KIND, "start": job.settings.start},
             "prior": PriorSpec(job.prior, "TZ~").to_json(),
             "requires": required(prior),

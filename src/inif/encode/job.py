@@ -24,6 +24,13 @@ Progress = Callable[[ProgressEvent], None]
 _OME_SHARE = 0.01
 
 
+TINY = 1 << 14
+"""Bytes of a file below which its header has no room for what only explains."""
+
+_SHORT = 16
+"""Digits that the digest of the samples has there."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One compression: what is asked for, and how.
@@ -88,7 +95,7 @@ class Job:
         return [[_number(part.min()), _number(part.max())] for part in parts]
 
 
-def draft_header(job: Job) -> dict[str, Any]:
+def draft_header(job: Job, budget: int) -> dict[str, Any]:
     """What all headers share, with stand-ins for what is known only at the end."""
     image = job.image
     meta = image.meta.to_json()
@@ -99,7 +106,7 @@ def draft_header(job: Job) -> dict[str, Any]:
         "max_error": 12345 if image.data.dtype.kind != "f" else 0.1234567,
         "seed": job.settings.seed,
         "encoder": f"inif {__version__}",
-        "sha256": _digest(image.data),
+        "sha256": _digest(image.data)[: _SHORT if budget < TINY else None],
     }
     if job.chosen is not None:
         lossy["auto"] = job.chosen

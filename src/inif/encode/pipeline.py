@@ -41,7 +41,7 @@ def encode_field(job: Job, budget: int) -> bytes:
         Ctrl-C, unless the settings keep partial results.
     """
     job = replace(job, settings=_within_time(job, budget))
-    header = draft_header(job) | {
+    header = draft_header(job, budget) | {
         "field": {"kind": "siren", "width": 123, "layers": 7},
         "requires": [siren.FEATURE, qweights.FEATURE],
     }

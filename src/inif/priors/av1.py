@@ -39,8 +39,8 @@ _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.
 _ALIKE = (5, 6, 3)
 _QUARTER = 0.25
 _LAMBDAS = 7
-_FINER = 1.75
-"""By how much a fifth of a quarter of a CRF lowers the multiplier, of 128."""
+_PARTS = 7
+"""Of a quarter of a CRF; each lowers the multiplier by 1 of 128."""
 
 _WIDE = {62.0: 3.0, 63.0: 4.0}
 """CRFs whose quantiser is further from that of the quarter below."""
@@ -82,7 +82,7 @@ class Av1(Prior):
 
     def knob(self, frames: int) -> Knob:
         """SVT-AV1 takes quarters of a CRF through its own parameters."""
-        step = _QUARTER / 5 if self.fine else _QUARTER
+        step = _QUARTER / _PARTS if self.fine else _QUARTER
         return Knob("crf", coarse=70.0, fine=1.0, step=step, start=38.0)
 
     @property
@@ -169,8 +169,8 @@ class Av1(Prior):
 def _split(quality: float) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
     crf = math.ceil(quality / _QUARTER - 1e-6) * _QUARTER
-    steps = (crf - quality) / (_QUARTER / 5)
-    return crf, 114 - round(_FINER * steps * _WIDE.get(crf, 1.0))
+    steps = (crf - quality) / (_QUARTER / _PARTS)
+    return crf, 114 - round(steps * _WIDE.get(crf, 1.0))
 
 
 def _fill(picture: Any, luma: np.ndarray) -> None:
