@@ -23,7 +23,7 @@ from inif.guidance import GuidanceWarning
 pytest.importorskip("av")
 
 SIDE = 256
-BYTES = 2500
+BYTES = 2600
 
 
 def lines(depths: int = 1, side: int = SIDE) -> np.ndarray:
@@ -203,9 +203,9 @@ def test_the_rim_costs_what_it_should(seed: int, size: int, guides: int) -> None
         np.zeros((guides, *shape), np.float32),
     )
     bowl = Bowl.of(network, [region, region], size)
-    off = bowl.lowest_on_rim(rng.normal(size=(guides, size))) - bowl.best
+    off = bowl.lowest_on_rim(rng.normal(size=(guides, size)), PRICE) - bowl.best
     assert off @ bowl.gram @ off == pytest.approx(bowl.least * (10 ** (PRICE / 10) - 1), rel=1e-6)
-    silent = bowl.lowest_on_rim(np.zeros((guides, size)))
+    silent = bowl.lowest_on_rim(np.zeros((guides, size)), PRICE)
     np.testing.assert_array_equal(silent, bowl.best)
 
 

@@ -44,6 +44,11 @@ class Perceptual:
     clean: Clean | None = None
     planar: bool = True
 
+    @property
+    def registered(self) -> bool:
+        """Whether a clean image of the same scene is wanted."""
+        return self.clean is not None and self.clean.registered
+
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
@@ -57,7 +62,7 @@ class Perceptual:
         sides = decoded.shape[-2:]
         one, other = (2 * v.reshape(-1, *sides) - 1 for v in (decoded, wanted))
         seen = jnp.mean(distance(self.model, one, other))
-        if self.clean is None or not self.clean.registered:
+        if not self.registered:
             return seen
         unit = jnp.mean((original - wanted) ** 2) + _LEAST
         return seen + jnp.mean((decoded - wanted) ** 2) / unit
