@@ -22,6 +22,7 @@ def main() -> None:
         *published(load("field_vs_published")),
         *legacy(load("legacy")),
         *speed(load("speed")),
+        *hybrids(load("hybrid")),
         *pretrained(load("pretrain")),
         *fuzz(load("fuzz")),
     ]
@@ -128,6 +129,31 @@ def speed(result: dict[str, Any]) -> list[str]:
         ],
     ]
     return ["## Speed and memory", table(["what", "measured"], rows)]
+
+
+def hybrids(result: dict[str, Any]) -> list[str]:
+    """Effort 1 beside the rivals' searches, one slice, and threads."""
+    if not result:
+        return []
+    rows = [
+        [
+            row["image"].removesuffix(".ome.tif"),
+            row["effort1_s"],
+            row["av1_search_s"],
+            row["hevc_search_s"],
+            row["times"],
+        ]
+        for row in result["images"]
+    ]
+    apart = max(row["threads_differ"] for row in result["images"])
+    access = result["access"]
+    return [
+        f"## Hybrids at effort 1, {result['ratio']}× (8 bits: {result['ratio_8bit']}×)",
+        table(["image", "effort 1, s", "search of AV1, s", "of HEVC, s", "of the slower"], rows),
+        f"Decoded by one thread and by two, samples differ by at most {apart:g}. Of a stack of 60"
+        f" (128×) a slice takes {access['slice_of_60_ms']:g} ms, the next one"
+        f" {access['next_slice_ms']:g} ms, the whole {access['whole_ms']:g} ms.",
+    ]
 
 
 def pretrained(result: dict[str, Any]) -> list[str]:
