@@ -37,6 +37,9 @@ _ENOUGH = 0.005
 _FAIR = 0.1
 _FRAMES, _STREAMS, _FAR, _CLEAR = 32, 3, 80, 0.003
 _STEEP = 6.0
+_ALIKE_MOST = 6
+"""Encodes for each setting that is as good as the one of the effort."""
+
 _JUDGED, _ROUGH, _NEAR = 8, 0.1, 0.5
 """Encodes by which a setting is judged, how much they may leave empty, and the most in octaves."""
 
@@ -231,12 +234,13 @@ class Streams:
         return self._run(search, room, self.start(prior, trial), MOST, few)
 
     def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
-        """On noise, where sizes jump: the fullest of what settings alike find."""
-        best = (prior, found)
-        for other in prior.alike if trial.noisy else ():
-            if len(best[1].probe.data) >= (1 - TOLERANCE) * room or self.interrupted:
+        """Where sizes jump, as those of noise do: the fullest of what settings alike find."""
+        best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else LOOSE)
+        for other in prior.alike(noise=trial.noisy):
+            if len(best[1].probe.data) >= enough * room or self.interrupted:
                 break
-            one = self.search(other, trial, room)
+            search = self._slow_searcher(other, trial, "encode")
+            one = self._run(search, room, found.probe.value, _ALIKE_MOST)
             if one.fits and len(one.probe.data) > len(best[1].probe.data):
                 best = (other, one)
         return best

@@ -36,7 +36,7 @@ _PACE = Pace(
 """Of one encode; slowness by that of preset 1."""
 
 _SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
-_ALIKE = (5, 6, 3)
+_ALIKE, _RAILS = (5, 6, 3), (1, -1, 2)
 _QUARTER = 0.25
 _LAMBDAS = 7
 _PARTS = 7
@@ -59,6 +59,8 @@ class Av1(Prior):
         quality at equal size (docs/decisions/0006).
     filtered
         Whether frames that others refer to are smoothed along time before they are coded.
+    rail
+        How many quarters of a CRF to add, with a smaller multiplier for each.
     packed
         Whether blocks are packed streams (docs/format.md, "Packed AV1") instead of standard ones.
     """
@@ -66,6 +68,7 @@ class Av1(Prior):
     preset: int = 4
     fine: bool = False
     filtered: bool = False
+    rail: int = 0
     packed: bool = True
 
     kind = "av1"
@@ -114,10 +117,14 @@ class Av1(Prior):
         """Preset 4: what filtering does at 8 says nothing about 2."""
         return replace(self, preset=max(self.preset, 4))
 
-    @property
-    def alike(self) -> tuple[Prior, ...]:
-        """Presets 5, 6 and 3: their sizes jump at other values."""
-        return tuple(replace(self, preset=p) for p in _ALIKE if p != self.preset)
+    def alike(self, *, noise: bool) -> tuple[Prior, ...]:
+        """Quarters of a CRF that the multiplier makes up for; on noise presets 5, 6 and 3 too."""
+        presets = [p for p in _ALIKE if noise and p != self.preset]
+        rails = _RAILS if self.fine else ()
+        return (
+            *(replace(self, preset=p) for p in presets),
+            *(replace(self, rail=r) for r in rails),
+        )
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
         """A faster preset where this one takes too long."""
@@ -137,7 +144,7 @@ class Av1(Prior):
         tools: dict[str, Any] = {"tune": 1, "scm": 0, "keyint": -1}
         tools |= {"enable-tf": int(self.filtered), **settings, "lp": threads, "crf": quality}
         if self.fine:
-            tools["crf"], multiplier = _split(quality)
+            tools["crf"], multiplier = _split(quality, self.rail)
             tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)
         frames = pyav.padded(levels, _LEAST)
         target = io.BytesIO()
@@ -166,9 +173,9 @@ class Av1(Prior):
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
 
 
-def _split(quality: float) -> tuple[float, int]:
+def _split(quality: float, rail: int) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
-    crf = math.ceil(quality / _QUARTER - 1e-6) * _QUARTER
+    crf = (math.ceil(quality / _QUARTER - 1e-6) + rail) * _QUARTER
     steps = (crf - quality) / (_QUARTER / _PARTS)
     return crf, 114 - round(steps * _WIDE.get(crf, 1.0))
 

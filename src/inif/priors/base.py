@@ -112,9 +112,8 @@ class Prior(ABC):
         """A fast enough setting by which `variants` compare as they do by this one."""
         return self
 
-    @property
-    def alike(self) -> tuple[Prior, ...]:
-        """Settings that make noise no larger and no worse, but take other sizes."""
+    def alike(self, *, noise: bool) -> tuple[Prior, ...]:
+        """Settings that are as good as this one, anywhere or on noise, but take other sizes."""
         return ()
 
     def within(self, seconds: float, quick_seconds: float) -> Prior:
