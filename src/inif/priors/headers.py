@@ -148,7 +148,7 @@ class _Walk:
         self._frames = self._shown = 0
         self._any = bytes(HEAD)
         self._like: dict[tuple[int, int], bytes] = {}
-        self._bits: dict[tuple[int, int], int] = {}
+        self._bits: dict[int, int] = {}
 
     def kind(self, value: int = 0) -> int:
         """What kind of unit comes."""
@@ -202,7 +202,7 @@ class _Walk:
 
     def _size(self, group: int, value: int) -> int:
         """A length: how many bits it has, and these."""
-        before = self._bits.get((group, 0), 0)
+        before = self._bits.get(group, 0)
         contexts = (
             _context(_LENGTH, 0, group >> 8, group & 255),
             _context(_LENGTH, 1, group & 255, before),
@@ -211,7 +211,7 @@ class _Walk:
         if bits > _MOST_BITS:
             raise ValueError(f"a unit of {value} bytes")
         bits = self._coder.number(5, contexts, _LENGTH, bits)
-        self._bits[group, 0] = bits
+        self._bits[group] = bits
         if not 0 < bits <= _MOST_BITS:
             raise Damaged(f"a length of {bits} bits")
         known = min(bits - 1, 2)
