@@ -63,7 +63,7 @@ def test_the_record(made: inif.File, data: np.ndarray) -> None:
     import hashlib
 
     lossy = made.header["lossy"]
-    assert lossy["sha256"] == hashlib.sha256(data.tobytes()).hexdigest()
+    assert lossy["sha256"] == hashlib.sha256(data.tobytes()).hexdigest()[:16]
     assert lossy["target"] == {"size": SIZE}
     assert lossy["seed"] == 0
     assert lossy["encoder"] == f"inif {inif.__version__}"
