@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import inif
-from inif.config import ProgressEvent
+from inif.config import FitSettings, ProgressEvent, Target
+from inif.encode.job import TINY, Job, draft_header
 from inif.errors import AxesError, FormatError, InifError, InputError, UnsupportedError
 from inif.image import Image
 
@@ -198,3 +199,9 @@ def test_the_package_shows_its_verbs() -> None:
     assert isinstance(inif.File, type)
     with pytest.raises(AttributeError):
         _ = inif.no_such_thing
+
+
+def test_large_files_have_the_whole_digest(data: np.ndarray) -> None:
+    for budget, digits in ((TINY - 1, 16), (TINY, 64)):
+        job = Job(Image(data, "YX"), Target(size=budget), FitSettings())
+        assert len(draft_header(job, budget)["lossy"]["sha256"]) == digits
