@@ -39,7 +39,7 @@ def main() -> None:
     rng = np.random.default_rng(20261127)
     model = Counting(Primed.blank(headers.MIXERS))
     for number, (data, sides) in enumerate(streams(rng)):
-        headers._written(model, data, sides)
+        headers.code_headers(model, data, sides)
         print(number, len(data), len(model.states), flush=True)
     kept = {
         k: s

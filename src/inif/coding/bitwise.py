@@ -7,9 +7,10 @@ the arithmetic.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 _UNSEEN = 32768 << 6
 _MOST = 47
@@ -17,8 +18,11 @@ _RATES = [65536 * 10 // (10 * n + 23) for n in range(_MOST + 1)]
 """How far a probability moves towards the bit that came, of 65536, by how often it was asked."""
 
 _LEARN = 3
-_STRETCH = [round(256 * math.log((i + 0.5) / (4095.5 - i))) for i in range(4096)]
-_SQUASH = [min(max(round(65536 / (1 + math.exp(-d / 256))), 32), 65504) for d in range(-2048, 2048)]
+_I = np.arange(4096)
+_STRETCH: list[int] = np.rint(256 * np.log((_I + 0.5) / (4095.5 - _I))).astype(int).tolist()
+_SQUASH: list[int] = (
+    np.rint(65536 / (1 + np.exp((2048 - _I) / 256))).astype(int).clip(32, 65504).tolist()
+)
 _FIRST = 32768
 _INPUTS = 3
 _TOP, _ALL = 0xFF000000, 0xFFFFFFFF

@@ -34,7 +34,7 @@ PRICE = 0.25
 
 PRICES_CLEAN = (PRICE, 1.0, 3.0)
 """The same where the guides know the scene without its noise, so that the error to the original
-says little: that of these which serves them best."""
+says little: that of these which serves them best. Files of a stated PSNR keep to the first."""
 
 _SIDES = {2: {"Y": 256, "X": 256}, 3: {"Z": 12, "Y": 96, "X": 96}}
 _SAMPLES, _LEAST_REGIONS = 1 << 19, 2
@@ -151,12 +151,15 @@ class Guided:
         Of the image.
     sides
         Of the regions that guides see.
+    prices
+        Decibels that they may cost; each is tried.
     """
 
     guidance: Guidance
     names: tuple[str, ...]
     axes: str
     sides: Mapping[str, int]
+    prices: tuple[float, ...] = (PRICE,)
 
     @classmethod
     def of(cls, job: Job, grid: BrickGrid) -> Guided | None:
@@ -171,19 +174,14 @@ class Guided:
             return None
         sides = region_sides(depths, height, width, planar=guidance.planar)
         assert sides is not None
-        return cls(guidance, names, axes, sides)
+        clean = [isinstance(g, Perceptual) and g.registered for g in guidance.guides]
+        prices = PRICES_CLEAN if all(clean) and job.target.psnr is None else (PRICE,)
+        return cls(guidance, names, axes, sides, prices)
 
     @property
     def price(self) -> float:
-        """Decibels that the guides may cost."""
-        return max(self.prices)
-
-    @property
-    def prices(self) -> tuple[float, ...]:
-        """What is tried."""
-        guides = self.guidance.guides
-        clean = [isinstance(g, Perceptual) and g.registered for g in guides]
-        return PRICES_CLEAN if all(clean) else (PRICE,)
+        """`PRICE`, for those who do not import JAX."""
+        return PRICE
 
     @cached_property
     def losses(self) -> list[Callable[..., tuple[jax.Array, jax.Array]]]:

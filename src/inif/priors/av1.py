@@ -175,9 +175,9 @@ class Av1(Prior):
 
 def _split(quality: float, rail: int) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
-    crf = (math.ceil(quality / _QUARTER - 1e-6) + rail) * _QUARTER
-    steps = (crf - quality) / (_QUARTER / _PARTS)
-    return crf, 114 - round(steps * _WIDE.get(crf, 1.0))
+    above = math.ceil(quality / _QUARTER - 1e-6) * _QUARTER
+    steps = (above - quality) / (_QUARTER / _PARTS) * _WIDE.get(above, 1.0)
+    return above + rail * _QUARTER, 114 - round(steps) - rail * _PARTS
 
 
 def _fill(picture: Any, luma: np.ndarray) -> None:

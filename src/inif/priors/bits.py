@@ -18,12 +18,17 @@ class Bits:
         The header; what lies beyond its first 256 bytes is not seen.
     order
         Which bit of a byte comes first: the highest ("big") or the lowest ("little").
+
+    Attributes
+    ----------
+    at
+        How many bits have been read.
     """
 
     def __init__(self, data: bytes, order: Literal["big", "little"]) -> None:
         head = data[:_MOST]
         self._value = int.from_bytes(head, order)
-        self._length, self._order, self._at = 8 * len(head), order, 0
+        self._length, self._order, self.at = 8 * len(head), order, 0
 
     def take(self, count: int) -> int:
         """The next `count` bits as a number.
@@ -33,10 +38,10 @@ class Bits:
         Damaged
             There are not so many left.
         """
-        self._at += count
-        if self._at > self._length:
+        self.at += count
+        if self.at > self._length:
             raise Damaged("a header that ends too early")
-        before = self._at - count if self._order == "little" else self._length - self._at
+        before = self.at - count if self._order == "little" else self._length - self.at
         return self._value >> before & (1 << count) - 1
 
     def exp_golomb(self) -> int:

@@ -33,7 +33,7 @@ _UNITS = 6
 """Most units for each frame."""
 
 
-def pack(data: bytes, sides: tuple[int, int], primed: Primed | None = None) -> bytes:
+def pack(data: bytes, sides: tuple[int, int]) -> bytes:
     """A stream of units, smaller; as it is where it holds anything unusual.
 
     Parameters
@@ -42,12 +42,10 @@ def pack(data: bytes, sides: tuple[int, int], primed: Primed | None = None) -> b
         AV1, low-overhead format.
     sides
         Height and width of the frames, as the sequence header has them.
-    primed
-        What the model starts from, if not the shipped one.
     """
-    coder = Encoder(primed or shipped())
+    coder = Encoder(shipped())
     try:
-        tails = _written(coder, data, sides)
+        tails = code_headers(coder, data, sides)
     except (Damaged, ValueError):
         return data
     coded = coder.finish()
@@ -118,8 +116,14 @@ def shipped() -> Primed:
         return Primed(states, stored["weights"].tolist())
 
 
-def _written(coder: Encoder, data: bytes, sides: tuple[int, int]) -> bytes:
-    """Code the headers; what is left of the units."""
+def code_headers(coder: Encoder, data: bytes, sides: tuple[int, int]) -> bytes:
+    """Code the headers of a stream; what is left of its units.
+
+    Raises
+    ------
+    Damaged, ValueError
+        It holds anything unusual.
+    """
     walk, tails = _Walk(coder), []
     for kind, start, payload in obu.units(data):
         usual = _unit(kind, payload)

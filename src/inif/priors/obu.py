@@ -49,8 +49,7 @@ def check_sequence(payload: bytes, sides: tuple[int, int]) -> None:
     Damaged
         Other sides, or a header that cannot be read.
     """
-    bits = Bits(payload, "big")
-    bits.take(_before_sides(payload))
+    bits = _at_sides(payload)
     widths, heights = bits.take(4) + 1, bits.take(4) + 1
     width, height = bits.take(widths) + 1, bits.take(heights) + 1
     if (height, width) != sides:
@@ -62,7 +61,7 @@ def masked_sequence(payload: bytes, sides: tuple[int, int]) -> bytes:
     numbers = [side - 1 for side in reversed(sides)]
     lengths = [max(n.bit_length(), 1) for n in numbers]
     try:
-        skip = _before_sides(payload)
+        skip = _at_sides(payload).at
     except Damaged:
         return payload
     rest = 8 * len(payload) - skip - 8 - sum(lengths)
@@ -74,26 +73,23 @@ def masked_sequence(payload: bytes, sides: tuple[int, int]) -> bytes:
     return (int.from_bytes(payload, "big") ^ pattern << rest).to_bytes(len(payload), "big")
 
 
-def _before_sides(payload: bytes) -> int:
-    """How many bits of a sequence header come before the sides of its frames."""
+def _at_sides(payload: bytes) -> Bits:
+    """A sequence header, read up to the sides of its frames."""
     bits = Bits(payload, "big")
     bits.take(4)  # profile, still picture
-    count = 4
     if bits.take(1):  # reduced header of a still picture
-        return count + 6
+        bits.take(5)
+        return bits
     if bits.take(1):
         raise Damaged("timing information in the sequence header")
     delays = bits.take(1)
-    points = bits.take(5) + 1
-    count += 8
-    for _ in range(points):
+    for _ in range(bits.take(5) + 1):
         bits.take(12)
-        high = bits.take(5) > 7
-        bits.take(high)
-        shown = delays and bits.take(1)
-        bits.take(4 if shown else 0)
-        count += 17 + high + delays + (4 if shown else 0)
-    return count
+        if bits.take(5) > 7:
+            bits.take(1)
+        if delays and bits.take(1):
+            bits.take(4)
+    return bits
 
 
 def temporal_units(data: bytes, frames: int, sides: tuple[int, int]) -> list[bytes]:
