@@ -24,6 +24,7 @@ from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
 from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaired, start_of
 from inif.fields.neighbourhood import Volume
+from inif.fields.parallel import in_order
 from inif.frames import CANON, from_canon, restored, sizes_of
 from inif.priors.base import Shape
 
@@ -70,6 +71,7 @@ class HybridBrick:
     origin: tuple[int, ...] = ()
     _volumes: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     _heads: dict[int, Head] = field(default_factory=dict, compare=False, repr=False)
+    _views: dict[int, Volume] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def frames(self) -> int:
@@ -92,12 +94,19 @@ class HybridBrick:
         picks = dict(zip(self.axes, local, strict=True))
         c, t, z, y, x = (picks.get(a, np.zeros(1, np.int64)) for a in CANON)
         out = np.empty(tuple(map(len, (c, t, z, y, x))), self.intensities.dtype)
-        for row, channel in enumerate(c):
-            number = int(channel) + self.channel_start
-            for i, when in enumerate(t):
-                for j, depth in enumerate(z):
-                    plane = self.outputs(int(channel), int(when), int(depth), y, x)
-                    out[row, i, j] = self.intensities.samples(plane, number)
+        for channel in c:
+            self._prepare(int(channel))
+
+        def plane(place: tuple[int, ...]) -> np.ndarray:
+            channel, when, depth = (int(v[i]) for v, i in zip((c, t, z), place, strict=True))
+            values = self.outputs(channel, when, depth, y, x)
+            return self.intensities.samples(values, channel + self.channel_start)
+
+        places = list(np.ndindex(out.shape[:3]))
+        workers = None if self.rest is None else 1
+        for place, samples in zip(places, in_order(plane, places, workers=workers), strict=True):
+            out[place] = samples
+        self._views.clear()
         return from_canon(out, self.axes)
 
     def points(self, local: np.ndarray) -> np.ndarray:
@@ -109,6 +118,7 @@ class HybridBrick:
         for c in np.unique(channel):
             rows = channel == c
             out[rows] = _interpolate(self, int(c), [w[rows] for w in where])
+        self._views.clear()
         return out
 
     def outputs(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -131,18 +141,35 @@ class HybridBrick:
             plain *= np.float32(2 / peak)
             plain -= np.float32(1)
             return plain
-        if channel not in self._heads:
-            network = load_start(str(self.start))
-            self._heads[channel] = network.head(np.array(repair.stated))
-        partner = None
-        if repair.partner is not None:
-            helper = self.repairs[repair.partner]
-            partner = Volume(self.volume(repair.partner), peak, helper.error)
-        own = Volume(levels, peak, repair.error)
-        out = repaired(self._heads[channel], own, partner, t, z, y, x)
+        partner = None if repair.partner is None else self._view(repair.partner)
+        out = repaired(self._head(channel), self._view(channel), partner, t, z, y, x)
         out *= np.float32(2)
         out -= np.float32(1)
         return out
+
+    def _prepare(self, channel: int) -> None:
+        """Decode all that planes of a channel need, so that several can be worked out at once."""
+        self.volume(channel)
+        repair = self.repairs[channel] if self.repairs else NO_REPAIR
+        if repair.active:
+            self._head(channel)
+            self._view(channel)
+            if repair.partner is not None:
+                self._view(repair.partner)
+
+    def _view(self, channel: int) -> Volume:
+        """A channel as the field sees it, with the windows that neighbouring planes share."""
+        view = self._views.get(channel)
+        if view is None:
+            peak, error = self.spec.prior.peak, self.repairs[channel].error
+            view = self._views[channel] = Volume(self.volume(channel), peak, error)
+        return view
+
+    def _head(self, channel: int) -> Head:
+        if channel not in self._heads:
+            stated = np.array(self.repairs[channel].stated)
+            self._heads[channel] = load_start(str(self.start)).head(stated)
+        return self._heads[channel]
 
     def volume(self, channel: int) -> np.ndarray:
         """A channel of the brick as the codec has it: (T, Z, Y, X) levels."""

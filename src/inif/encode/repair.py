@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inif.encode.select import Criterion
-from inif.fields.conditional import NO_REPAIR, STEP, Network, Repair, repaired
+from inif.fields.conditional import NO_REPAIR, STEP, Head, Network, Repair, repaired
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
-from inif.fields.parallel import one_blas_thread
+from inif.fields.parallel import in_order, one_blas_thread
 
 _SIDE = 32
 _REGIONS = 24
@@ -198,13 +198,11 @@ def keep_or_drop(
             continue
         partner = None if repair.partner is None else channels[repair.partner].volume
         head = network.head(np.array(repair.stated))
-        times, depths, height, width = channel.target.shape
-        rows, columns = np.arange(height), np.arange(width)
+        times, depths = channel.target.shape[:2]
         plain = set()
-        for t, z in np.ndindex(times, depths):
+        for (t, z), after in _repaired_frames(head, channel, partner):
             before = channel.volume.levels[t, z].astype(np.float32)
             before *= np.float32(1 / channel.volume.peak)
-            after = repaired(head, channel.volume, partner, t, z, rows, columns).clip(0, 1)
             place = {a: n + origin.get(a, 0) for a, n in zip("CTZ", (c, t, z), strict=True)}
             if better(channel.target[t, z], before, after, {**origin, **place}):
                 plain.add(t * depths + z)
@@ -212,6 +210,21 @@ def keep_or_drop(
         idle = Repair(repair.error_code, active=False)
         out.append(idle if none else replace(repair, plain=frozenset(plain)))
     return out
+
+
+def _repaired_frames(
+    head: Head, channel: Channel, partner: Volume | None
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """The place (t, z) of each frame and the frame repaired, values from 0 to 1."""
+    times, depths, height, width = channel.target.shape
+    y, x = np.arange(height), np.arange(width)
+
+    def frame(place: tuple[int, int]) -> np.ndarray:
+        whole: np.ndarray = repaired(head, channel.volume, partner, *place, y, x).clip(0, 1)
+        return whole
+
+    places = [(t, z) for t in range(times) for z in range(depths)]
+    return zip(places, in_order(frame, places), strict=True)
 
 
 def without_idle(repairs: list[Repair]) -> list[Repair]:

@@ -11,9 +11,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from inif.fields.parallel import cores
 
 MARGIN = 3
 """Blocks around a region that its inputs reach."""
@@ -45,7 +48,7 @@ COLUMNS: tuple[tuple[str, int, int], ...] = tuple((g, y, x) for g, taps in GROUP
 
 INPUTS = len(COLUMNS) + 2
 LIMIT = 4.0
-_KEPT = 6
+_KEPT = 4 + 2 * cores()
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,23 @@ class Volume:
     _kept: dict[tuple[int, int, Blocks], Window] = field(
         default_factory=dict, compare=False, repr=False
     )
+    _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def window(self, t: int, z: int, blocks: Blocks) -> Window:
         """A region of one plane, and `MARGIN` blocks around it; beyond the edges it is mirrored.
 
-        The last few are kept, because each plane is a neighbour of others.
+        The last few are kept, because each plane is a neighbour of others; threads share them.
         """
         times, depths = self.levels.shape[:2]
         key = int(mirrored(t, times)), int(mirrored(z, depths)), blocks
-        if key not in self._kept:
-            while len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = self._window(*key)
-        return self._kept[key]
+        window = self._kept.get(key)
+        if window is None:
+            window = self._window(*key)
+            with self._lock:
+                while len(self._kept) >= _KEPT:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[key] = window
+        return window
 
     def _window(self, t: int, z: int, blocks: Blocks) -> Window:
         height, width = self.levels.shape[2:]

@@ -8,14 +8,20 @@ threads over ranges of points use the cores better, and the sines too.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 _LEAST = 8192
+_MOST = 16
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> None:
@@ -26,7 +32,7 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
     align
         Every range but the last starts and ends at a multiple of it.
     """
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, 16)
+    workers = cores()
     with one_blas_thread():
         if workers == 1 or count <= _LEAST:
             task(0, count)
@@ -36,6 +42,43 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
             list(
                 pool.map(lambda start: task(start, min(start + size, count)), range(0, count, size))
             )
+
+
+def in_order(
+    task: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+) -> Iterator[Result]:
+    """Results of ``task(item)`` in the order of the items, worked out on all cores.
+
+    At most one result more than there are cores waits to be taken.
+
+    Parameters
+    ----------
+    workers
+        Threads instead of one per core.
+    """
+    workers = workers or cores()
+    with one_blas_thread():
+        if workers == 1:
+            yield from map(task, items)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Result]] = deque()
+            try:
+                for item in items:
+                    waiting.append(pool.submit(task, item))
+                    if len(waiting) > workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+def cores() -> int:
+    """Cores that this process may use, at most 16."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return min(count, _MOST)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
