@@ -47,10 +47,10 @@ def main() -> None:
 def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
     """The tables."""
     parts = [
-        f"`{result['command']}`, {result['date']}: effort {EFFORT} (pure fields {EFFORT_FIELD}), the"
-        " same bytes for all arms;"
-        " HEVC is x265 slow, tuned for PSNR, at its best knob. Where it has no file between its"
-        " steps, the others get as few bytes as it took. Means over channels."
+        f"`{result['command']}`, {result['date']}: effort {EFFORT} (pure fields"
+        f" {EFFORT_FIELD}), the same bytes for all arms; HEVC is x265 slow, tuned for PSNR, at its"
+        " best knob. Where it has no file between its steps, the others get as few bytes as it"
+        " took. Means over channels."
     ]
     lines, nuclei, noisy = [], [], []
     for key, arms in rows.items():
