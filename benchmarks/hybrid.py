@@ -1,10 +1,12 @@
 """Hybrid files: effort 1 against rivals' searches, a slice against the whole, 1 thread against 2.
 
-python benchmarks/hybrid.py   (needs INIF_DATA; on a machine with nothing else to do)
+python benchmarks/hybrid.py            (needs INIF_DATA; on a machine with nothing else to do)
+python benchmarks/hybrid.py --access   only a slice against the whole, the rest as it was
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import clock, data_dir, images, save
+from record import clock, data_dir, images, load, save
 
 import inif
 from inif.bench.arms import find_arms
@@ -39,8 +41,13 @@ with threadpool_limits(int(sys.argv[1])), inif.open(sys.argv[2]) as file:
 
 
 def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--access", action="store_true", help="only a slice against the whole")
     folder = data_dir()
-    rows = [measured(path) for path in images(folder)]
+    if options.parse_args().access:
+        rows = load("hybrid")["images"]
+    else:
+        rows = [measured(path) for path in images(folder)]
     body = {"ratio": RATIO, "ratio_8bit": RATIO_8BIT, "images": rows, "access": access(folder)}
     print(save("hybrid", body))
 

@@ -69,33 +69,47 @@ class Model:
         bits
             Of it.
         contexts
-            Up to three whole numbers that say what is known.
+            Two or three whole numbers that say what is known.
         mixer
             Which row of weights.
         value
             The number, where it is written.
         """
+        # This is the one loop that takes time, so its two or three inputs are written out.
         known, states, weights = self.known.get, self.states, self.weights[mixer]
-        mine, stretch, rates = states.get, _STRETCH, _RATES  # this is the one loop that takes time
+        mine, stretch, rates = states.get, _STRETCH, _RATES
+        (a, b, *others), (v, w, u) = contexts, weights
+        a, b, c = a << 8, b << 8, others[0] << 8 if others else -1
+        z = key3 = state3 = 0
         node = 1
         for shift in range(bits - 1, -1, -1):
-            total, asked = 0, []
-            for context, weight in zip(contexts, weights, strict=False):
-                key = context << 8 | node
-                state = mine(key) or known(key, _UNSEEN)
-                x = stretch[state >> 10]
-                total += weight * x
-                asked.append((key, state, x))
-            chance = _SQUASH[min(max(total >> 16, -2048), 2047) + 2048]
+            key1, key2 = a | node, b | node
+            state1 = mine(key1) or known(key1, _UNSEEN)
+            state2 = mine(key2) or known(key2, _UNSEEN)
+            x, y = stretch[state1 >> 10], stretch[state2 >> 10]
+            total = v * x + w * y
+            if c >= 0:
+                key3 = c | node
+                state3 = mine(key3) or known(key3, _UNSEEN)
+                z = stretch[state3 >> 10]
+                total += u * z
+            total >>= 16
+            chance = _SQUASH[(-2048 if total < -2048 else min(total, 2047)) + 2048]
             bit = self._bit(chance, value >> shift & 1)
             goal = bit << 16
             error = _LEARN * (goal - chance)
-            for i, (key, state, x) in enumerate(asked):
-                weights[i] += error * x >> 16
-                p, n = state >> 6, state & 63
-                p += (goal - p) * rates[n] >> 16
-                states[key] = p << 6 | (n + 1 if n < _MOST else n)
+            v += error * x >> 16
+            w += error * y >> 16
+            p, n = state1 >> 6, state1 & 63
+            states[key1] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
+            p, n = state2 >> 6, state2 & 63
+            states[key2] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
+            if c >= 0:
+                u += error * z >> 16
+                p, n = state3 >> 6, state3 & 63
+                states[key3] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
             node = node << 1 | bit
+        weights[:] = v, w, u
         return node - (1 << bits)
 
     def plain(self, bits: int, value: int = 0) -> int:
