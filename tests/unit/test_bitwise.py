@@ -17,7 +17,7 @@ Symbol = tuple[int, tuple[int, ...], int, int]
 symbols = st.lists(
     st.tuples(
         st.integers(1, 8),
-        st.lists(st.integers(0, 2**40), min_size=2, max_size=3).map(tuple),
+        st.lists(st.integers(0, 2**40), min_size=1, max_size=3).map(tuple),
         st.integers(0, 1),
         st.integers(0, 255),
     )

@@ -69,25 +69,29 @@ class Model:
         bits
             Of it.
         contexts
-            Two or three whole numbers that say what is known.
+            Up to three whole numbers that say what is known.
         mixer
             Which row of weights.
         value
             The number, where it is written.
         """
-        # This is the one loop that takes time, so its two or three inputs are written out.
+        # This is the one loop that takes time, so its at most three inputs are written out.
         known, states, weights = self.known.get, self.states, self.weights[mixer]
         mine, stretch, rates = states.get, _STRETCH, _RATES
-        (a, b, *others), (v, w, u) = contexts, weights
-        a, b, c = a << 8, b << 8, others[0] << 8 if others else -1
-        z = key3 = state3 = 0
+        a, b, c = [*(context << 8 for context in contexts), -1, -1][:3]
+        v, w, u = weights
+        y = z = key2 = key3 = state2 = state3 = 0
         node = 1
         for shift in range(bits - 1, -1, -1):
-            key1, key2 = a | node, b | node
+            key1 = a | node
             state1 = mine(key1) or known(key1, _UNSEEN)
-            state2 = mine(key2) or known(key2, _UNSEEN)
-            x, y = stretch[state1 >> 10], stretch[state2 >> 10]
-            total = v * x + w * y
+            x = stretch[state1 >> 10]
+            total = v * x
+            if b >= 0:
+                key2 = b | node
+                state2 = mine(key2) or known(key2, _UNSEEN)
+                y = stretch[state2 >> 10]
+                total += w * y
             if c >= 0:
                 key3 = c | node
                 state3 = mine(key3) or known(key3, _UNSEEN)
@@ -99,11 +103,12 @@ class Model:
             goal = bit << 16
             error = _LEARN * (goal - chance)
             v += error * x >> 16
-            w += error * y >> 16
             p, n = state1 >> 6, state1 & 63
             states[key1] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
-            p, n = state2 >> 6, state2 & 63
-            states[key2] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
+            if b >= 0:
+                w += error * y >> 16
+                p, n = state2 >> 6, state2 & 63
+                states[key2] = p + ((goal - p) * rates[n] >> 16) << 6 | (n + 1 if n < _MOST else n)
             if c >= 0:
                 u += error * z >> 16
                 p, n = state3 >> 6, state3 & 63

@@ -95,7 +95,7 @@ class HybridBrick:
         c, t, z, y, x = (picks.get(a, np.zeros(1, np.int64)) for a in CANON)
         out = np.empty(tuple(map(len, (c, t, z, y, x))), self.intensities.dtype)
         for channel in c:
-            self._prepare(int(channel))
+            self._prepare(int(channel), t, z)
 
         def plane(place: tuple[int, ...]) -> np.ndarray:
             channel, when, depth = (int(v[i]) for v, i in zip((c, t, z), place, strict=True))
@@ -147,11 +147,11 @@ class HybridBrick:
         out -= np.float32(1)
         return out
 
-    def _prepare(self, channel: int) -> None:
+    def _prepare(self, channel: int, t: np.ndarray, z: np.ndarray) -> None:
         """Decode all that planes of a channel need, so that several can be worked out at once."""
-        self.volume(channel)
+        depths = self.volume(channel).shape[1]
         repair = self.repairs[channel] if self.repairs else NO_REPAIR
-        if repair.active:
+        if any(repair.repairs(int(frame)) for frame in np.add.outer(t * depths, z).flat):
             self._head(channel)
             self._view(channel)
             if repair.partner is not None:

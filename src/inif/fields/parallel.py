@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
@@ -32,20 +32,18 @@ def over_ranges(task: Callable[[int, int], None], count: int, align: int) -> Non
     align
         Every range but the last starts and ends at a multiple of it.
     """
-    workers = cores()
-    with one_blas_thread():
-        if workers == 1 or count <= _LEAST:
-            task(0, count)
-            return
-        size = -(-count // (workers * align)) * align
-        with ThreadPoolExecutor(workers) as pool:
-            list(
-                pool.map(lambda start: task(start, min(start + size, count)), range(0, count, size))
-            )
+    workers = cores() if count > _LEAST else 1
+    size = max(-(-count // (workers * align)), 1) * align
+
+    def part(start: int) -> None:
+        task(start, min(start + size, count))
+
+    for _ in in_order(part, range(0, count, size), workers=workers):
+        pass
 
 
 def in_order(
-    task: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+    task: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None = None
 ) -> Iterator[Result]:
     """Results of ``task(item)`` in the order of the items, worked out on all cores.
 
@@ -54,11 +52,11 @@ def in_order(
     Parameters
     ----------
     workers
-        Threads instead of one per core.
+        Threads instead of one per core; there are never more than items.
     """
-    workers = workers or cores()
+    workers = min(workers or cores(), len(items))
     with one_blas_thread():
-        if workers == 1:
+        if workers <= 1:
             yield from map(task, items)
             return
         with ThreadPoolExecutor(workers) as pool:
