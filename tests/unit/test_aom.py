@@ -51,6 +51,18 @@ def test_beyond_the_last_crf_files_still_shrink() -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_rail_is_another_setting_of_about_the_same_quality() -> None:
+    usual = AOM.encode(block(), 40.25)
+    error = np.square(AOM.decode(usual, (1, 96, 128)).astype(float) - block()).mean()
+    (other,) = AOM.alike(noise=False)
+    data = other.encode(block(), 40.25)
+    assert data != usual
+    assert 0.85 < len(data) / len(usual) < 1.15
+    left = np.square(other.decode(data, (1, 96, 128)).astype(float) - block()).mean()
+    assert 0.85 < left / error < 1.15
+    assert other.encode(block(), 1.0)  # the lowest has nothing below it
+
+
 def test_efforts_and_rates_choose_the_speed() -> None:
     def speed(effort: int, **load: int) -> int:
         return AOM.for_effort(effort, Load(**load)).speed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import inif
 from inif.encode import auto
-from inif.encode.trial import Judged
+from inif.encode.trial import Judged, Trial
 from inif.errors import BudgetError
 
 pytest.importorskip("av")
@@ -64,7 +65,7 @@ def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch)
     assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
     with pytest.raises(BudgetError):
         made(picture(), "ZYX", size=3000, method="hybrid")
-    monkeypatch.setattr(auto, "_tried", lambda streams, kind, room, load: None)
+    monkeypatch.setattr(auto, "_trials", lambda streams, kinds, wanted: {})
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
 
@@ -79,26 +80,58 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = {"av1": 30.0, "jpeg2000": 30.1, "avif": 29.0}
+    scores = {"av1": 30.0, "jpeg2000": 30.1}
+    trials = auto._trials
 
-    def tried(streams: Any, kind: str, room: int, load: Any) -> Judged | None:
-        return Judged(scores[kind], None) if kind in scores else None
+    def scored(*args: Any) -> dict[str, Trial]:
+        made = trials(*args)
+        return {kind: replace(made["av1"], score=scores[kind]) for kind in scores}
 
-    monkeypatch.setattr(auto, "_tried", tried)
+    def judged(streams: Any, kind: str, trial: Trial, **of: Any) -> Judged:
+        return Judged(scores[kind], None)
+
+    monkeypatch.setattr(auto, "_trials", scored)
+    monkeypatch.setattr(auto, "_judged", judged)
     assert made(picture(), "ZYX").header["prior"]["kind"] == "av1"
     scores["jpeg2000"] = 30.2
     assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"
 
 
+def test_slow_settings_are_tried_only_where_the_fast_ones_leave_it_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def judged(streams: Any, kind: str, trial: Trial, **of: Any) -> Judged:
+        asked.append(kind)
+        return Judged(trial.score, None)
+
+    monkeypatch.setattr(auto, "_judged", judged)
+    made(picture(), "ZYX", effort=3)
+    assert asked == []
+    made(picture()[0], "YX", effort=3)
+    assert set(asked) >= {"av1", "aom"}
+
+
 def test_samples_are_small_and_keep_the_axes() -> None:
     image = inif.api.as_image(np.random.default_rng(0).integers(0, 9, (20, 3, 512, 512)), "ZCYX")
-    sample, share = auto._sample(image)
+    sample, share, channels = auto._sample(image)
     assert sample.axes == "ZCYX"
+    assert channels == slice(None)
     assert share == sample.data.size / image.data.size
     assert 1 << 18 <= sample.data.size <= 1 << 20
     flat = np.zeros((400, 400), np.uint8)
     flat[0, 0] = 1
     assert auto._sample(inif.api.as_image(flat, "YX"))[1] == 1
+
+
+def test_samples_keep_the_ranges_of_their_channels() -> None:
+    data = np.random.default_rng(0).integers(0, 9, (400, 64, 64))
+    data += np.arange(400)[:, None, None]
+    image = inif.api.as_image(data.astype(np.uint16), "CYX")
+    sample, _, channels = auto._sample(image)
+    assert sample.data.shape[0] < 400
+    np.testing.assert_array_equal(sample.data[:, 20, 20], image.data[channels, 20, 20])
 
 
 def test_hybrids_take_no_training_stack() -> None:

@@ -117,3 +117,18 @@ def test_two_encodes_at_once_need_fewer_rounds(share, slope):
     assert (1 - TOLERANCE) * budget <= len(found.probe.data)
     assert len(rounds) <= 2
     assert all(value in search.probes for pair in rounds for value in pair)
+
+
+def test_near_the_budget_is_enough_where_that_is_asked():
+    search = Search(sized(lambda v: 100 * math.exp(v / 10)), LEVEL)
+    search.run(10_000, near=0.2)
+    assert abs(math.log(len(search.nearest(10_000).data) / 10_000)) <= 0.2
+    exact = Search(sized(lambda v: 100 * math.exp(v / 10)), LEVEL)
+    exact.run(10_000)
+    assert len(search.probes) < len(exact.probes)
+
+
+def test_it_ends_where_parts_of_encodes_fill_the_budget():
+    search = Search(sized(lambda v: 100 * math.exp(v / 10)), LEVEL, filled=lambda budget: budget)
+    search.run(10_000, start=45.0)
+    assert len(search.probes) == 1

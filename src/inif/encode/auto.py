@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
 from inif.encode.job import TINY, Job
 from inif.encode.streams import Streams, hybrid_grid, load_of
-from inif.encode.trial import Judged
+from inif.encode.trial import Judged, Trial
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior
@@ -35,9 +36,9 @@ _LEAST, _SAMPLE = 1 << 16, 1 << 19
 _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
-_PROBES = 6
+_PROBES = 9
 _NEAR = 0.75
-"""How much of the room an encode must fill to be judged by."""
+"""How much of the room an encode must fill to be judged by, and the room of it."""
 
 _LEADS = {"aom": 0.03, "jpeg2000": 0.15}
 """In dB, that a codec must be ahead: one takes longer, the other gains less at full size."""
@@ -57,14 +58,15 @@ class Choice:
         As `Job` has them.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
-    offset
-        Of the codec's knob, as `Job` has it.
+    offset, begin
+        Of the codec's knob, as `Job` has them.
     """
 
     method: str
     prior: str
     reason: str
     offset: float | None = None
+    begin: float | None = None
 
 
 def choose(job: Job, budget: int) -> Choice | None:
@@ -74,55 +76,69 @@ def choose(job: Job, budget: int) -> Choice | None:
         return Choice("siren", job.prior, "codecs need planes")
     if reason := load_prior(AV1[0]).unavailable():
         return Choice("siren", job.prior, reason)
-    sample, share = _sample(image)
+    sample, share, channels = _sample(image)
     room = int(budget * share)
     if room < 1:
         return None
-    small = replace(job, image=sample, method="hybrid", progress=None)
+    stated = job.ranges[channels]
+    small = replace(job, image=sample, method="hybrid", progress=None, stated=stated)
     load = load_of(job, budget)
     least = STILL_EFFORT if load.frames == 1 else MOVIE_EFFORT
-    every = (job.effort or 3) >= least
+    effort = job.effort or 3
+    every = effort >= least
     kinds = [
         kind
         for kind in (*(AV1 if every else AV1[:1]), *OTHERS)
         if not load_prior(kind).unavailable()
     ]
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
-    made = {kind: _tried(streams, kind, room, load) for kind in kinds}
-    tried = {kind: one for kind, one in made.items() if one is not None}
-    scores = {kind: one.score for kind, one in tried.items()}
+    wanted = int(_STREAMS * room)
+    quick = _trials(streams, kinds, wanted)
+    lead = max(quick, key=lambda kind: quick[kind].score, default="")
+    if lead == AV1[0] and AV1[1] not in quick and effort < SIREN_EFFORT:  # slower, it leads by more
+        made = {kind: Judged(trial.score, None) for kind, trial in quick.items()}
+    else:
+        judged = partial(_judged, streams, effort=effort, room=wanted, load=load)
+        made = {kind: j for kind, trial in quick.items() if (j := judged(kind, trial))}
+    scores = {kind: one.score for kind, one in made.items()}
     if not scores:
         return None
     leads = _LEADS if load.frames > 1 else _LEADS | {AV1[1]: 0.0}
     best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
-    if (job.effort or 3) >= SIREN_EFFORT:
+    if effort >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
     words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
     if budget < TINY:
         words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
-    return Choice("hybrid", best, words, tried[best].offset)
+    return Choice("hybrid", best, words, made[best].offset, quick[best].near.value)
 
 
-def _tried(streams: Streams, kind: str, room: int, load: Load) -> Judged | None:
-    """A codec at about so many bytes; None if it needs more.
+def _trials(streams: Streams, kinds: list[str], wanted: int) -> dict[str, Trial]:
+    """The codecs' fast settings on the sample, at about `wanted` bytes if they get there."""
+    out: dict[str, Trial] = {}
+    for kind in kinds:
+        start = out[AV1[0]].score if kind in OTHERS and AV1[0] in out else None  # its knob is dB
+        trial = streams.tried(load_prior(kind), "TZ~", wanted, start, _PROBES)
+        filled = len(trial.near.data) / wanted
+        if (filled >= _NEAR or kind in AV1) and filled <= 1 / _NEAR:
+            out[kind] = trial
+    if AV1[1] in out and out[AV1[1]].noisy:  # as good as the first, and its sizes jump
+        del out[AV1[1]]
+    return out
 
-    `streams` are of the sample, `load` is the whole image's: the setting is that of the whole.
-    """
+
+def _judged(
+    streams: Streams, kind: str, trial: Trial, effort: int, room: int, load: Load
+) -> Judged | None:
+    """A codec on the sample at about `room` bytes, at the setting that the whole image gets."""
     prior = load_prior(kind)
-    wanted = int(_STREAMS * room)
-    trial = streams.tried(prior, "TZ~", wanted, most=_PROBES)
-    size = len(trial.found.probe.data)
-    if size > room or (size < _NEAR * wanted and kind not in AV1):
-        return None
-    if kind == AV1[1] and trial.noisy:  # as good, and its sizes jump
-        return None
-    slow = trial.settled(prior.for_effort(streams.job.effort or 3, load))
+    slow = trial.settled(prior.for_effort(effort, load))
     usual = Judged(trial.score, None)
     if slow == prior.quick:
         return usual
-    return streams.judged(slow, trial, wanted) or (usual if kind == prior.quick.kind else None)
+    return streams.judged(slow, trial, room) or (usual if kind == prior.quick.kind else None)
 
 
 def _fitted(job: Job, budget: int) -> float:
@@ -137,10 +153,10 @@ def _fitted(job: Job, budget: int) -> float:
     return recorded_psnr(data)
 
 
-def _sample(image: Image) -> tuple[Image, float]:
-    """The middle of an image, about an eighth of its samples, and its share of them."""
+def _sample(image: Image) -> tuple[Image, float, slice]:
+    """The middle of an image, about an eighth of its samples; its share of them; its channels."""
     wanted = min(max(image.data.size // 8, _LEAST), _SAMPLE)
-    data = image.data
+    data, channels = image.data, slice(None)
     while data.size > 2 * wanted:
         axis = max(range(data.ndim), key=lambda i: data.shape[i] / _LONG.get(image.axes[i], 8))
         if data.shape[axis] < 2:
@@ -148,7 +164,11 @@ def _sample(image: Image) -> tuple[Image, float]:
         keep = -(-data.shape[axis] // 2)
         start = (data.shape[axis] - keep) // 2
         data = data.take(range(start, start + keep), axis=axis)
+        if axis == image.channel_axis:
+            first = (channels.start or 0) + start
+            channels = slice(first, first + keep)
     if data.min() == data.max():
-        return image, 1.0
+        return image, 1.0, slice(None)
     meta = replace(image.meta, ome_xml=None, channels=())
-    return Image(np.ascontiguousarray(data), image.axes, meta), data.size / image.data.size
+    sample = Image(np.ascontiguousarray(data), image.axes, meta)
+    return sample, data.size / image.data.size, channels

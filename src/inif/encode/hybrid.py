@@ -38,13 +38,13 @@ from inif.priors.base import Prior
 if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
 
-_REPAIR_SHARE = 0.006
-_FEW, _MOST = {False: 4, True: 3}, 8
+_REPAIR_SHARE, _LEAST_OCTAVE = 0.006, 0.05
+_FEW, _MORE, _MOST = {False: 3, True: 2}, {False: 4, True: 3}, 8
 """Encodes (pairs of them, where two are made at once) after which a search takes what is near the
-budget; more at high efforts."""
+budget; more for small images, and at high efforts."""
 
 _SMALL = 1 << 22
-"""Raw bytes below which there is time for more encodes."""
+"""Raw bytes of a small image."""
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
@@ -70,8 +70,9 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     trial = draft.tried()
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
-    prior = streams.variant(prior, trial)
-    few = _MOST if (job.effort or 3) > 3 or job.image.raw_bytes < _SMALL else _FEW[prior.apart]
+    prior = streams.variant(prior, trial, room)
+    few = (_MORE if job.image.raw_bytes < _SMALL else _FEW)[prior.apart]
+    few = _MOST if (job.effort or 3) > 3 else few
     try:
         if streams.interrupted:
             raise KeyboardInterrupt
@@ -79,12 +80,14 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not found.fits:
             raise draft.too_small(budget - room + len(found.probe.data))
         prior, found = streams.fuller(prior, trial, room, found)
-        chosen = streams.shared_out(prior, trial, found, room)
+        chosen = streams.mixed(prior, trial.order, room)
     except KeyboardInterrupt:
-        if not job.settings.keep_partial or not trial.found.fits:
+        if not job.settings.keep_partial:
             raise
-        streams.interrupted, found = True, trial.found
-        draft.prior = draft.prior.quick
+        streams.interrupted, draft.prior = True, draft.prior.quick
+        found = streams.quickly(draft.prior, trial, room)
+        if not found.fits:
+            raise
         chosen = streams.encode(draft.prior, trial.order, found.probe.value)
     return draft.finished(trial, found.probe.value, chosen)
 
@@ -103,7 +106,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     decibels += draft.guided.price if draft.guided else 0.0
     trial = draft.tried()
     streams = draft.streams
-    prior = streams.variant(draft.prior_for(trial), trial)
+    prior = streams.variant(draft.prior_for(trial), trial, draft.room())
     knob = prior.knob(streams.frames)
 
     def reached(unit: float) -> float:
@@ -113,7 +116,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
         return value
 
     low, high = (0.0, -math.inf), (1.0, math.inf)
-    unit, step = knob.to_unit(trial.found.probe.value), knob.unit_step
+    unit, step = knob.to_unit(trial.near.value), knob.unit_step
     for _ in range(_MOST):
         value = reached(unit)
         low, high = (low, (unit, value)) if value >= decibels else ((unit, value), high)
@@ -228,7 +231,7 @@ class Draft:
         if limit is None:
             return prior
         left = limit - (time.monotonic() - self.streams.begun)
-        return prior.within(left / _ENCODES, trial.seconds)
+        return prior.within(left / _ENCODES, trial.near.seconds)
 
     def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
         """The file: streams repaired, checked, and brought into the window of the budget."""
@@ -239,7 +242,8 @@ class Draft:
             header["lossy"]["stopped"] = "interrupt"
         spec = PriorSpec(self.prior.kind, trial.order)
         header |= {"prior": spec.to_json(), "requires": required(self.prior)}
-        bricks = repaired(streams, streams.bricks(spec, chosen), self.budget, self.guided)
+        plain, octave = streams.bricks(spec, chosen), max(trial.octave, _LEAST_OCTAVE)
+        bricks = repaired(streams, plain, self.budget, octave, self.guided)
         if not any(r.active for brick in bricks for r in brick.repairs):
             header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
             bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
@@ -299,11 +303,16 @@ def guides_of(job: Job, grid: BrickGrid) -> Guided | None:
 
 
 def repaired(
-    streams: Streams, bricks: list[HybridBrick], budget: int, guided: Guided | None = None
+    streams: Streams,
+    bricks: list[HybridBrick],
+    budget: int,
+    octave: float,
+    guided: Guided | None = None,
 ) -> list[HybridBrick]:
     """The bricks with the repair that pays; frames in which it does not are left plain.
 
-    A guided repair serves more than squared error, so by that alone no frame is left plain.
+    `octave` is what twice the bytes would gain in the streams, in dB. A guided repair serves more
+    than squared error, so by that alone no frame is left plain.
     """
     job = streams.job
     network = conditional.load_start(job.settings.start)
@@ -318,7 +327,7 @@ def repaired(
             for c, target in enumerate(streams.targets(b))
         ]
         size = sum(map(len, brick.streams))
-        repairs = repair.choose(network, channels, most, size, job.settings.seed)
+        repairs = repair.choose(network, channels, most, size, job.settings.seed, octave)
         if guided:
             share = 1 / (len(bricks) * len(channels))
             origin, seed = streams.grid.origin(b), job.settings.seed

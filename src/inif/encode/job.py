@@ -60,8 +60,12 @@ class Job:
     offset
         How much finer than a fast one's the knob of the codec's setting is at the same size, on a
         scale from 0 to 1, where a trial has measured it.
+    begin
+        Where a search by the codec's fast setting begins, where a trial has found it.
     guides
         What guides the fit besides squared error (`inif.guidance.registry`).
+    stated
+        Ranges to state instead of the image's own, where it is part of a larger one.
     """
 
     image: Image
@@ -75,7 +79,9 @@ class Job:
     share: float = 0.0
     chosen: str | None = None
     offset: float | None = None
+    begin: float | None = None
     guides: tuple[str, ...] = ()
+    stated: list[list[float | int]] | None = None
 
     @cached_property
     def intensities(self) -> Intensities:
@@ -90,6 +96,8 @@ class Job:
     @cached_property
     def ranges(self) -> list[list[float | int]]:
         """Lowest and highest sample of each channel, as the header states them."""
+        if self.stated is not None:
+            return self.stated
         data, c = self.image.data, self.image.channel_axis
         parts = [data] if c is None else [data.take(i, axis=c) for i in range(data.shape[c])]
         return [[_number(part.min()), _number(part.max())] for part in parts]

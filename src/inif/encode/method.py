@@ -55,4 +55,5 @@ def decided(job: Job, budget: int) -> Job:
         prior=choice.prior,
         chosen=choice.reason,
         offset=choice.offset,
+        begin=choice.begin,
     )

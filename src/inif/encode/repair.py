@@ -20,8 +20,9 @@ _SIDE = 32
 _REGIONS = 24
 _DETAILS = 2048
 _RIDGE = 1e-3
-_OCTAVE = 0.332
-"""Relative fall of the squared error per relative growth of the file: a decibel per doubling."""
+_PER_OCTAVE = 0.332
+"""Relative fall of the squared error per relative growth of the file, for each decibel that a
+doubling of the file gains."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,21 @@ class Channel:
 
 
 def choose(
-    network: Network, channels: list[Channel], most: int, bytes_left: int, seed: int
+    network: Network,
+    channels: list[Channel],
+    most: int,
+    bytes_left: int,
+    seed: int,
+    octave: float = 1.0,
 ) -> list[Repair]:
     """The repair of each channel of a brick, with at most `most` coefficients.
 
-    `bytes_left` is the size of the streams; a coefficient must gain more than its byte would there.
+    `bytes_left` is the size of the streams, and `octave` what they gain when doubled, in dB; a
+    coefficient must gain more than its byte would there.
     """
     partners = best_partners(channels, seed)
     total = sum(c.mean_square for c in channels)
-    price = _OCTAVE * total / max(bytes_left, 1)
+    price = _PER_OCTAVE * octave * total / max(bytes_left, 1)
     out = []
     for channel, partner in zip(channels, partners, strict=True):
         other = None if partner is None else channels[partner].volume

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
-LOOSE = 0.02
-_AIM = 0.996
+LOOSE, _YIELD = 0.02, 0.005
+_AIM, _BEYOND = 0.996, 1.03
 MOST = 12
 _FAIR = 0.02
 _CLIFF, _STEEP = math.log(16), math.log(2)
 """Of the logarithm of the size: wider brackets are halved, always or where only one end moves."""
+
+_STRIDE = 0.25
+"""Of a knob, the most by which a file is made finer at first: large files take long."""
 
 _APART, _COARSER = 0.06, 0.006
 """Of the logarithm of the size, between two encodes that are made at once."""
@@ -61,6 +64,9 @@ class Search:
     ahead
         Where two encodes at once take little longer than one: makes those of several knob values,
         for `encode` to hand out.
+    filled
+        Where a file can be put together of parts of several encodes: the bytes of the largest
+        such file of at most so many.
     """
 
     encode: Callable[[float], bytes]
@@ -68,6 +74,7 @@ class Search:
     probes: dict[float, Probe] = field(default_factory=dict)
     slope: float | None = None
     ahead: Callable[[Sequence[float]], None] | None = None
+    filled: Callable[[int], int] | None = None
     _told: set[float] = field(default_factory=set)
 
     def take_new(self) -> list[Probe]:
@@ -82,13 +89,15 @@ class Search:
         start: float | None = None,
         most: int = MOST,
         few: int = MOST,
-        loose: float = LOOSE,
+        near: float = 0.0,
     ) -> Found:
         """The largest file of at most `budget` bytes.
 
         Within `TOLERANCE` of the budget where the knob allows it. Where even the coarsest setting
         is too large, that file is returned with ``fits`` false. At most `most` new encodes; after
-        `few` of them a file within `loose` of the budget will do.
+        `few` of them a file within `LOOSE` of the budget will do, after each more one a little
+        smaller; and at once one whose size, larger or smaller, is within `near` of the budget (of
+        the logarithm).
         """
         begin = self.knob.start if start is None else start
         sides: list[bool] = []
@@ -103,20 +112,31 @@ class Search:
             spent = time.perf_counter() - begun
             for other in units:
                 self._probe(other, spent)
-            size = len(self._probe(unit).data)
-            sides.append(size <= budget)
-            if (1 - TOLERANCE) * budget <= size <= budget:
-                break
+            sides.append(len(self._probe(unit).data) <= budget)
             largest = max(
                 (n for p in self.probes.values() if (n := len(p.data)) <= budget), default=0
             )
-            if len(sides) >= few and largest >= (1 - loose) * budget:
+            largest = self.filled(budget) if self.filled and largest else largest
+            more = len(sides) - few
+            if largest >= (1 - (TOLERANCE if more < 0 else LOOSE + _YIELD * more)) * budget:
+                break
+            if abs(math.log(len(self.nearest(budget).data) / budget)) <= near:
                 break
         fitting = [p for p in self.probes.values() if len(p.data) <= budget]
         if not fitting:
             return Found(min(self.probes.values(), key=lambda p: len(p.data)), False)
         best = max(fitting, key=lambda p: (len(p.data), self.knob.to_unit(p.value)))
         return Found(best, True)
+
+    def widen(self, near: Probe, far: float) -> None:
+        """Where one encode was enough: another, so much smaller (of the logarithm of the size)."""
+        if len(self.probes) == 1:
+            unit = self.knob.to_unit(near.value)
+            self._probe(max(unit - far / self.knob.steep, 0.0))
+
+    def nearest(self, budget: int) -> Probe:
+        """The encode whose size is nearest to a budget, whether it fits or not."""
+        return min(self.probes.values(), key=lambda p: abs(math.log(len(p.data) / budget)))
 
     def measured_slope(self, budget: int) -> float | None:
         """Growth of the logarithm of the size along the knob, near a budget."""
@@ -129,6 +149,13 @@ class Search:
         ]
         other = min(far, key=lambda p: abs(p[0] - near[0]))
         return max((near[1] - other[1]) / (near[0] - other[0]), 2.0)
+
+    def _aim(self, budget: int) -> float:
+        """How much of the budget to aim at: where parts make a file, at the side that lacks one."""
+        sizes = [len(p.data) for p in self.probes.values()]
+        if not self.filled or min(sizes) <= budget < max(sizes):
+            return _AIM
+        return _BEYOND if max(sizes) <= budget else 2 - _BEYOND
 
     def _pairs(self) -> list[tuple[float, float]]:
         """(Unit, logarithm of the size) of all encodes, in order."""
@@ -153,7 +180,8 @@ class Search:
         if not self.ahead:
             return [unit]
         pairs = self._pairs()
-        move = _COARSER / (self.slope or _slope(pairs)) if pairs else _APART / (self.slope or 7.0)
+        slope = self.slope or _slope(pairs, self.knob.steep)
+        move = (_COARSER if pairs else _APART) / slope
         other = unit - max(move, self.knob.unit_step)
         return [unit, other] if other >= 0 else [unit]
 
@@ -162,7 +190,7 @@ class Search:
         pairs = self._pairs()
         if not pairs:
             return self.knob.to_unit(begin)
-        goal, most = math.log(budget * _AIM), math.log(budget)
+        goal, most = math.log(budget * self._aim(budget)), math.log(budget)
         if any(most + math.log(1 - TOLERANCE) <= size <= most for _, size in pairs):
             return None
         high = min((p for p in pairs if p[1] > most), default=None)
@@ -175,10 +203,10 @@ class Search:
             if abs(edge[0] - limit) < step / 2:
                 return None
             known = self.slope if len(pairs) == 1 else None
-            slope = known or _slope(pairs)
+            slope = known or _slope(pairs, self.knob.steep)
             sure = known or self.ahead  # two encodes at once lie near each other
             move = (1 if sure else 1.25) * (goal - edge[1]) / slope
-            move = max(move, step) if low else min(move, -step)
+            move = min(max(move, step), _STRIDE * len(pairs)) if low else min(move, -step)
             return min(max(edge[0] + move, 0.0), 1.0)
         if high[0] - low[0] < 1.5 * step:
             return None
@@ -192,9 +220,9 @@ class Search:
         return min(max(unit, low[0] + step), high[0] - step)
 
 
-def _slope(pairs: list[tuple[float, float]]) -> float:
-    """Growth of the log size along the knob; sizes span about a factor e⁷ over most knobs."""
+def _slope(pairs: list[tuple[float, float]], usual: float) -> float:
+    """Growth of the log size along the knob."""
     if len(pairs) < 2:
-        return 7.0
+        return usual
     (u0, s0), (u1, s1) = pairs[0], pairs[-1]
-    return max((s1 - s0) / (u1 - u0), 2.0) if u1 > u0 else 7.0
+    return max((s1 - s0) / (u1 - u0), 2.0) if u1 > u0 else usual

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,26 +24,38 @@ from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
-from inif.encode.search import LOOSE, MOST, TOLERANCE, Found, Probe, Search
+from inif.encode.mix import mixed
+from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
-from inif.encode.trial import Judged, Trial
+from inif.encode.trial import Judged, Trial, along
 from inif.frames import Geometry, orders, restored, sizes_of
 from inif.priors.base import Prior
 from inif.priors.pace import Load
 
 _BRICK_SIDE = 4096
 _BRICK_SAMPLES = 1 << 25
-_ENOUGH = 0.005
-_FAIR = 0.1
-_FRAMES, _STREAMS, _FAR, _CLEAR = 32, 3, 80, 0.003
-_STEEP = 6.0
-_ALIKE_MOST = 6
-"""Encodes for each setting that is as good as the one of the effort."""
+_NEAR_TRIAL = 0.06
+"""How near, in the logarithm of the size, a trial comes to its room."""
 
-_JUDGED, _ROUGH, _NEAR = 8, 0.1, 0.5
-"""Encodes by which a setting is judged, how much they may leave empty, and the most in octaves."""
+_FULL = 0.035
+"""How much of the room may be left empty before settings are tried that are alike."""
+
+_FAIR = 0.1
+_CLEAR = 0.01
+"""In dB, by which a variant must be ahead."""
+
+_ALIKE_MOST = (6, 2)
+"""Encodes for each setting that is as good as the one of the effort; pairs of them."""
+
+_WIDE = 0.3
+"""How far from the room a trial looks, at least, in the logarithm of the size."""
+
+_JUDGED, _ROUGH, _NEAR = 8, 0.05, 0.5
+"""Most encodes by which a setting is judged, how far from the room one of them is enough (of the
+logarithm of the size), and how far all may be (in octaves)."""
 
 _LOSSLESS = 200.0
+_QUICKLY = 4
 
 
 def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
@@ -164,94 +176,85 @@ class Streams:
     def trial(self, prior: Prior, room: int) -> Trial:
         """The best order of frames by the codec's fast setting, each at about `room` bytes."""
         first, *others = orders(self.job.image.axes, self.job.image.data.shape)
-        trials = [self.tried(prior, first, room)]
+        trials = [self.tried(prior, first, room, self.job.begin)]
         trials += [self.compared(prior, order, room, trials[0]) for order in others]
         return max(trials, key=lambda trial: trial.score)
 
-    def tried(self, prior: Prior, order: str, room: int, most: int = 8) -> Trial:
+    def tried(
+        self, prior: Prior, order: str, room: int, start: float | None = None, most: int = 8
+    ) -> Trial:
         """One order, by the codec's fast setting."""
         quick = prior.quick
         search = self._searcher(quick, order, "trial")
-        found = self._run(search, room, None, most)
-        size, score = len(found.probe.data), self._psnr(quick, order, found.probe.value)
-        others = [p for p in search.probes.values() if abs(math.log2(len(p.data) / size)) > _FAIR]
-        octave = 1.0
-        if others and not self.interrupted:
-            other = min(others, key=lambda p: abs(len(p.data) - size))
-            rise = score - self._psnr(quick, order, other.value)
-            octave = min(max(rise / math.log2(size / len(other.data)), 0.0), _STEEP)
-        score += octave * math.log2(room / size)
+        self._run(search, room, start, most, near=_NEAR_TRIAL)
+        near = search.nearest(room)
+        probes = [near]
+        if not self.interrupted:
+            search.widen(near, _WIDE)
+            others = [p for p in search.probes.values() if abs(_octaves(p, near)) > _FAIR]
+            probes += sorted((p for p in others if _octaves(p, near) < 0), key=_size)[-1:]
+            probes += sorted((p for p in others if _octaves(p, near) > 0), key=_size)[:1]
+        points = tuple((math.log2(_size(p)), self._psnr(quick, order, p.value)) for p in probes)
+        score, octave = along(points, math.log2(room))
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        return Trial(order, found, score, slope, octave, found.probe.seconds)
+        return Trial(order, near, score, slope, octave, points)
 
     def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
-        """Another order, by one encode at the knob value of the first."""
+        """Another order or variant, by one encode at the knob value of the first."""
         if self.interrupted:
             return first
-        quick, value = prior.quick, first.found.probe.value
+        quick, value = prior.quick, first.near.value
         begin = time.perf_counter()
         data = b"".join(self.encode(quick, order, value, "trial"))
-        seconds = time.perf_counter() - begin
-        score = self._psnr(quick, order, value)
-        score += first.octave * math.log2(room / len(data))
+        near = Probe(value, data, time.perf_counter() - begin)
+        ahead = self._psnr(quick, order, value) - along(first.points, math.log2(len(data)))[0]
+        score = along(first.points, math.log2(room))[0] + ahead
         self.report("trial", 1, 1, score)
-        found = Found(Probe(value, data, seconds), len(data) <= room)
-        return Trial(order, found, score, first.slope, first.octave, seconds)
+        return replace(first, order=order, near=near, score=score)
 
-    def variant(self, prior: Prior, trial: Trial) -> Prior:
-        """The variant of a codec that does best on frames in the middle of some streams."""
-        variants = prior.variants(self.frames)
-        if len(variants) < 2 or self.interrupted:
-            return prior
-        every = self.levels(trial.order, prior.bits)
-        some = np.unique(np.linspace(0, len(every) - 1, _STREAMS).astype(int))
-        blocks = [_middle(every[i]) for i in some]
-        threads = os.cpu_count() or 1
-
-        def measured(one: Prior, knob: float) -> tuple[float, float]:
-            """(log2 of the bytes, PSNR in dB but for a constant)."""
-            size, squares = 0, 0.0
-            for block in blocks:
-                data = one.encode(block, knob, threads)
-                error = one.decode(data, block.shape, threads).astype(np.float64) - block
-                size, squares = size + len(data), squares + float(np.mean(error**2))
-            return math.log2(size), -10 * math.log10(max(squares, 1e-9))
-
-        knob, value = prior.knob(self.frames), trial.found.probe.value
-        coarser = knob.from_unit(knob.to_unit(value) - _FAR * knob.unit_step)
-        self.report("trial", 0, 1)
-        points = [measured(one.brisk, value) for one in variants]
-        size, psnr = measured(variants[0].brisk, coarser)
-        octave = (points[0][1] - psnr) / max(points[0][0] - size, 1e-3)
-        gains = [p - points[0][1] + octave * (points[0][0] - s) for s, p in points]
-        best = int(np.argmax(gains))
-        return variants[best] if gains[best] > _CLEAR else prior
+    def variant(self, prior: Prior, trial: Trial, room: int) -> Prior:
+        """The variant of a codec that does best, by one encode of each at its fast setting."""
+        best, most = prior, trial.score + _CLEAR
+        for one in prior.variants(self.frames)[1:]:
+            score = self.compared(one, trial.order, room, trial).score
+            if score > most:
+                best, most = one, score
+        return best
 
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
         search = self._slow_searcher(prior, trial, "encode")
-        return self._run(search, room, self.start(prior, trial), MOST, few)
+        return self._run(search, room, self.start(prior, trial, room), MOST, few)
+
+    def quickly(self, prior: Prior, trial: Trial, room: int) -> Found:
+        """What the fast setting makes of `room` bytes, by few encodes or none."""
+        search = self._searcher(prior.quick, trial.order, "encode")
+        search.slope = trial.slope
+        return self._run(search, room, trial.near.value, _QUICKLY, 1)
 
     def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
         """Where sizes jump, as those of noise do: the fullest of what settings alike find."""
-        best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else LOOSE)
+        best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else _FULL)
         for other in prior.alike(noise=trial.noisy):
-            if len(best[1].probe.data) >= enough * room or self.interrupted:
+            filled = self.filled(best[0], trial.order, room)
+            if filled >= enough * room or self.interrupted:
                 break
             search = self._slow_searcher(other, trial, "encode")
-            one = self._run(search, room, found.probe.value, _ALIKE_MOST)
-            if one.fits and len(one.probe.data) > len(best[1].probe.data):
+            one = self._run(search, room, found.probe.value, _ALIKE_MOST[bool(search.ahead)])
+            if one.fits and self.filled(other, trial.order, room) > filled:
                 best = (other, one)
         return best
 
-    def start(self, prior: Prior, trial: Trial) -> float:
-        """The knob value at which a slower setting should make what the fast one did."""
-        value, move = trial.found.probe.value, self.job.offset
+    def start(self, prior: Prior, trial: Trial, room: int) -> float:
+        """The knob value at which a slower setting should fill `room` bytes."""
+        value, move = trial.near.value, self.job.offset
+        if trial.slope is None:
+            return value
+        per_unit = trial.slope / self._stretch(prior)
         if move is None:
-            if trial.slope is None:
-                return value
-            move = -math.log(prior.thrift) / trial.slope * self._stretch(prior)
+            move = -math.log(prior.thrift) / per_unit
+        move += math.log(room / len(trial.near.data)) / per_unit
         knob = prior.knob(self.frames)
         return knob.from_unit(knob.to_unit(value) + move)
 
@@ -263,34 +266,26 @@ class Streams:
     def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
         """A setting at about `room` bytes, by few encodes; None if they are far off."""
         search = self._slow_searcher(prior, trial, "trial")
-        self._run(search, room, self.start(prior, trial), _JUDGED, 2, _ROUGH)
-        near = min(search.probes.values(), key=lambda p: abs(math.log2(len(p.data) / room)))
+        self._run(search, room, self.start(prior, trial, room), _JUDGED, near=_ROUGH)
+        near = search.nearest(room)
         octaves = math.log2(room / len(near.data))
         if abs(octaves) > _NEAR:
             return None
         score = self._psnr(prior, trial.order, near.value) + trial.octave * octaves
         if not search.slope:
             return Judged(score, None)
-        knob, quick = prior.knob(self.frames), trial.found.probe
+        knob, quick = prior.knob(self.frames), trial.near
         apart = knob.to_unit(near.value) - knob.to_unit(quick.value)
         return Judged(score, apart + math.log(len(quick.data) / len(near.data)) / search.slope)
 
-    def shared_out(self, prior: Prior, trial: Trial, found: Found, room: int) -> list[bytes]:
-        """The found streams, some of them at the next finer knob value while they fit."""
-        streams = list(self.encode(prior, trial.order, found.probe.value))
-        left = room - sum(map(len, streams))
-        if len(streams) == 1 or left < _ENOUGH * room:
-            return streams
-        knob = prior.knob(self.frames)
-        unit = knob.to_unit(found.probe.value) + 1.01 * knob.unit_step
-        if unit > 1 or self.interrupted:
-            return streams
-        finer = self.encode(prior, trial.order, knob.from_unit(unit))
-        for i in sorted(range(len(streams)), key=lambda i: len(streams[i]) - len(finer[i])):
-            more = len(finer[i]) - len(streams[i])
-            if 0 < more <= left:
-                streams[i], left = finer[i], left - more
-        return streams
+    def filled(self, prior: Prior, order: str, room: int) -> int:
+        """Bytes of what `mixed` finds."""
+        return sum(map(len, self.mixed(prior, order, room)))
+
+    def mixed(self, prior: Prior, order: str, room: int) -> list[bytes]:
+        """The fullest set of streams of at most `room` bytes, from all encodes of a setting."""
+        made = [m for (p, o, _), m in self._made.items() if (p, o) == (prior, order)]
+        return mixed(made, room)
 
     def _psnr(self, prior: Prior, order: str, knob: float) -> float:
         streams = self.encode(prior, order, knob, "trial")
@@ -341,7 +336,16 @@ class Streams:
         def ahead(values: Sequence[float]) -> None:
             self.prepare(prior, order, values, stage)
 
-        return Search(encode, prior.knob(self.frames), ahead=ahead if prior.apart else None)
+        def filled(room: int) -> int:
+            return self.filled(prior, order, room)
+
+        single = len(self.grid) * self.channels == 1
+        return Search(
+            encode,
+            prior.knob(self.frames),
+            ahead=ahead if prior.apart and single else None,
+            filled=None if single else filled,
+        )
 
     def _slow_searcher(self, prior: Prior, trial: Trial, stage: str) -> Search:
         """A search by a slower setting, with the slope that the trial measured."""
@@ -357,10 +361,10 @@ class Streams:
         start: float | None,
         most: int,
         few: int = MOST,
-        loose: float = LOOSE,
+        near: float = 0.0,
     ) -> Found:
         try:
-            return search.run(room, start, most, few, loose)
+            return search.run(room, start, most, few, near)
         except KeyboardInterrupt:
             fitting = [p for p in search.probes.values() if len(p.data) <= room]
             if not (self.job.settings.keep_partial and fitting):
@@ -369,7 +373,10 @@ class Streams:
             return Found(max(fitting, key=lambda p: len(p.data)), True)
 
 
-def _middle(block: np.ndarray) -> np.ndarray:
-    """Some frames in the middle of a stream."""
-    start = max(0, (len(block) - _FRAMES) // 2)
-    return np.ascontiguousarray(block[start : start + _FRAMES])
+def _size(probe: Probe) -> int:
+    return len(probe.data)
+
+
+def _octaves(probe: Probe, other: Probe) -> float:
+    """By how much one is larger than the other."""
+    return math.log2(_size(probe) / _size(other))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inif.encode.search import Found
+from inif.encode.search import Probe
 from inif.priors.base import Prior
 
-_CLIFF = 35.0
+_USUAL, _STEEPEST = 1.0, 6.0
+"""PSNR in dB per doubling of the size, where nothing is known, and at most."""
+
+_CLIFF = 29.0
 """Growth of the logarithm of the size along the whole knob from which an image is noise."""
 
 
@@ -19,24 +24,24 @@ class Trial:
     ----------
     order
         Of the frames.
-    found
-        The encode that fills the room best.
+    near
+        The encode whose size is nearest to the room.
     score
-        PSNR in dB at that size.
+        PSNR in dB at the room's size.
     slope
         Growth of the logarithm of the size along the knob.
     octave
         PSNR in dB per doubling of the size.
-    seconds
-        Of one encode.
+    points
+        Encodes of the first order that was tried: (log2 of the bytes, PSNR in dB).
     """
 
     order: str
-    found: Found
+    near: Probe
     score: float
     slope: float | None
     octave: float
-    seconds: float
+    points: tuple[tuple[float, float], ...]
 
     @property
     def noisy(self) -> bool:
@@ -62,3 +67,17 @@ class Judged:
 
     score: float
     offset: float | None
+
+
+def along(points: Sequence[tuple[float, float]], x: float) -> tuple[float, float]:
+    """PSNR in dB at the logarithm of a size, and per doubling of it, on lines between points."""
+    if len(points) < 2:
+        (near, value), octave = points[0], _USUAL
+    else:
+        ordered = sorted(points)
+        right = min(max(bisect_left(ordered, (x,)), 1), len(ordered) - 1)
+        ends = ordered[right - 1 : right + 1]
+        (x0, y0), (x1, y1) = ends
+        octave = min(max((y1 - y0) / (x1 - x0), 0.0), _STEEPEST)
+        near, value = min(ends, key=lambda end: abs(end[0] - x))
+    return value + octave * (x - near), octave

@@ -35,8 +35,8 @@ _PACE = Pace(
 )
 """Of one encode; slowness by that of preset 1."""
 
-_SLOWDOWN = {-1: 250.0, 0: 60.0, 1: 25.0, 2: 12.0, 3: 6.0, 4: 3.5, 5: 2.5, 6: 1.7, 7: 1.3, 8: 1.0}
-_ALIKE, _RAILS = (5, 6, 3), (1, -1, 2)
+_SLOWDOWN = {-1: 110.0, 0: 25.0, 1: 9.0, 2: 4.5, 3: 2.4, 4: 1.4, 5: 1.0, 6: 0.8, 7: 0.7, 8: 0.6}
+_ALIKE, _RAILS = (4,), (1, -1, 2)
 _QUARTER = 0.25
 _LAMBDAS = 7
 _PARTS = 7
@@ -90,8 +90,8 @@ class Av1(Prior):
 
     @property
     def quick(self) -> Prior:
-        """Preset 8."""
-        return replace(self, preset=8, fine=False)
+        """Preset 5, the fastest whose sizes tell those of slow ones (docs/decisions/0012)."""
+        return replace(self, preset=5, fine=False)
 
     @property
     def slowdown(self) -> float:
@@ -101,7 +101,7 @@ class Av1(Prior):
     @property
     def thrift(self) -> float:
         """Measured on stacks and planes."""
-        return 0.86 if self.preset < 6 else 1.0
+        return 1.03 if self.preset < 2 else 1.0
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
@@ -114,11 +114,11 @@ class Av1(Prior):
 
     @property
     def brisk(self) -> Prior:
-        """Preset 4: what filtering does at 8 says nothing about 2."""
-        return replace(self, preset=max(self.preset, 4))
+        """Preset 5: on noise slower ones end on the same line of PSNR against bytes."""
+        return replace(self, preset=max(self.preset, 5))
 
     def alike(self, *, noise: bool) -> tuple[Prior, ...]:
-        """Quarters of a CRF that the multiplier makes up for; on noise presets 5, 6 and 3 too."""
+        """Quarters of a CRF that the multiplier makes up for; on noise preset 4 too."""
         presets = [p for p in _ALIKE if noise and p != self.preset]
         rails = _RAILS if self.fine else ()
         return (

@@ -37,7 +37,7 @@ class Jpeg2000(StillPrior):
 
     def knob(self, frames: int) -> Knob:
         """PSNR over all 16 bits, in decibels; continuous."""
-        return Knob("psnr", coarse=14.0, fine=96.0, step=0.01, start=38.0)
+        return Knob("psnr", coarse=14.0, fine=96.0, step=0.01, start=38.0, steep=25.0)
 
     def _encode_picture(
         self, picture: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

@@ -22,6 +22,8 @@ class Knob:
         Where a first search begins.
     log
         Whether the setting acts by ratios (a tolerance), not by differences (a level).
+    steep
+        Growth of the logarithm of the size from `coarse` to `fine`, roughly.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Knob:
     step: float
     start: float
     log: bool = False
+    steep: float = 7.0
 
     def to_unit(self, value: float) -> float:
         """0 at `coarse`, 1 at `fine`."""

@@ -1,0 +1,37 @@
+"""Streams of several encodes in one file: within the room, and fuller than any one of them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inif.encode.mix import mixed
+
+SIZES = st.lists(st.integers(50, 400), min_size=1, max_size=6)
+
+
+@given(SIZES, st.lists(st.integers(-5, 40), min_size=6, max_size=6), st.integers(50, 3000))
+def test_it_fits_and_is_no_worse_than_one_encode(coarse, growth, room):
+    fine = [max(1, n + more) for n, more in zip(coarse, growth, strict=False)]
+    encodes = [[bytes(n) for n in coarse], [bytes(n) for n in fine]]
+    out = mixed(encodes, room)
+    fitting = [sum(sizes) for sizes in (coarse, fine) if sum(sizes) <= room]
+    if not fitting:
+        assert out == []
+        return
+    total = sum(map(len, out))
+    assert max(fitting) <= total <= room
+    for i, stream in enumerate(out):
+        assert len(stream) in (coarse[i], fine[i])
+
+
+def test_some_streams_come_from_the_finer_encode():
+    coarse, fine = [b"a" * 100, b"b" * 200], [b"A" * 105, b"B" * 215]
+    assert mixed([coarse, fine], 305) == [fine[0], coarse[1]]
+    assert mixed([fine, coarse], 316) == [coarse[0], fine[1]]
+    assert mixed([coarse, fine], 299) == []
+
+
+def test_encodes_far_apart_are_not_mixed():
+    coarse, fine = [bytes(100), bytes(100)], [bytes(120), bytes(120)]
+    assert mixed([coarse, fine], 225) == coarse
