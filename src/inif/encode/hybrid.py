@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
 
 _REPAIR_SHARE, _LEAST_OCTAVE = 0.006, 0.05
-_FEW, _MORE, _MOST = {False: 3, True: 2}, {False: 4, True: 3}, 8
+_FEW, _MORE, _MOST = {False: 2, True: 2}, {False: 3, True: 3}, 8
 """Encodes (pairs of them, where two are made at once) after which a search takes what is near the
 budget; more for small images, and at high efforts."""
 
@@ -48,6 +48,9 @@ _SMALL = 1 << 22
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
+
+_MARGIN = 2
+"""Bytes by which a padded file is larger than it must be: its length is stated in digits."""
 
 _QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
 _NEAR, _SLOPE = 0.05, 30.0
@@ -102,7 +105,10 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     InputError
         The image has no planes.
     """
-    draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
+    draft = Draft.of(job, max(job.image.raw_bytes // _MARGIN = 2
+"""Bytes by which a padded file is larger than it must be: its length is stated in digits."""
+
+_QUALITY_RATIO, _QUALITY_LEAST))
     decibels += draft.guided.price if draft.guided else 0.0
     trial = draft.tried()
     streams = draft.streams
@@ -377,7 +383,7 @@ def _finish(
     extra: list[Section],
     budget: int,
 ) -> bytes:
-    """Check the decode, and land inside the window: what is left over becomes padding."""
+    """Check the decode, and land inside the window, by padding up to its lower end if need be."""
     tally, checks = streams.tally(bricks)
     streams.report("check", 1, 1, tally.psnr)
     rest = b""
@@ -389,5 +395,6 @@ def _finish(
         file = with_record(header, [*extra, *sections], tally.facts, budget)
         if len(file) <= budget <= len(file) * WINDOW or tally.psnr is None:
             return file
-        rest = bytes(max(0, len(rest) + budget - len(file)))
+        least = math.ceil(budget / WINDOW) + _MARGIN
+        rest = bytes(max(0, len(rest) + min(least, budget) - len(file)))
     raise inexact(streams.job, budget, len(file))

@@ -16,7 +16,9 @@ from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
 LOOSE, _YIELD = 0.02, 0.005
-_AIM, _BEYOND = 0.996, 1.03
+_AIM, _FIRST_AIM, _BEYOND = 0.996, 0.99, 1.03
+"""Parts of the budget that are aimed at: between two encodes, which tell well what comes; beyond
+one; and beyond it where parts of both make a file."""
 MOST = 12
 _FAIR = 0.02
 _CLIFF, _STEEP = math.log(16), math.log(2)
@@ -153,8 +155,10 @@ class Search:
     def _aim(self, budget: int) -> float:
         """How much of the budget to aim at: where parts make a file, at the side that lacks one."""
         sizes = [len(p.data) for p in self.probes.values()]
-        if not self.filled or min(sizes) <= budget < max(sizes):
+        if min(sizes) <= budget < max(sizes):
             return _AIM
+        if not self.filled:
+            return _FIRST_AIM
         return _BEYOND if max(sizes) <= budget else 2 - _BEYOND
 
     def _pairs(self) -> list[tuple[float, float]]:
