@@ -105,10 +105,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     InputError
         The image has no planes.
     """
-    draft = Draft.of(job, max(job.image.raw_bytes // _MARGIN = 2
-"""Bytes by which a padded file is larger than it must be: its length is stated in digits."""
-
-_QUALITY_RATIO, _QUALITY_LEAST))
+    draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
     decibels += draft.guided.price if draft.guided else 0.0
     trial = draft.tried()
     streams = draft.streams

@@ -16,7 +16,7 @@ from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
 LOOSE, _YIELD = 0.02, 0.005
-_AIM, _FIRST_AIM, _BEYOND = 0.996, 0.99, 1.03
+_AIM, _FIRST_AIM, _BEYOND = 0.996, 0.994, 1.03
 """Parts of the budget that are aimed at: between two encodes, which tell well what comes; beyond
 one; and beyond it where parts of both make a file."""
 MOST = 12
