@@ -253,7 +253,7 @@ class Streams:
             return value
         per_unit = trial.slope / self._stretch(prior)
         if move is None:
-            move = -math.log(prior.thrift) / per_unit
+            move = -math.log(prior.thrift(self.frames)) / per_unit
         move += math.log(room / len(trial.near.data)) / per_unit
         knob = prior.knob(self.frames)
         return knob.from_unit(knob.to_unit(value) + move)

@@ -12,7 +12,7 @@ from inif.priors.base import Prior
 _USUAL, _STEEPEST = 1.0, 6.0
 """PSNR in dB per doubling of the size, where nothing is known, and at most."""
 
-_CLIFF = 29.0
+_CLIFF = 35.0
 """Growth of the logarithm of the size along the whole knob from which an image is noise."""
 
 

@@ -101,8 +101,7 @@ class Aom(Prior):
         """Measured on planes."""
         return _QUICK * _PACE.slowness.get(self.speed, 0.4)
 
-    @property
-    def thrift(self) -> float:
+    def thrift(self, frames: int) -> float:
         """Measured on planes."""
         return 0.86
 

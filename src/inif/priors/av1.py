@@ -37,6 +37,7 @@ _PACE = Pace(
 
 _SLOWDOWN = {-1: 110.0, 0: 25.0, 1: 9.0, 2: 4.5, 3: 2.4, 4: 1.4, 5: 1.0, 6: 0.8, 7: 0.7, 8: 0.6}
 _ALIKE, _RAILS = (4,), (1, -1, 2)
+_QUICK = 5
 _QUARTER = 0.25
 _LAMBDAS = 7
 _PARTS = 7
@@ -91,17 +92,16 @@ class Av1(Prior):
     @property
     def quick(self) -> Prior:
         """Preset 5, the fastest whose sizes tell those of slow ones (docs/decisions/0012)."""
-        return replace(self, preset=5, fine=False)
+        return replace(self, preset=_QUICK, fine=False)
 
     @property
     def slowdown(self) -> float:
         """Measured on stacks and planes, two threads."""
         return _SLOWDOWN.get(self.preset, 1.0)
 
-    @property
-    def thrift(self) -> float:
+    def thrift(self, frames: int) -> float:
         """Measured on stacks and planes."""
-        return 1.03 if self.preset < 2 else 1.0
+        return 1.0 if self.preset >= _QUICK else 0.98 if frames == 1 else 1.07
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
@@ -115,7 +115,7 @@ class Av1(Prior):
     @property
     def brisk(self) -> Prior:
         """Preset 5: on noise slower ones end on the same line of PSNR against bytes."""
-        return replace(self, preset=max(self.preset, 5))
+        return replace(self, preset=max(self.preset, _QUICK))
 
     def alike(self, *, noise: bool) -> tuple[Prior, ...]:
         """Quarters of a CRF that the multiplier makes up for; on noise preset 4 too."""

@@ -94,9 +94,8 @@ class Prior(ABC):
         """Encoding time over that of `quick`, roughly."""
         return 1.0
 
-    @property
-    def thrift(self) -> float:
-        """Bytes over those of `quick` at the same knob value, roughly."""
+    def thrift(self, frames: int) -> float:
+        """Bytes over those of `quick` at the same knob value, for so many frames, roughly."""
         return 1.0
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
