@@ -58,8 +58,8 @@ class Choice:
         As `Job` has them.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
-    offset, begin
-        Of the codec's knob, as `Job` has them.
+    offset, begin, noisy
+        As `Job` has them.
     """
 
     method: str
@@ -67,6 +67,7 @@ class Choice:
     reason: str
     offset: float | None = None
     begin: float | None = None
+    noisy: bool = False
 
 
 def choose(job: Job, budget: int) -> Choice | None:
@@ -112,7 +113,8 @@ def choose(job: Job, budget: int) -> Choice | None:
         words = "trial"
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
-    return Choice("hybrid", best, words, made[best].offset, quick[best].near.value)
+    trial = quick[best]
+    return Choice("hybrid", best, words, made[best].offset, trial.near.value, trial.noisy)
 
 
 def _trials(streams: Streams, kinds: list[str], wanted: int) -> dict[str, Trial]:

@@ -60,8 +60,9 @@ class Job:
     offset
         How much finer than a fast one's the knob of the codec's setting is at the same size, on a
         scale from 0 to 1, where a trial has measured it.
-    begin
-        Where a search by the codec's fast setting begins, where a trial has found it.
+    begin, noisy
+        Where a search by the codec's fast setting begins, and whether the image is mostly noise,
+        where a trial has found that.
     guides
         What guides the fit besides squared error (`inif.guidance.registry`).
     stated
@@ -80,6 +81,7 @@ class Job:
     chosen: str | None = None
     offset: float | None = None
     begin: float | None = None
+    noisy: bool = False
     guides: tuple[str, ...] = ()
     stated: list[list[float | int]] | None = None
 

@@ -56,4 +56,5 @@ def decided(job: Job, budget: int) -> Job:
         chosen=choice.reason,
         offset=choice.offset,
         begin=choice.begin,
+        noisy=choice.noisy,
     )

@@ -7,6 +7,7 @@ shrinks, and keeps every encode: several budgets of one image share them.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -151,6 +152,12 @@ class Search:
         ]
         other = min(far, key=lambda p: abs(p[0] - near[0]))
         return max((near[1] - other[1]) / (near[0] - other[0]), 2.0)
+
+    def steepest(self) -> float:
+        """The most that the logarithm of the size grows anywhere between encodes some way apart."""
+        pairs = self._pairs()
+        apart = [(p, q) for p, q in itertools.pairwise(pairs) if q[0] - p[0] >= _FAIR]
+        return max(((q[1] - p[1]) / (q[0] - p[0]) for p, q in apart), default=0.0)
 
     def _aim(self, budget: int) -> float:
         """How much of the budget to aim at: where parts make a file, at the side that lacks one."""

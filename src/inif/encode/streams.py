@@ -27,7 +27,7 @@ from inif.encode.job import Job
 from inif.encode.mix import mixed
 from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
-from inif.encode.trial import Judged, Trial, along
+from inif.encode.trial import CLIFF, Judged, Trial, along
 from inif.frames import Geometry, orders, restored, sizes_of
 from inif.priors.base import Prior
 from inif.priors.pace import Load
@@ -198,7 +198,8 @@ class Streams:
         score, octave = along(points, math.log2(room))
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        return Trial(order, near, score, slope, octave, points)
+        noisy = self.job.noisy or search.steepest() > CLIFF
+        return Trial(order, near, score, slope, octave, points, noisy)
 
     def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
         """Another order or variant, by one encode at the knob value of the first."""

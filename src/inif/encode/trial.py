@@ -12,7 +12,7 @@ from inif.priors.base import Prior
 _USUAL, _STEEPEST = 1.0, 6.0
 """PSNR in dB per doubling of the size, where nothing is known, and at most."""
 
-_CLIFF = 35.0
+CLIFF = 35.0
 """Growth of the logarithm of the size along the whole knob from which an image is noise."""
 
 
@@ -34,6 +34,8 @@ class Trial:
         PSNR in dB per doubling of the size.
     points
         Encodes of the first order that was tried: (log2 of the bytes, PSNR in dB).
+    noisy
+        Whether an image is mostly noise, by sizes that fall off a cliff along the knob.
     """
 
     order: str
@@ -42,11 +44,7 @@ class Trial:
     slope: float | None
     octave: float
     points: tuple[tuple[float, float], ...]
-
-    @property
-    def noisy(self) -> bool:
-        """Whether an image is mostly noise, by sizes that fall off a cliff along the knob."""
-        return (self.slope or 0.0) > _CLIFF
+    noisy: bool
 
     def settled(self, prior: Prior) -> Prior:
         """A faster setting for noise, which slow ones spend time on and do not make smaller."""
