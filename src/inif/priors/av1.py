@@ -24,7 +24,7 @@ from inif.priors.pace import LOAD, Load, Pace
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
-_MOVIE, _STILL = (0.35, 2.0), (0.5, 8.0)
+_MOVIE, _STILL = (0.35, 2.0), (0.6, 2.0)
 """Microseconds of one encode by preset 1, about, on two cores: for each voxel, for each bit."""
 
 _PACE = Pace(
