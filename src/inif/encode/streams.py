@@ -198,7 +198,7 @@ class Streams:
         score, octave = along(points, math.log2(room))
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        noisy = self.job.noisy or search.steepest() > CLIFF
+        noisy = self.job.noisy or max(search.steepest(), slope or 0.0) > CLIFF
         return Trial(order, near, score, slope, octave, points, noisy)
 
     def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
