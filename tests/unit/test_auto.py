@@ -113,6 +113,16 @@ def test_slow_settings_are_tried_only_where_the_fast_ones_leave_it_open(
     assert set(asked) >= {"av1", "aom"}
 
 
+def test_sparse_counts_are_known() -> None:
+    counts = np.random.default_rng(0).poisson(0.3, (3, 40, 40)).astype(np.uint8)
+    dense = np.random.default_rng(0).poisson(9, (3, 40, 40)).astype(np.uint8)
+    assert auto._sparse(inif.api.as_image(counts, "CYX"))
+    assert auto._sparse(inif.api.as_image(counts[0], "YX"))
+    assert not auto._sparse(inif.api.as_image(dense, "CYX"))
+    assert not auto._sparse(inif.api.as_image(np.stack([counts[0], *dense]), "CYX"))
+    assert not auto._sparse(inif.api.as_image(np.zeros((40, 40), np.float32), "YX"))
+
+
 def test_samples_are_small_and_keep_the_axes() -> None:
     image = inif.api.as_image(np.random.default_rng(0).integers(0, 9, (20, 3, 512, 512)), "ZCYX")
     sample, share, channels = auto._sample(image)
