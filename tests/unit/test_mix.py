@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inif.encode.mix import mixed
+from inif.encode.mix import APART, apart, mixed
 
 SIZES = st.lists(st.integers(50, 400), min_size=1, max_size=6)
 
@@ -35,3 +35,11 @@ def test_some_streams_come_from_the_finer_encode():
 def test_encodes_far_apart_are_not_mixed():
     coarse, fine = [bytes(100), bytes(100)], [bytes(120), bytes(120)]
     assert mixed([coarse, fine], 225) == coarse
+
+
+def test_where_bytes_count_for_more_encodes_must_be_nearer():
+    coarse, fine = [bytes(100), bytes(100)], [bytes(103), bytes(103)]
+    assert apart(0.2) == apart(3.0) == APART
+    assert apart(6.0) == APART / 2
+    assert mixed([coarse, fine], 205) == [fine[0], coarse[1]]
+    assert mixed([coarse, fine], 205, apart=0.02) == coarse

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_APART = 0.08
+APART = 0.08
 """By how much two encodes may differ in bytes: quality that is not quite the same in all streams
-then costs a thousandth of the bytes."""
+then costs a thousandth of the bytes, where twice the bytes gain 3 dB or less."""
+
+_OCTAVE = 3.0
 
 
-def mixed(encodes: Sequence[Sequence[bytes]], room: int) -> list[bytes]:
+def apart(octave: float) -> float:
+    """By how much two encodes may differ in bytes, where twice the bytes gain `octave` dB."""
+    return APART / max(1.0, octave / _OCTAVE)
+
+
+def mixed(encodes: Sequence[Sequence[bytes]], room: int, apart: float = APART) -> list[bytes]:
     """The fullest set of streams of at most `room` bytes; empty where none is as small as that.
 
     Parameters
@@ -22,6 +29,8 @@ def mixed(encodes: Sequence[Sequence[bytes]], room: int) -> list[bytes]:
         The same streams, encoded at several qualities.
     room
         In bytes.
+    apart
+        By how much two of them may differ in bytes.
     """
     sizes = [[len(stream) for stream in streams] for streams in encodes]
     best: list[bytes] = []
@@ -29,7 +38,7 @@ def mixed(encodes: Sequence[Sequence[bytes]], room: int) -> list[bytes]:
     for low, base in zip(sizes, encodes, strict=True):
         for high, finer in zip(sizes, encodes, strict=True):
             left = room - sum(low)
-            if left < 0 or sum(high) > (1 + _APART) * sum(low):
+            if left < 0 or sum(high) > (1 + apart) * sum(low):
                 continue
             streams = list(base)
             for i in sorted(range(len(base)), key=lambda i: low[i] - high[i]):

@@ -24,7 +24,7 @@ from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode.job import Job
-from inif.encode.mix import mixed
+from inif.encode.mix import APART, apart, mixed
 from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.encode.trial import CLIFF, Judged, Trial, along
@@ -88,13 +88,15 @@ def load_of(job: Job, budget: int) -> Load:
 class Streams:
     """One image's blocks, and what encoding them gave so far.
 
-    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept.
+    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept;
+    `apart` how far in bytes two encodes may lie that a file is put together of.
     """
 
     job: Job
     grid: BrickGrid
     begun: float = field(default_factory=time.monotonic)
     interrupted: bool = False
+    apart: float = APART
     _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
     _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
@@ -225,6 +227,7 @@ class Streams:
 
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
+        self.apart = apart(trial.octave)
         search = self._slow_searcher(prior, trial, "encode")
         return self._run(search, room, self.start(prior, trial, room), MOST, few)
 
@@ -286,7 +289,7 @@ class Streams:
     def mixed(self, prior: Prior, order: str, room: int) -> list[bytes]:
         """The fullest set of streams of at most `room` bytes, from all encodes of a setting."""
         made = [m for (p, o, _), m in self._made.items() if (p, o) == (prior, order)]
-        return mixed(made, room)
+        return mixed(made, room, self.apart)
 
     def _psnr(self, prior: Prior, order: str, knob: float) -> float:
         streams = self.encode(prior, order, knob, "trial")
