@@ -20,6 +20,7 @@ from inif.encode.trial import Judged, Trial
 from inif.errors import InifError
 from inif.image import Image
 from inif.priors import load_prior
+from inif.priors.aom import sparse
 from inif.priors.pace import Load
 
 AV1 = ("av1", "aom")
@@ -187,5 +188,4 @@ def _sparse(image: Image) -> bool:
     if data.dtype.kind != "u":
         return False
     channels = [data] if c is None else [data.take(i, axis=c) for i in range(data.shape[c])]
-    sparse = [bool(np.bincount(one.ravel()).max() > one.size / 2) for one in channels]
-    return sum(sparse) > len(sparse) / 2
+    return sum(map(sparse, channels)) > len(channels) / 2

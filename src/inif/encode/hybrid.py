@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
 
 _REPAIR_SHARE, _LEAST_OCTAVE = 0.006, 0.05
-_FEW, _MORE, _MOST = {False: 2, True: 2}, {False: 3, True: 3}, 8
+_FEW, _MORE, _MOST = 2, 3, 8
 """Encodes (pairs of them, where two are made at once) after which a search takes what is near the
 budget; more for small images, and at high efforts."""
 
@@ -74,7 +74,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
     prior = streams.variant(prior, trial, room)
-    few = (_MORE if job.image.raw_bytes < _SMALL else _FEW)[prior.apart]
+    few = _MORE if job.image.raw_bytes < _SMALL else _FEW
     few = _MOST if (job.effort or 3) > 3 else few
     try:
         if streams.interrupted:
@@ -83,7 +83,7 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
         if not found.fits:
             raise draft.too_small(budget - room + len(found.probe.data))
         prior, found = streams.fuller(prior, trial, room, found)
-        chosen = streams.mixed(prior, trial.order, room)
+        chosen = streams.mixed(prior, trial, room)
     except KeyboardInterrupt:
         if not job.settings.keep_partial:
             raise

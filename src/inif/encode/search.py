@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
-LOOSE, _YIELD = 0.02, 0.005
+_LOOSE, _YIELD = 0.02, 0.005
 _AIM, _FIRST_AIM, _BEYOND = 0.996, 0.994, 1.03
 """Parts of the budget that are aimed at: between two encodes, which tell well what comes; beyond
 one; and beyond it where parts of both make a file."""
@@ -98,7 +98,7 @@ class Search:
 
         Within `TOLERANCE` of the budget where the knob allows it. Where even the coarsest setting
         is too large, that file is returned with ``fits`` false. At most `most` new encodes; after
-        `few` of them a file within `LOOSE` of the budget will do, after each more one a little
+        `few` of them a file within `_LOOSE` of the budget will do, after each more one a little
         smaller; and at once one whose size, larger or smaller, is within `near` of the budget (of
         the logarithm).
         """
@@ -121,7 +121,7 @@ class Search:
             )
             largest = self.filled(budget) if self.filled and largest else largest
             more = len(sides) - few
-            if largest >= (1 - (TOLERANCE if more < 0 else LOOSE + _YIELD * more)) * budget:
+            if largest >= (1 - (TOLERANCE if more < 0 else _LOOSE + _YIELD * more)) * budget:
                 break
             if abs(math.log(len(self.nearest(budget).data) / budget)) <= near:
                 break

@@ -23,8 +23,8 @@ from inif.config import ProgressEvent
 from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
+from inif.encode import mix
 from inif.encode.job import Job
-from inif.encode.mix import APART, apart, mixed
 from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.encode.trial import CLIFF, Judged, Trial, along
@@ -88,15 +88,13 @@ def load_of(job: Job, budget: int) -> Load:
 class Streams:
     """One image's blocks, and what encoding them gave so far.
 
-    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept;
-    `apart` how far in bytes two encodes may lie that a file is put together of.
+    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept.
     """
 
     job: Job
     grid: BrickGrid
     begun: float = field(default_factory=time.monotonic)
     interrupted: bool = False
-    apart: float = APART
     _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
     _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
@@ -227,26 +225,24 @@ class Streams:
 
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
-        self.apart = apart(trial.octave)
-        search = self._slow_searcher(prior, trial, "encode")
+        search = self._slow_searcher(prior, trial, "encode", mix.apart(trial.octave))
         return self._run(search, room, self.start(prior, trial, room), MOST, few)
 
     def quickly(self, prior: Prior, trial: Trial, room: int) -> Found:
         """What the fast setting makes of `room` bytes, by few encodes or none."""
-        search = self._searcher(prior.quick, trial.order, "encode")
-        search.slope = trial.slope
+        search = self._slow_searcher(prior.quick, trial, "encode")
         return self._run(search, room, trial.near.value, _QUICKLY, 1)
 
     def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
         """Where sizes jump, as those of noise do: the fullest of what settings alike find."""
         best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else _FULL)
         for other in prior.alike(noise=trial.noisy):
-            filled = self.filled(best[0], trial.order, room)
+            filled = sum(map(len, self.mixed(best[0], trial, room)))
             if filled >= enough * room or self.interrupted:
                 break
-            search = self._slow_searcher(other, trial, "encode")
+            search = self._slow_searcher(other, trial, "encode", mix.apart(trial.octave))
             one = self._run(search, room, found.probe.value, _ALIKE_MOST[bool(search.ahead)])
-            if one.fits and self.filled(other, trial.order, room) > filled:
+            if one.fits and sum(map(len, self.mixed(other, trial, room))) > filled:
                 best = (other, one)
         return best
 
@@ -282,14 +278,13 @@ class Streams:
         apart = knob.to_unit(near.value) - knob.to_unit(quick.value)
         return Judged(score, apart + math.log(len(quick.data) / len(near.data)) / search.slope)
 
-    def filled(self, prior: Prior, order: str, room: int) -> int:
-        """Bytes of what `mixed` finds."""
-        return sum(map(len, self.mixed(prior, order, room)))
-
-    def mixed(self, prior: Prior, order: str, room: int) -> list[bytes]:
+    def mixed(self, prior: Prior, trial: Trial, room: int) -> list[bytes]:
         """The fullest set of streams of at most `room` bytes, from all encodes of a setting."""
-        made = [m for (p, o, _), m in self._made.items() if (p, o) == (prior, order)]
-        return mixed(made, room, self.apart)
+        return mix.mixed(self._encodes(prior, trial.order), room, mix.apart(trial.octave))
+
+    def _encodes(self, prior: Prior, order: str) -> list[list[bytes]]:
+        """All that was made by a setting."""
+        return [made for (p, o, _), made in self._made.items() if (p, o) == (prior, order)]
 
     def _psnr(self, prior: Prior, order: str, knob: float) -> float:
         streams = self.encode(prior, order, knob, "trial")
@@ -333,7 +328,7 @@ class Streams:
             seconds = time.monotonic() - self.begun
             self.job.progress(ProgressEvent(stage, step, steps, psnr, seconds, None))
 
-    def _searcher(self, prior: Prior, order: str, stage: str) -> Search:
+    def _searcher(self, prior: Prior, order: str, stage: str, apart: float = mix.APART) -> Search:
         def encode(value: float) -> bytes:
             return b"".join(self.encode(prior, order, value, stage))
 
@@ -341,7 +336,7 @@ class Streams:
             self.prepare(prior, order, values, stage)
 
         def filled(room: int) -> int:
-            return self.filled(prior, order, room)
+            return sum(map(len, mix.mixed(self._encodes(prior, order), room, apart)))
 
         single = len(self.grid) * self.channels == 1
         return Search(
@@ -351,9 +346,11 @@ class Streams:
             filled=None if single else filled,
         )
 
-    def _slow_searcher(self, prior: Prior, trial: Trial, stage: str) -> Search:
+    def _slow_searcher(
+        self, prior: Prior, trial: Trial, stage: str, apart: float = mix.APART
+    ) -> Search:
         """A search by a slower setting, with the slope that the trial measured."""
-        search = self._searcher(prior, trial.order, stage)
+        search = self._searcher(prior, trial.order, stage, apart)
         if trial.slope is not None:
             search.slope = trial.slope / self._stretch(prior)
         return search

@@ -131,7 +131,7 @@ class Aom(Prior):
         peak = self.peak - less
         scaled = (2 * levels.astype(np.uint32) * peak + self.peak) // (2 * self.peak)
         frames = pyav.padded(scaled, _LEAST)
-        tools = {"deltaq-mode": 0, "tune-content": "screen" if _sparse(scaled) else "default"}
+        tools = {"deltaq-mode": 0, "tune-content": "screen" if sparse(scaled) else "default"}
         tools |= settings
         y, x = frames.shape[1:]
         command = [
@@ -161,8 +161,8 @@ class Aom(Prior):
         return np.minimum(levels, self.peak, out=levels).astype(np.uint16)
 
 
-def _sparse(levels: np.ndarray) -> bool:
-    """Whether most levels are one and the same: ion counts, masked background."""
+def sparse(levels: np.ndarray) -> bool:
+    """Whether most levels (unsigned, any shape) are one: ion counts, masked background."""
     return bool(np.bincount(levels.ravel()).max() > levels.size / 2)
 
 
