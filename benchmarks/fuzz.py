@@ -29,6 +29,7 @@ import numpy as np
 
 import inif
 from inif.container import WHOLE_FILE, Section, open_container, pack, spec
+from inif.container.layout import Layout, layout_of
 from inif.errors import InifError
 
 MAX_SECONDS = 2.0
@@ -108,23 +109,30 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 def repair(data: bytes) -> bytes:
     """`data` with the checksums of its index and of the sections that lie within it made right."""
-    if len(data) < spec.PRELUDE.size:
-        return data
-    _, _, _, stored, _, count, _ = spec.PRELUDE.unpack_from(data)
-    table = spec.PRELUDE.size + stored
-    end = table + count * spec.ENTRY_SIZE
-    if end > len(data):
+    layout, table, end = _index(data)
+    if layout is None or end > len(data):
         return data
     out = bytearray(data)
-    for at in range(table, end, spec.ENTRY_SIZE):
-        *rest, offset, length, _ = spec.ENTRY.unpack_from(out, at)
+    rows = layout.rows(bytes(out[table:end]), end).copy()
+    for row in rows:
+        offset, length = int(row["offset"]), int(row["length"])
         if offset + length <= len(out):
-            crc = spec.crc32c(bytes(out[offset : offset + length]))
-            spec.ENTRY.pack_into(out, at, *rest, offset, length, crc)
-    crc_at = spec.PRELUDE.size - 4
-    crc = spec.crc32c(bytes(out[spec.PRELUDE.size : end]), spec.crc32c(bytes(out[:crc_at])))
-    struct.pack_into("<I", out, crc_at, crc)
+            row["crc"] = spec.crc32c(bytes(out[offset : offset + length]))
+    out[table:end] = layout.table(rows)
+    first = layout.prelude.size
+    crc = spec.crc32c(bytes(out[first:end]), spec.crc32c(bytes(out[: first - 4])))
+    struct.pack_into("<I", out, first - 4, crc)
     return bytes(out)
+
+
+def _index(data: bytes | bytearray) -> tuple[Layout | None, int, int]:
+    """The layout of a file, and where its section table begins and ends; None for none."""
+    layout = layout_of(int.from_bytes(data[8:10], "little"))
+    if layout is None or len(data) < layout.prelude.size:
+        return None, 0, 0
+    _, _, _, stored, _, count, _ = layout.prelude.unpack_from(data)
+    table = layout.prelude.size + stored
+    return layout, table, table + count * layout.entry.itemsize
 
 
 def run(count: int, seed: int, corpus: Path | None = None) -> dict[str, Any]:
@@ -217,43 +225,44 @@ def _number(rng: random.Random, data: bytearray) -> bytearray:
 
 def _table(rng: random.Random, data: bytearray) -> bytearray:
     """One field of one entry of the table becomes something else."""
-    if len(data) < spec.PRELUDE.size:
+    layout, table, end = _index(data)
+    if layout is None or end == table:
         return data
-    _, _, _, stored, _, count, _ = spec.PRELUDE.unpack_from(data)
-    at = spec.PRELUDE.size + stored + rng.randrange(max(1, min(count, 64))) * spec.ENTRY_SIZE
-    if at + spec.ENTRY_SIZE > len(data):
+    at = (
+        table + rng.randrange(64) % ((end - table) // layout.entry.itemsize) * layout.entry.itemsize
+    )
+    if at + layout.entry.itemsize > len(data):
         return data
-    row: list[Any] = list(spec.ENTRY.unpack_from(data, at))
-    column = rng.randrange(len(row))
-    bits = (0, 32, 16, 16, 64, 64, 32)[column]
-    if column == 0:
-        row[0] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"note", rng.randbytes(4)))
+    row = np.frombuffer(bytes(data[at : at + layout.entry.itemsize]), layout.entry).copy()
+    column = rng.choice(layout.entry.names or ())
+    bits = 8 * row.dtype[column].itemsize
+    if column == "kind":
+        row[column] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"note", rng.randbytes(4)))
     elif rng.random() < 0.5:
-        row[column] = (row[column] + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
+        row[column] = (int(row[column][0]) + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
     else:
         row[column] = rng.choice((*EDGES, WHOLE_FILE, len(data))) % 2**bits
-    spec.ENTRY.pack_into(data, at, *row)
+    data[at : at + layout.entry.itemsize] = row.tobytes()
     return data
 
 
 def _header(rng: random.Random, data: bytearray) -> bytearray:
     """The header with one value replaced, removed or repeated, the rest of the file following."""
     with contextlib.suppress(ValueError, struct.error, zlib.error, OverflowError):
-        magic, major, minor, stored, _, count, crc = spec.PRELUDE.unpack_from(data)
-        old_end = spec.PRELUDE.size + stored
-        inflate = zlib.decompressobj(-15, zdict=spec.DICTIONARY)
-        text = inflate.decompress(bytes(data[spec.PRELUDE.size : old_end]), spec.MAX_HEADER)
+        layout, old_end, table_end = _index(data)
+        if layout is None:
+            return data
+        magic, major, minor, stored, _, count, crc = layout.prelude.unpack_from(data)
+        inflate = zlib.decompressobj(-15, zdict=layout.dictionary)
+        text = inflate.decompress(bytes(data[layout.prelude.size : old_end]), spec.MAX_HEADER)
         text = _change_text(rng, text) if rng.random() < 0.2 else _change_json(rng, text)
-        stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=spec.DICTIONARY)
+        stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=layout.dictionary)
         new = stream.compress(text) + stream.flush()
-        shift = len(new) - stored
-        rows = data[old_end : old_end + min(count, 4096) * spec.ENTRY_SIZE]
-        for at in range(0, len(rows) - spec.ENTRY_SIZE + 1, spec.ENTRY_SIZE):
-            row = list(spec.ENTRY.unpack_from(rows, at))
-            row[4] = (row[4] + shift) % 2**64
-            spec.ENTRY.pack_into(rows, at, *row)
-        prelude = spec.PRELUDE.pack(magic, major, minor, len(new), len(text), count, crc)
-        return bytearray(prelude) + new + rows + data[old_end + len(rows) :]
+        table = bytes(data[old_end:table_end])
+        rows = layout.rows(table[: len(table) - len(table) % layout.entry.itemsize], 0).copy()
+        rows["offset"] += np.uint64((len(new) - stored) % 2**64)
+        prelude = layout.prelude.pack(magic, major, minor, len(new), len(text), count, crc)
+        return bytearray(prelude) + new + layout.table(rows) + data[table_end:]
     return data
 
 

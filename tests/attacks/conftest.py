@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 import tracemalloc
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from inif.container import WHOLE_FILE, open_container, spec
+from inif.container.layout import LONG, SHORT, Layout
 from inif.errors import FormatError, UnsupportedError
 
 HEADER: dict[str, Any] = {
@@ -25,9 +27,13 @@ HEADER: dict[str, Any] = {
 }
 
 
-def deflate(text: bytes) -> bytes:
+_ENTRY = struct.Struct("<4sIHHQQI")
+_SHORT_ENTRY = struct.Struct("<4sHII")
+
+
+def deflate(text: bytes, layout: Layout = LONG) -> bytes:
     """`text` as a stored header."""
-    stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=spec.DICTIONARY)
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=layout.dictionary)
     return stream.compress(text) + stream.flush()
 
 
@@ -40,8 +46,13 @@ def entry(
     length: int = 0,
     crc: int = 0,
 ) -> bytes:
-    """One entry of the section table."""
-    return spec.ENTRY.pack(kind, brick, level, flags, offset, length, crc)
+    """One entry of the section table of version 1."""
+    return _ENTRY.pack(kind, brick, level, flags, offset, length, crc)
+
+
+def short_entry(kind: bytes = b"QWTS", brick: int = 0, length: int = 0, crc: int = 0) -> bytes:
+    """One entry of the section table of version 2."""
+    return _SHORT_ENTRY.pack(kind, brick, length, crc)
 
 
 def forge(
@@ -54,20 +65,21 @@ def forge(
     count: int | None = None,
     body: bytes = b"",
     stored_length: int | None = None,
-    version: tuple[int, int] = (1, 0),
+    version: tuple[int, int] | None = None,
     magic: bytes = spec.MAGIC,
+    layout: Layout = LONG,
 ) -> bytes:
     """A file with the given parts, the rest consistent; `table` gets the end of the table."""
     if text is None:
         text = json.dumps(header).encode()
     if stored is None:
-        stored = deflate(text)
+        stored = deflate(text, layout)
     rows = len(table(1 << 10))
-    start = spec.PRELUDE.size + len(stored) + rows * spec.ENTRY_SIZE
+    start = layout.prelude.size + len(stored) + rows * layout.entry.itemsize
     index = stored + b"".join(table(start))
-    prelude = spec.PRELUDE.pack(
+    prelude = layout.prelude.pack(
         magic,
-        *version,
+        *(version or (layout.major, layout.minor)),
         len(stored) if stored_length is None else stored_length,
         len(text) if length is None else length,
         rows if count is None else count,
@@ -77,7 +89,7 @@ def forge(
     return prelude + crc.to_bytes(4, "little") + index + body
 
 
-def small_file() -> tuple[bytes, list[int]]:
+def small_file(layout: Layout = LONG) -> tuple[bytes, list[int]]:
     """A sound file of three sections, and the offset of each boundary in it."""
     parts = [(b"QWTS", 0, b"first brick"), (b"QWTS", 1, b"2nd"), (b"OMEX", WHOLE_FILE, b"<OME/>")]
     edges: list[int] = []
@@ -86,11 +98,15 @@ def small_file() -> tuple[bytes, list[int]]:
         rows = []
         edges[:] = [start]
         for kind, brick, data in parts:
-            rows.append(entry(kind, brick, 0, 0, edges[-1], len(data), spec.crc32c(data)))
+            crc = spec.crc32c(data)
+            if layout is LONG:
+                rows.append(entry(kind, brick, 0, 0, edges[-1], len(data), crc))
+            else:
+                rows.append(short_entry(kind, min(brick, 65535), len(data), crc))
             edges.append(edges[-1] + len(data))
         return rows
 
-    return forge(table=table, body=b"".join(data for *_, data in parts)), edges
+    return forge(table=table, body=b"".join(data for *_, data in parts), layout=layout), edges
 
 
 def refused(data: bytes, limit: int = 100 << 20) -> FormatError | UnsupportedError:
@@ -124,6 +140,7 @@ class Forge:
     forge = staticmethod(forge)
     deflate = staticmethod(deflate)
     entry = staticmethod(entry)
+    short_entry = staticmethod(short_entry)
     small_file = staticmethod(small_file)
     refused = staticmethod(refused)
 
@@ -132,3 +149,9 @@ class Forge:
 def kit() -> type[Forge]:
     """Helpers for forging files."""
     return Forge
+
+
+@pytest.fixture(params=[LONG, SHORT], ids=["version 1", "version 2"])
+def layout(request: pytest.FixtureRequest) -> Layout:
+    """Each version of the index."""
+    return request.param  # type: ignore[no-any-return]

@@ -65,29 +65,34 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def dictionary() -> bytes:
-    """The preset dictionary, from the page itself."""
-    (block,) = re.findall(r"```hex\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return bytes.fromhex(block)
+def dictionary(version: int) -> bytes:
+    """The preset dictionary of a version, from the page itself."""
+    blocks = re.findall(r"```hex\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return bytes.fromhex(blocks[version - 1])
 
 
 def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int], bytes]]:
     """The header, and the bytes of every section by kind and brick."""
-    magic, major, _minor, stored, length, count, crc = struct.unpack_from("<8s2H4I", data)
-    need(magic == b"\x89INIF\r\n\x1a" and major == 1, "magic and major version")
-    table, end = 28 + stored, 28 + stored + 32 * count
-    need(crc32c(data[:24] + data[28:end]) == crc, "CRC-32C of the index")
-    text = zlib.decompressobj(-15, zdict=dictionary()).decompress(data[28:table])
+    need(data[:8] == b"\x89INIF\r\n\x1a", "magic")
+    version = 1 if data[8:10] == b"\1\0" else data[8]
+    need(version in (1, 2), "major version")
+    prelude = "<8s2H4I" if version == 1 else "<8s2B2HBI"
+    _, _, _, stored, length, count, crc = struct.unpack_from(prelude, data)
+    start = struct.calcsize(prelude)
+    row = "<4sI2H2QI" if version == 1 else "<4sHII"
+    table, end = start + stored, start + stored + struct.calcsize(row) * count
+    need(crc32c(data[: start - 4] + data[start:end]) == crc, "CRC-32C of the index")
+    text = zlib.decompressobj(-15, zdict=dictionary(version)).decompress(data[start:table])
     need(len(text) == length, "length of the header")
     header = json.loads(text.decode("utf-8"))
     need(set(header["requires"]) <= FEATURES, "known features")
     sections = {}
-    for i in range(count):
-        kind, brick, _, _, offset, size, crc = struct.unpack_from("<4sI2H2QI", data, table + 32 * i)
-        need(offset == end, "sections tile the file")
-        end = offset + size
-        need(crc32c(data[offset:end]) == crc, "CRC-32C of a section")
-        sections[kind.decode("ascii"), brick] = data[offset:end]
+    for kind, brick, *middle, size, crc in struct.iter_unpack(row, data[table:end]):
+        need(version == 2 or middle[-1] == end, "sections tile the file")
+        brick = WHOLE_FILE if (version, brick) == (2, 0xFFFF) else brick
+        need(crc32c(data[end : end + size]) == crc, "CRC-32C of a section")
+        sections[kind.decode("ascii"), brick] = data[end : end + size]
+        end += size
     need(end == len(data), "the last section ends the file")
     return header, sections
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inif.container import WHOLE_FILE, Section, open_container, pack, packed_size, spec
 from inif.container.header import canonical_json, decode_header, encode_header
+from inif.container.layout import LONG, SHORT, SHORT_SECTIONS
 from inif.image import DTYPES
 
 HEADER = {
@@ -75,10 +76,12 @@ SECTIONS = st.dictionaries(KEYS, st.binary(max_size=300), max_size=8)
 def test_header_and_sections_come_back(header: dict, contents: dict) -> None:
     sections = [Section(k, data, brick, level) for (k, brick, level), data in contents.items()]
     data = pack(header, sections)
-    assert len(data) == packed_size(header, [len(s.data) for s in sections])
+    version = 1 if any(s.level for s in sections) else 2
+    if version == 2:
+        assert len(data) == packed_size(header, [len(s.data) for s in sections])
     with open_container(data) as container:
         assert container.header == header
-        assert (container.major, container.minor) == (1, 0)
+        assert (container.major, container.minor) == (version, 0)
         assert container.file_bytes == len(data)
         assert len(container.sections) == len(sections)
         for (kind, brick, level), content in contents.items():
@@ -90,20 +93,70 @@ def test_header_and_sections_come_back(header: dict, contents: dict) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(headers())
-def test_a_header_is_written_the_same_way_whatever_its_order(header: dict) -> None:
+@given(headers(), st.sampled_from([spec.DICTIONARY, spec.DICTIONARY_2]))
+def test_a_header_is_written_the_same_way_whatever_its_order(header: dict, preset: bytes) -> None:
     backwards = dict(reversed(header.items()))
-    assert encode_header(backwards) == encode_header(header)
-    stored, length = encode_header(header)
-    assert decode_header(stored, length, "x") == header
+    assert encode_header(backwards, preset) == encode_header(header, preset)
+    stored, length = encode_header(header, preset)
+    assert decode_header(stored, length, preset, "x") == header
     assert length == len(canonical_json(header))
 
 
 def test_a_tiny_file_costs_little() -> None:
-    stored, length = encode_header(HEADER)
-    assert length > 400
-    assert len(stored) < 130  # of which some 40 for the sha256
-    assert packed_size(HEADER, []) == spec.PRELUDE.size + len(stored)
+    for layout in (LONG, SHORT):
+        stored, length = encode_header(HEADER, layout.dictionary)
+        assert length > 400
+        assert len(stored) < 140  # of which some 40 for the sha256
+    assert packed_size(HEADER, []) == SHORT.prelude.size + len(stored)
+
+
+HYBRID = {
+    "axes": "ZYX",
+    "shape": [20, 300, 400],
+    "dtype": "uint16",
+    "range": [[90, 4001]],
+    "prior": {"kind": "av1"},
+    "field": {"kind": "conditional", "start": "a"},
+    "requires": ["hybrid/1", "av1/2", "conditional/1"],
+    "lossy": {"auto": "trial", "effort": 3, "encoder": "inif 0.1.0", "max_error": 512}
+    | {"method": "hybrid", "psnr": 38.21, "seed": 0, "sha256": "9f86d081884c7d65"}
+    | {"target": {"ratio": 256.0}},
+}
+
+
+def test_the_index_of_a_small_hybrid_is_half_of_what_it_was() -> None:
+    long = LONG.prelude.size + len(encode_header(HYBRID, LONG.dictionary)[0]) + LONG.entry.itemsize
+    assert packed_size(HYBRID, [3000]) - 3000 < long / 2 + 10
+
+
+@pytest.mark.parametrize(
+    ("sections", "version"),
+    [
+        ([Section(b"QWTS", b"w", 0)], 2),
+        ([Section(b"QWTS", b"w", 0, 1)], 1),
+        ([Section(b"xtra", b"", b) for b in range(SHORT_SECTIONS)], 2),
+        ([Section(b"xtra", b"", b) for b in range(SHORT_SECTIONS + 1)], 1),
+        ([Section(b"xtra", b"", 65534)], 2),
+        ([Section(b"xtra", b"", 65535)], 1),
+    ],
+    ids=["one", "a level", "few", "many", "the last short number", "the first long number"],
+)
+def test_what_version_2_cannot_say_is_written_in_version_1(
+    sections: list[Section], version: int
+) -> None:
+    header = {**HEADER, "shape": [70_000, 1, 1], "brick": [1, 1, 1]}
+    container = open_container(pack(header, sections))
+    assert container.major == version
+    assert [(s.kind, s.brick, s.level) for s in container.sections] == [
+        (s.kind, s.brick, s.level) for s in sections
+    ]
+
+
+def test_a_header_too_large_for_version_2_is_written_in_version_1() -> None:
+    header = {**HEADER, "later": "abcdefgh" * 9000}
+    data = pack(header, [Section(b"QWTS", b"w", 0)])
+    assert open_container(data).major == 1
+    assert len(data) == packed_size(header, [1])
 
 
 def test_sections_are_numbered_in_file_order() -> None:

@@ -1,4 +1,4 @@
-"""The safe ``.inif`` container, format version 1: docs/format.md is its specification."""
+"""The safe ``.inif`` container, format versions 1 and 2: docs/format.md is its specification."""
 
 from inif.container.reader import Container, open_container
 from inif.container.source import Source, open_source

@@ -13,7 +13,7 @@ import re
 import zlib
 from typing import Any
 
-from inif.container.spec import DICTIONARY, MAX_DIGITS, MAX_HEADER, MAX_NESTING, Rejection
+from inif.container.spec import MAX_DIGITS, MAX_HEADER, MAX_NESTING, Rejection
 from inif.errors import FormatError
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -43,8 +43,8 @@ def canonical_json(header: dict[str, Any]) -> bytes:
         ) from None
 
 
-def encode_header(header: dict[str, Any]) -> tuple[bytes, int]:
-    """The stored header and the length of its JSON in bytes.
+def encode_header(header: dict[str, Any], dictionary: bytes) -> tuple[bytes, int]:
+    """The stored header and the length of its JSON in bytes; `dictionary` is its layout's.
 
     Raises
     ------
@@ -61,11 +61,11 @@ def encode_header(header: dict[str, Any]) -> tuple[bytes, int]:
             fix="shorten the image's metadata (names of channels)",
             rejection=Rejection.HEADER_TOO_LARGE,
         )
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=dictionary)
     return deflate.compress(text) + deflate.flush(), len(text)
 
 
-def decode_header(stored: bytes, length: int, name: str) -> dict[str, Any]:
+def decode_header(stored: bytes, length: int, dictionary: bytes, name: str) -> dict[str, Any]:
     """The header held in `stored`, whose JSON must be `length` bytes long.
 
     Raises
@@ -73,7 +73,7 @@ def decode_header(stored: bytes, length: int, name: str) -> dict[str, Any]:
     FormatError
         HEADER_DEFLATE, HEADER_JSON or DUPLICATE_KEY.
     """
-    text = _inflate(stored, length, name)
+    text = _inflate(stored, length, dictionary, name)
     depth = max(itertools.accumulate(_STEP.get(c, 0) for c in _STRING.sub(b"", text)), default=0)
     if depth > MAX_NESTING:
         raise _bad_json(f"{depth} levels of nesting", name, f"at most {MAX_NESTING} levels")
@@ -109,9 +109,9 @@ def decode_header(stored: bytes, length: int, name: str) -> dict[str, Any]:
     return header
 
 
-def _inflate(stored: bytes, length: int, name: str) -> bytes:
+def _inflate(stored: bytes, length: int, dictionary: bytes, name: str) -> bytes:
     problem = None
-    inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
+    inflate = zlib.decompressobj(-15, zdict=dictionary)
     try:
         # One byte more than declared, so that a longer stream shows without being inflated whole.
         text = inflate.decompress(stored, length + 1)

@@ -6,12 +6,14 @@ brick without being downloaded.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
 from types import TracebackType
 from typing import Any
 
 from inif.container import spec
 from inif.container.header import decode_header
+from inif.container.layout import LONG, SHORT, Layout, layout_of
 from inif.container.source import Source, open_source
 from inif.container.spec import Rejection
 from inif.container.table import SectionEntry, SectionTable
@@ -19,6 +21,7 @@ from inif.container.validate import grid_shape, validate_header
 from inif.errors import FormatError, InifError, UnsupportedError
 
 _CHUNK = 1 << 20
+_VERSION = struct.Struct("<8xH")
 
 # How the magic looks after text-mode transfers: newlines changed, high bit cut, UTF-8 "repaired".
 _TEXT_MODE = (
@@ -192,23 +195,15 @@ def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) 
     name, size = source.name, source.size
     head = source.read(0, min(spec.FIRST_READ, size))
     _check_magic(head, name)
-    if size < spec.PRELUDE.size:
-        raise _truncated(name, spec.PRELUDE.size, size)
-    _, major, minor, stored, length, count, crc = spec.PRELUDE.unpack_from(head)
-    if major != spec.MAJOR:
-        raise UnsupportedError(
-            "the file was made by a newer inif, or is damaged",
-            file=name,
-            field="version",
-            expected=f"{spec.MAJOR}.x",
-            got=f"{major}.{minor}",
-            fix="update inif, or get the file again from its source",
-            rejection=Rejection.BAD_VERSION,
-        )
+    layout = _layout_of(head, name)
+    prelude = layout.prelude
+    if size < prelude.size:
+        raise _truncated(name, prelude.size, size)
+    _, major, minor, stored, length, count, crc = prelude.unpack_from(head)
     for field, got, limit, why in (
-        ("stored header length", stored, spec.MAX_HEADER, Rejection.HEADER_TOO_LARGE),
-        ("header JSON length", length, spec.MAX_HEADER, Rejection.HEADER_TOO_LARGE),
-        ("section count", count, spec.MAX_SECTIONS, Rejection.TABLE_TOO_LARGE),
+        ("stored header length", stored, layout.most_header, Rejection.HEADER_TOO_LARGE),
+        ("header JSON length", length, layout.most_header, Rejection.HEADER_TOO_LARGE),
+        ("section count", count, layout.most_sections, Rejection.TABLE_TOO_LARGE),
     ):
         if got > limit:
             raise FormatError(
@@ -219,14 +214,13 @@ def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) 
                 got=got,
                 rejection=why,
             )
-    table_at = spec.PRELUDE.size + stored
-    data_at = table_at + count * spec.ENTRY_SIZE
+    table_at = prelude.size + stored
+    data_at = table_at + count * layout.entry.itemsize
     if data_at > size:
         raise _truncated(name, data_at, size)
     if data_at > len(head):
         head += source.read(len(head), data_at - len(head))
-    crc_at = spec.PRELUDE.size - 4
-    if spec.crc32c(head[spec.PRELUDE.size : data_at], spec.crc32c(head[:crc_at])) != crc:
+    if spec.crc32c(head[prelude.size : data_at], spec.crc32c(head[: prelude.size - 4])) != crc:
         raise FormatError(
             "the beginning of the file is damaged",
             file=name,
@@ -235,9 +229,9 @@ def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) 
             fix="get the file again from its source",
             rejection=Rejection.TABLE_CRC,
         )
-    header = decode_header(head[spec.PRELUDE.size : table_at], length, name)
+    header = decode_header(head[prelude.size : table_at], length, layout.dictionary, name)
     validate_header(header, name, supported)
-    table = SectionTable(head[table_at:data_at])
+    table = SectionTable(layout.rows(head[table_at:data_at], data_at))
     bricks = 1
     for n in grid_shape(header):
         bricks *= n
@@ -245,11 +239,29 @@ def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) 
     return Container(source, head, header, table, (major, minor))
 
 
+def _layout_of(head: bytes, name: str) -> Layout:
+    if len(head) < _VERSION.size:
+        raise _truncated(name, SHORT.prelude.size, len(head))
+    (version,) = _VERSION.unpack_from(head)
+    layout = layout_of(version)
+    if layout is None:
+        raise UnsupportedError(
+            "the file was made by a newer inif, or is damaged",
+            file=name,
+            field="version",
+            expected=f"{LONG.major}.x or {SHORT.major}.x",
+            got=version if version > 0xFF else f"{version}.x",
+            fix="update inif, or get the file again from its source",
+            rejection=Rejection.BAD_VERSION,
+        )
+    return layout
+
+
 def _check_magic(head: bytes, name: str) -> None:
     if head.startswith(spec.MAGIC):
         return
     if spec.MAGIC.startswith(head):
-        raise _truncated(name, spec.PRELUDE.size, len(head))
+        raise _truncated(name, SHORT.prelude.size, len(head))
     if head.startswith(_TEXT_MODE):
         raise FormatError(
             "the file was transferred in text mode, which changed its bytes",

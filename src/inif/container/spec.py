@@ -1,4 +1,4 @@
-"""The constants of format version 1, in one place so that reader, writer and docs cannot drift.
+"""The constants of the format, in one place so that reader, writer and docs cannot drift.
 
 Everything here is frozen: changing a value changes the format (docs/format.md, "Compatibility").
 """
@@ -6,21 +6,12 @@ Everything here is frozen: changing a value changes the format (docs/format.md, 
 from __future__ import annotations
 
 import enum
-import struct
 
 import google_crc32c
 import numpy as np
 
 MAGIC = b"\x89INIF\r\n\x1a"
 """High bit set, CR LF and Ctrl-Z inside: transfers that damage bytes show at once."""
-
-MAJOR, MINOR = 1, 0
-
-PRELUDE = struct.Struct("<8sHHIIII")
-"""magic, major, minor, stored header length, header JSON length, section count, crc32c."""
-
-ENTRY = struct.Struct("<4sIHHQQI")
-"""One entry of the section table: kind, brick, level, flags, offset, length, crc32c."""
 
 TABLE_DTYPE = np.dtype(
     [
@@ -33,9 +24,11 @@ TABLE_DTYPE = np.dtype(
         ("crc", "<u4"),
     ]
 )
-"""The same entry as an array's element."""
+"""One entry of the section table of version 1; version 2 is brought into the same form."""
 
-ENTRY_SIZE = ENTRY.size
+ENTRY_SIZE = TABLE_DTYPE.itemsize
+"""Bytes of an entry, at most."""
+
 WHOLE_FILE = 0xFFFFFFFF
 """The brick index of a section that belongs to no single brick."""
 
@@ -81,7 +74,44 @@ DICTIONARY = (
     '"scale":{"X":[0.1,"µm"],"Y":[0.1,"µm"],"Z":[0.3,"µm"]}},'
     '"range":[[0,65535]],"requires":["siren/1","qweights/1"],"shape":[64,512,512]}'
 ).encode()
-"""Preset dictionary of the header's raw DEFLATE stream, so that tiny files stay tiny."""
+"""Preset dictionary of the header's raw DEFLATE stream in version 1: tiny files stay tiny."""
+
+DICTIONARY_2 = (
+    '"#FF00FF","#FFFF00","#00FFFF","#FFFFFF","#FF0000","#00FF00","#0000FF"'
+    '"GFP","RFP","mCherry","Hoechst","Alexa ","Cy3","Cy5","FITC","TRITC","actin","tubulin",'
+    '"mitochondria","nuclei","membrane","Membrane","Channel:0:0","Channel 0","red","green","blue",'
+    '"DNA".ome.zarr".czi".nd2".lif".png".npy".ome.tif"'
+    '"brick":[1,16,32,64,128,192,256,384,512,768,1024,2048],"guides":["mask:","perceptual","blobs",'
+    '"filaments"],"knob":32.5,"select":"spots","stopped":"interrupt","colors":["#00FF00"],'
+    '"pixel"],"nm"],"mm"],"ms"],"min"],"T":[1.0,"s"]}},"target":{"psnr":40.0},'
+    '"target":{"size":10000},"dtype":"int16","range":[[-32768,32767]],'
+    '"dtype":"float32","range":[[-1.0,1.0],'
+    '"requires":["hybrid/1","residual/1","sperr/1","htj2k/1","avif/1","jpegxl/1","hevc/1",'
+    '"prior":{"kind":"sperr","prior":{"kind":"htj2k","prior":{"kind":"avif",'
+    '"prior":{"kind":"jpegxl","prior":{"kind":"hevc","order":"ZT~","order":"TZ"},"range":'
+    '"none"},"lossy":"field":{"channels":"coordinate","kind":"siren","layers":7,"width":20},'
+    '"lossy":{"effort":1,"encoder":"inif 0.1.0","max_error":0.1,"method":"siren",'
+    '"optimizer":"adam","psnr":36.0,"seed":0,"sha256":"'
+    '","steps":1000,"target":{"ratio":64.0}},"range":[[0.0,1.0]],'
+    '"requires":["siren/1","qweights/1"],"shape":[2,'
+    '"axes":"ZCYX","axes":"TZCYX","axes":"TCZYX","axes":"TCYX","axes":"CZYX","axes":"TZYX",'
+    '"axes":"TYX","axes":"ZYX","field":{"channels":"outputs","kind":"siren","layers":7,'
+    '"width":32},"lossy":{"effort":3,"encoder":"inif 0.1.0","max_error":100,"method":"siren",'
+    '"optimizer":"velo","psnr":36.0,"meta":{"channels":["DAPI","GFP"],"name":"",'
+    '"scale":{"X":[0.1,"µm"],"Y":[0.1,"µm"],"Z":[0.3,"µm"]}},"prior":{"kind":"jpeg2000"},'
+    '"range":[[0,4095]],"requires":["hybrid/1","jpeg2000/1","conditional/1"],"shape":[64,'
+    '{"axes":"CYX","dtype":"uint8","field":{"kind":"conditional","start":"a"},'
+    '"lossy":{"auto":"trial","effort":1,"encoder":"inif 0.1.0","max_error":10,"method":"hybrid",'
+    '"psnr":30.0,"seed":0,"sha256":"0123456789abcdef","target":{"ratio":256.0}},'
+    '"meta":{"channels":["","prior":{"kind":"aom"},"range":[[0,255]],'
+    '"requires":["hybrid/1","aom/2","conditional/1"],"shape":[3,'
+    '{"axes":"YX","dtype":"uint16","field":{"kind":"conditional","start":"a"},'
+    '"lossy":{"auto":"trial","effort":3,"encoder":"inif 0.1.0","max_error":100,"method":"hybrid",'
+    '"psnr":30.0,"seed":0,"sha256":"","target":{"ratio":128.0}},"meta":{"name":"Image0"},'
+    '"prior":{"kind":"av1"},"range":[[0,65535]],"requires":["hybrid/1","av1/2","conditional/1"],'
+    '"shape":[1024,1024,512,512]}'
+).encode()
+"""The same of version 2, which knows hybrids."""
 
 
 class Rejection(enum.StrEnum):

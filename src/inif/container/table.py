@@ -11,7 +11,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
-from inif.container.spec import TABLE_DTYPE, WHOLE_FILE, Rejection
+from inif.container.spec import WHOLE_FILE, Rejection
 from inif.errors import FormatError, UnsupportedError
 
 
@@ -33,11 +33,10 @@ class SectionEntry(NamedTuple):
 
 
 class SectionTable(Sequence[SectionEntry]):
-    """The sections of a file, in the order of the file."""
+    """The sections of a file, in its order, from an array of `spec.TABLE_DTYPE`."""
 
-    def __init__(self, stored: bytes) -> None:
-        self._rows = np.frombuffer(stored, TABLE_DTYPE)
-        rows = self._rows
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = rows
         kind = np.frombuffer(rows["kind"].tobytes(), ">u4").astype(np.uint64)
         self._keys = kind << np.uint64(32) | rows["brick"]
         self._order = np.lexsort((rows["level"], self._keys))

@@ -9,8 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from inif.container import spec
 from inif.container.header import encode_header
+from inif.container.layout import LONG, Layout, layout_for
 from inif.container.reader import open_container
 from inif.container.source import BytesSource
 from inif.errors import InputError
@@ -46,28 +49,35 @@ def pack(
         The header or the sections break the format.
     """
     parts = list(sections)
-    stored, length = encode_header(header)
-    offset = spec.PRELUDE.size + len(stored) + len(parts) * spec.ENTRY_SIZE
-    table = bytearray()
-    for part in parts:
-        crc = spec.crc32c(part.data)
-        table += spec.ENTRY.pack(part.kind, part.brick, part.level, 0, offset, len(part.data), crc)
-        offset += len(part.data)
-    prelude = spec.PRELUDE.pack(
-        spec.MAGIC, spec.MAJOR, spec.MINOR, len(stored), length, len(parts), 0
-    )[:-4]
-    body = stored + bytes(table)
-    crc = spec.crc32c(body, spec.crc32c(prelude))
-    out = b"".join([prelude, crc.to_bytes(4, "little"), body, *(part.data for part in parts)])
+    rows = np.array(
+        [(p.kind, p.brick, p.level, 0, 0, len(p.data), spec.crc32c(p.data)) for p in parts],
+        spec.TABLE_DTYPE,
+    )
+    layout, stored, length = _laid_out(header, rows)
+    start = layout.prelude.size + len(stored) + len(parts) * layout.entry.itemsize
+    rows["offset"] = start + np.cumsum(rows["length"]) - rows["length"]
+    out = b"".join([layout.index(stored, length, rows), *(part.data for part in parts)])
     open_container(BytesSource(out, name), supported=supported, kinds=kinds)
     return out
 
 
 def packed_size(header: dict[str, Any], section_lengths: Sequence[int]) -> int:
     """The size in bytes that `pack` would give for sections of these lengths."""
-    stored, _ = encode_header(header)
-    table = len(section_lengths) * spec.ENTRY_SIZE
-    return spec.PRELUDE.size + len(stored) + table + sum(section_lengths)
+    rows = np.zeros(len(section_lengths), spec.TABLE_DTYPE)
+    rows["length"] = section_lengths
+    layout, stored, _ = _laid_out(header, rows)
+    table = len(rows) * layout.entry.itemsize
+    return layout.prelude.size + len(stored) + table + sum(section_lengths)
+
+
+def _laid_out(header: dict[str, Any], rows: np.ndarray) -> tuple[Layout, bytes, int]:
+    """The layout that suits a header and a section table, and the header as it stores it."""
+    layout = layout_for(len(rows))
+    stored, length = encode_header(header, layout.dictionary)
+    if not layout.holds(len(stored), length, rows):
+        layout = LONG
+        stored, length = encode_header(header, layout.dictionary)
+    return layout, stored, length
 
 
 def write_file(path: str | os.PathLike[str], data: bytes, *, sync: bool = False) -> None:

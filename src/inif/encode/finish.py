@@ -12,7 +12,6 @@ from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.config import ProgressEvent
 from inif.container.reader import open_container
-from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.encode import rate
@@ -50,9 +49,8 @@ def finish(
     header["lossy"]["steps"] = result.steps
     if result.stopped != "steps":
         header["lossy"]["stopped"] = result.stopped
-    entries = ENTRY_SIZE * len(plan.grid)
-    overhead = header_bytes(header, [len(s.data) for s in extra])
-    room = budget - overhead - entries - SLACK // 2
+    overhead = header_bytes(header, [len(s.data) for s in extra], len(plan.grid))
+    room = budget - overhead - SLACK // 2
     begun = time.monotonic()
     for _ in range(4):
         try:

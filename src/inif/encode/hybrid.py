@@ -215,7 +215,8 @@ class Draft:
         BudgetError
             None.
         """
-        overhead = header_bytes(self.header, [len(s.data) for s in self.extra]) + SLACK
+        bricks = len(self.streams.grid)
+        overhead = header_bytes(self.header, [len(s.data) for s in self.extra], bricks) + SLACK
         overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.budget)
         if overhead >= self.budget:
             raise self.too_small(overhead)

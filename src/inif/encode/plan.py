@@ -97,9 +97,9 @@ def smallest_payload(image: Image, channels: str = "outputs") -> int:
     return fixed_bytes(len(field.group_shapes)) + int(np.ceil(coded))
 
 
-def header_bytes(header: dict[str, Any], extra: Sequence[int] = ()) -> int:
-    """Bytes of a file without its QWTS sections and their table entries."""
-    return packed_size(header, list(extra))
+def header_bytes(header: dict[str, Any], extra: Sequence[int] = (), bricks: int = 0) -> int:
+    """Bytes of a file, its other sections with it, without what the sections of its bricks hold."""
+    return packed_size(header, [*extra, *[0] * bricks])
 
 
 def too_small(image: Image, budget: int, smallest: int) -> BudgetError:

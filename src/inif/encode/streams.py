@@ -20,7 +20,6 @@ from inif.bricks import BrickGrid
 from inif.coding import leb128
 from inif.coding.qweights import Check
 from inif.config import ProgressEvent
-from inif.container.spec import ENTRY_SIZE
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
 from inif.encode import mix
@@ -100,9 +99,9 @@ class Streams:
 
     @property
     def fixed_bytes(self) -> int:
-        """Bytes besides header and streams: table, checks, lengths."""
+        """Bytes of the bricks' sections besides streams: checks and lengths."""
         lengths = len(leb128.write(1 << 20)) * (self.channels + 1)
-        return len(self.grid) * (ENTRY_SIZE + HEAD.size + lengths)
+        return len(self.grid) * (HEAD.size + lengths)
 
     @property
     def channels(self) -> int:
