@@ -197,6 +197,21 @@ FILES: dict[str, Callable[[], bytes]] = {
     "cyx_uint8_hybrid_aom_packed": lambda: coded(
         (120 + 80 * waves(2, 71, 90)).astype(np.uint8), "CYX", 900, prior="aom"
     ),
+    "yx_uint8_v2": lambda: fitted((127.5 + 120 * waves(36, 40)).astype(np.uint8), "YX", 2),
+    "zyx_int16_omex_v2": lambda: hand_made(
+        "ZYX",
+        (3, 7, 8),
+        "int16",
+        [(-3000, 32767)],
+        brick=(2, 7, 3),
+        width=5,
+        layers=3,
+        extra=[omex()],
+        seed=3,
+    ),
+    "zyx_uint16_hybrid_v2": lambda: coded(
+        (9000 + 4000 * waves(6, 70, 83)).astype(np.uint16), "ZYX", 3400
+    ),
 }
 
 
