@@ -39,7 +39,7 @@ def test_encodes_far_apart_are_not_mixed():
 
 def test_where_bytes_count_for_more_encodes_must_be_nearer():
     coarse, fine = [bytes(100), bytes(100)], [bytes(103), bytes(103)]
-    assert apart(0.2) == apart(3.0) == APART
+    assert apart(0.2) == apart(0.75) == 2 * apart(3.0) == 2 * APART
     assert apart(6.0) == APART / 2
     assert mixed([coarse, fine], 205) == [fine[0], coarse[1]]
     assert mixed([coarse, fine], 205, apart=0.02) == coarse

@@ -6,18 +6,24 @@ and the rest from the other gives every size between.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 APART = 0.08
 """By how much two encodes may differ in bytes: quality that is not quite the same in all streams
 then costs a thousandth of the bytes, where twice the bytes gain 3 dB or less."""
 
-_OCTAVE = 3.0
+_OCTAVE, _LEAST_OCTAVE = 3.0, 0.75
 
 
 def apart(octave: float) -> float:
-    """By how much two encodes may differ in bytes, where twice the bytes gain `octave` dB."""
-    return APART / max(1.0, octave / _OCTAVE)
+    """By how much two encodes may differ in bytes, where twice the bytes gain `octave` dB.
+
+    What mixing costs, in bytes, grows as the octave times the square of the difference; beyond
+    3 dB, near lossless, faster.
+    """
+    share = _OCTAVE / max(octave, _LEAST_OCTAVE)
+    return APART * (share if share < 1 else math.sqrt(share))
 
 
 def mixed(encodes: Sequence[Sequence[bytes]], room: int, apart: float = APART) -> list[bytes]:

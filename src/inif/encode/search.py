@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from inif.priors.knob import Knob
 
 TOLERANCE = 0.01
-_LOOSE, _YIELD = 0.02, 0.005
+_LOOSE, _YIELD = 0.02, 0.01
 _AIM, _FIRST_AIM, _BEYOND = 0.996, 0.994, 1.03
 """Parts of the budget that are aimed at: between two encodes, which tell well what comes; beyond
 one; and beyond it where parts of both make a file."""

@@ -240,7 +240,7 @@ class Streams:
             if filled >= enough * room or self.interrupted:
                 break
             search = self._slow_searcher(other, trial, "encode", mix.apart(trial.octave))
-            one = self._run(search, room, found.probe.value, _ALIKE_MOST[bool(search.ahead)])
+            one = self._run(search, room, found.probe.value, _ALIKE_MOST[bool(search.ahead)], few=1)
             if one.fits and sum(map(len, self.mixed(other, trial, room))) > filled:
                 best = (other, one)
         return best

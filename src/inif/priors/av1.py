@@ -37,7 +37,7 @@ _PACE = Pace(
 
 _SLOWDOWN = {-1: 110.0, 0: 25.0, 1: 9.0, 2: 4.5, 3: 2.4, 4: 1.4, 5: 1.0, 6: 0.8, 7: 0.7, 8: 0.6}
 _ALIKE, _RAILS = (4,), (1, -1, 2)
-_QUICK = 5
+_QUICK, _SHORT = 5, 12
 _QUARTER = 0.25
 _LAMBDAS = 7
 _PARTS = 7
@@ -100,8 +100,12 @@ class Av1(Prior):
         return _SLOWDOWN.get(self.preset, 1.0)
 
     def thrift(self, frames: int) -> float:
-        """Measured on stacks and planes."""
-        return 1.0 if self.preset >= _QUICK else 0.98 if frames == 1 else 1.07
+        """Measured on planes, on stacks and movies, and on those of few or of filtered frames."""
+        if self.preset >= _QUICK:
+            return 1.0
+        if frames == 1:
+            return 0.98
+        return 0.95 if self.filtered or frames < _SHORT else 1.2
 
     def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
