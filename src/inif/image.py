@@ -110,6 +110,13 @@ class Image:
         axis = self.channel_axis
         return 1 if axis is None else self.data.shape[axis]
 
+    def each_channel(self) -> list[np.ndarray]:
+        """The samples of every channel, without the C axis; of an image without one, all."""
+        c = self.channel_axis
+        if c is None:
+            return [self.data]
+        return [self.data.take(i, axis=c) for i in range(self.n_channels)]
+
     @property
     def raw_bytes(self) -> int:
         """Voxels × itemsize: the size that every ratio is measured against (design §3)."""

@@ -20,7 +20,7 @@ from inif.container.writer import Section, pack
 from inif.decode.extract import extract_prior
 from inif.decode.prior import KIND, BrickData, Layout, PriorSpec
 from inif.encode import repair, streams
-from inif.encode.job import Job
+from inif.encode.job import Hints, Job
 from inif.encode.trial import Trial, along
 from inif.errors import BudgetError, FormatError, InputError
 from inif.fields.conditional import NO_REPAIR, Repair
@@ -68,10 +68,10 @@ def test_a_measured_offset_is_where_the_search_begins() -> None:
     judged = made.judged(prior, trial, 1200)
     assert judged is not None
     assert judged.offset is not None
-    made.job = replace(job, offset=judged.offset)
+    made.job = replace(job, hints=Hints(judged.offset))
     size = sum(map(len, made.encode(prior, trial.order, made.start(prior, trial, 1200))))
     assert size == pytest.approx(1200, rel=0.1)
-    made.job = replace(job, offset=0.1)
+    made.job = replace(job, hints=Hints(0.1))
     knob = prior.knob(made.frames)
     size = len(trial.near.data)
     moved = knob.to_unit(made.start(prior, trial, size)) - knob.to_unit(trial.near.value)

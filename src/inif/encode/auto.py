@@ -7,14 +7,14 @@ is for images without planes, for ratios no codec can reach, and where an effort
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from inif.config import FitSettings
 from inif.encode.finish import recorded_psnr
-from inif.encode.job import TINY, Job
+from inif.encode.job import TINY, Hints, Job
 from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.encode.trial import Judged, Trial
 from inif.errors import InifError
@@ -62,16 +62,14 @@ class Choice:
         As `Job` has them.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
-    offset, begin, noisy
+    hints
         As `Job` has them.
     """
 
     method: str
     prior: str
     reason: str
-    offset: float | None = None
-    begin: float | None = None
-    noisy: bool = False
+    hints: Hints = field(default_factory=Hints)
 
 
 def choose(job: Job, budget: int) -> Choice | None:
@@ -87,18 +85,10 @@ def choose(job: Job, budget: int) -> Choice | None:
         return None
     stated = job.ranges[channels]
     small = replace(job, image=sample, method="hybrid", progress=None, stated=stated)
-    load = load_of(job, budget)
-    least = STILL_EFFORT if load.frames == 1 else MOVIE_EFFORT
-    effort = job.effort or 3
-    every = effort >= least
-    kinds = [
-        kind
-        for kind in (*(AV1 if every else AV1[:1]), *OTHERS)
-        if not load_prior(kind).unavailable()
-    ]
+    load, effort = load_of(job, budget), job.effort or 3
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     wanted = int(_STREAMS * room)
-    quick = _trials(streams, kinds, wanted)
+    quick = _trials(streams, _kinds(effort, load), wanted)
     lead = max(quick, key=lambda kind: quick[kind].score, default="")
     if lead == AV1[0] and AV1[1] not in quick and effort < SIREN_EFFORT:  # slower, it leads by more
         made = {kind: Judged(trial.score, None) for kind, trial in quick.items()}
@@ -108,9 +98,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     scores = {kind: one.score for kind, one in made.items()}
     if not scores:
         return None
-    leads = _LEADS
-    if load.frames == 1:
-        leads = _SPARSE_LEADS if _sparse(image) else _STILL_LEADS
+    leads = _leads(image, load)
     best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
     if effort >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
@@ -120,7 +108,21 @@ def choose(job: Job, budget: int) -> Choice | None:
     if scores.get("siren", -math.inf) > scores[best]:
         return Choice("siren", job.prior, words)
     trial = quick[best]
-    return Choice("hybrid", best, words, made[best].offset, trial.near.value, trial.noisy)
+    return Choice("hybrid", best, words, Hints(made[best].offset, trial.near.value, trial.noisy))
+
+
+def _kinds(effort: int, load: Load) -> list[str]:
+    """The codecs to try, of those that are here."""
+    least = STILL_EFFORT if load.frames == 1 else MOVIE_EFFORT
+    kinds = (*(AV1 if effort >= least else AV1[:1]), *OTHERS)
+    return [kind for kind in kinds if not load_prior(kind).unavailable()]
+
+
+def _leads(image: Image, load: Load) -> dict[str, float]:
+    """By how much each codec must be ahead."""
+    if load.frames > 1:
+        return _LEADS
+    return _SPARSE_LEADS if _sparse(image) else _STILL_LEADS
 
 
 def _trials(streams: Streams, kinds: list[str], wanted: int) -> dict[str, Trial]:
@@ -184,8 +186,6 @@ def _sample(image: Image) -> tuple[Image, float, slice]:
 
 def _sparse(image: Image) -> bool:
     """Whether in most channels most samples have one and the same value: ion counts, masks."""
-    data, c = image.data, image.channel_axis
-    if data.dtype.kind != "u":
+    if image.data.dtype.kind != "u":
         return False
-    channels = [data] if c is None else [data.take(i, axis=c) for i in range(data.shape[c])]
-    return sum(map(sparse, channels)) > len(channels) / 2
+    return sum(map(sparse, image.each_channel())) > image.n_channels / 2

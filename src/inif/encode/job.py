@@ -32,6 +32,26 @@ _SHORT = 16
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What trials on a sample tell a search on the whole image.
+
+    Attributes
+    ----------
+    offset
+        How much finer than a fast one's the knob of the codec's setting is at the same size, on a
+        scale from 0 to 1; None if no trial has measured it.
+    begin
+        Where a search by the codec's fast setting begins; None for the middle.
+    noisy
+        Whether the image is mostly noise.
+    """
+
+    offset: float | None = None
+    begin: float | None = None
+    noisy: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """One compression: what is asked for, and how.
 
@@ -57,12 +77,8 @@ class Job:
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
         Why this method, where nobody named one; for the record.
-    offset
-        How much finer than a fast one's the knob of the codec's setting is at the same size, on a
-        scale from 0 to 1, where a trial has measured it.
-    begin, noisy
-        Where a search by the codec's fast setting begins, and whether the image is mostly noise,
-        where a trial has found that.
+    hints
+        What trials on a sample have found out about the whole.
     guides
         What guides the fit besides squared error (`inif.guidance.registry`).
     stated
@@ -79,9 +95,7 @@ class Job:
     select: str = "psnr"
     share: float = 0.0
     chosen: str | None = None
-    offset: float | None = None
-    begin: float | None = None
-    noisy: bool = False
+    hints: Hints = Hints()
     guides: tuple[str, ...] = ()
     stated: list[list[float | int]] | None = None
 
@@ -100,8 +114,7 @@ class Job:
         """Lowest and highest sample of each channel, as the header states them."""
         if self.stated is not None:
             return self.stated
-        data, c = self.image.data, self.image.channel_axis
-        parts = [data] if c is None else [data.take(i, axis=c) for i in range(data.shape[c])]
+        parts = self.image.each_channel()
         return [[_number(part.min()), _number(part.max())] for part in parts]
 
 

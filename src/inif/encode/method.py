@@ -54,7 +54,5 @@ def decided(job: Job, budget: int) -> Job:
         method=choice.method,
         prior=choice.prior,
         chosen=choice.reason,
-        offset=choice.offset,
-        begin=choice.begin,
-        noisy=choice.noisy,
+        hints=choice.hints,
     )

@@ -175,7 +175,7 @@ class Streams:
     def trial(self, prior: Prior, room: int) -> Trial:
         """The best order of frames by the codec's fast setting, each at about `room` bytes."""
         first, *others = orders(self.job.image.axes, self.job.image.data.shape)
-        trials = [self.tried(prior, first, room, self.job.begin)]
+        trials = [self.tried(prior, first, room, self.job.hints.begin)]
         trials += [self.compared(prior, order, room, trials[0]) for order in others]
         return max(trials, key=lambda trial: trial.score)
 
@@ -197,7 +197,7 @@ class Streams:
         score, octave = along(points, math.log2(room))
         self.report("trial", 1, 1, score)
         slope = search.measured_slope(room)
-        noisy = self.job.noisy or max(search.steepest(), slope or 0.0) > CLIFF
+        noisy = self.job.hints.noisy or max(search.steepest(), slope or 0.0) > CLIFF
         return Trial(order, near, score, slope, octave, points, noisy)
 
     def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
@@ -247,7 +247,7 @@ class Streams:
 
     def start(self, prior: Prior, trial: Trial, room: int) -> float:
         """The knob value at which a slower setting should fill `room` bytes."""
-        value, move = trial.near.value, self.job.offset
+        value, move = trial.near.value, self.job.hints.offset
         if trial.slope is None:
             return value
         per_unit = trial.slope / self._stretch(prior)
