@@ -62,7 +62,7 @@ def pack(
 
 
 def packed_size(header: dict[str, Any], section_lengths: Sequence[int]) -> int:
-    """The size in bytes that `pack` would give for sections of these lengths."""
+    """The size in bytes that `pack` gives for sections of these lengths, all of level 0."""
     rows = np.zeros(len(section_lengths), spec.TABLE_DTYPE)
     rows["length"] = section_lengths
     layout, stored, _ = _laid_out(header, rows)
