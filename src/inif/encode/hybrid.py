@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
 _REPAIR_SHARE, _LEAST_OCTAVE = 0.006, 0.05
 _FEW, _MORE, _MOST = 2, 3, 8
 """Encodes (pairs of them, where two are made at once) after which a search takes what is near the
-budget; more for small images, and at high efforts."""
+budget, more for small images and at high efforts; encodes in search of a quality."""
 
 _SMALL = 1 << 22
 """Raw bytes of a small image."""
@@ -74,8 +74,8 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     room = draft.room()
     streams, prior = draft.streams, draft.prior_for(trial)
     prior = streams.variant(prior, trial, room)
-    few = _MORE if job.image.raw_bytes < _SMALL else _FEW
-    few = _MOST if (job.effort or 3) > 3 else few
+    patient = job.image.raw_bytes < _SMALL or (job.effort or 3) > 3
+    few = _MORE if patient else _FEW
     try:
         if streams.interrupted:
             raise KeyboardInterrupt
