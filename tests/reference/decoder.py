@@ -29,7 +29,6 @@ Matrix = list[Vector]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 FEATURES = {"siren/1", "qweights/1"}
-WHOLE_FILE = 0xFFFFFFFF
 TOTAL = 1 << 24
 
 
@@ -73,14 +72,12 @@ def dictionary(version: int) -> bytes:
 
 def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int], bytes]]:
     """The header, and the bytes of every section by kind and brick."""
-    need(data[:8] == b"\x89INIF\r\n\x1a", "magic")
     version = 1 if data[8:10] == b"\1\0" else data[8]
-    need(version in (1, 2), "major version")
-    prelude = "<8s2H4I" if version == 1 else "<8s2B2HBI"
-    _, _, _, stored, length, count, crc = struct.unpack_from(prelude, data)
-    start = struct.calcsize(prelude)
-    row = "<4sI2H2QI" if version == 1 else "<4sHII"
-    table, end = start + stored, start + stored + struct.calcsize(row) * count
+    need(data[:8] == b"\x89INIF\r\n\x1a" and version in (1, 2), "magic and major version")
+    prelude, row = (("<8s2H4I", "<4sI2H2QI"), ("<8s2B2HBI", "<4sHII"))[version - 1]
+    *_, stored, length, count, crc = struct.unpack_from(prelude, data)
+    table = (start := struct.calcsize(prelude)) + stored
+    end = table + struct.calcsize(row) * count
     need(crc32c(data[: start - 4] + data[start:end]) == crc, "CRC-32C of the index")
     text = zlib.decompressobj(-15, zdict=dictionary(version)).decompress(data[start:table])
     need(len(text) == length, "length of the header")
@@ -89,7 +86,6 @@ def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int], b
     sections = {}
     for kind, brick, *middle, size, crc in struct.iter_unpack(row, data[table:end]):
         need(version == 2 or middle[-1] == end, "sections tile the file")
-        brick = WHOLE_FILE if (version, brick) == (2, 0xFFFF) else brick
         need(crc32c(data[end : end + size]) == crc, "CRC-32C of a section")
         sections[kind.decode("ascii"), brick] = data[end : end + size]
         end += size

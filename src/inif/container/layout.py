@@ -29,10 +29,8 @@ class Layout:
         One entry of the section table, as an array's element.
     dictionary
         Preset dictionary of the header's raw DEFLATE stream.
-    most_header, most_sections, most_bytes
-        Limits: bytes of the header, stored or inflated; sections; bytes of a section.
-    whole_file
-        The brick number that says that a section belongs to no single brick.
+    most_header, most_sections
+        Limits: bytes of the header, stored or inflated; sections.
     """
 
     major: int
@@ -42,21 +40,22 @@ class Layout:
     dictionary: bytes
     most_header: int
     most_sections: int
-    most_bytes: int
-    whole_file: int
+
+    @property
+    def whole_file(self) -> int:
+        """The brick number that says that a section belongs to no single brick."""
+        return int(np.iinfo(self.entry["brick"]).max)
 
     def rows(self, stored: bytes, start: int) -> np.ndarray:
         """The section table as an array of `spec.TABLE_DTYPE`; sections begin at byte `start`."""
         found = np.frombuffer(stored, self.entry)
-        if self.entry == spec.TABLE_DTYPE:
+        if self.entry == spec.TABLE_DTYPE:  # which states offsets, levels and flags of its own
             return found
         rows = np.zeros(len(found), spec.TABLE_DTYPE)
         for name in self.entry.names or ():
             rows[name] = found[name]
         rows["brick"][found["brick"] == self.whole_file] = spec.WHOLE_FILE
-        ends = start + np.cumsum(rows["length"], dtype=np.uint64)
-        rows["offset"] = ends - rows["length"]
-        return rows
+        return tiled(rows, start)
 
     def table(self, rows: np.ndarray) -> bytes:
         """The section table of an array of `spec.TABLE_DTYPE`: the inverse of `rows`."""
@@ -68,15 +67,13 @@ class Layout:
 
     def holds(self, stored: int, length: int, rows: np.ndarray) -> bool:
         """Whether a header of these lengths and a table of these rows can be written."""
-        if self.entry == spec.TABLE_DTYPE:
-            return True
         whole = rows["brick"] == spec.WHOLE_FILE
         return bool(
             max(stored, length) <= self.most_header
             and len(rows) <= self.most_sections
-            and (rows["length"] <= self.most_bytes).all()
+            and (rows["length"] <= np.iinfo(self.entry["length"]).max).all()
             and (whole | (rows["brick"] < self.whole_file)).all()
-            and not rows["level"].any()
+            and ("level" in (self.entry.names or ()) or not rows["level"].any())
         )
 
     def index(self, stored: bytes, length: int, rows: np.ndarray) -> bytes:
@@ -95,8 +92,6 @@ LONG = Layout(
     dictionary=spec.DICTIONARY,
     most_header=spec.MAX_HEADER,
     most_sections=spec.MAX_SECTIONS,
-    most_bytes=(1 << 64) - 1,
-    whole_file=spec.WHOLE_FILE,
 )
 """Version 1."""
 
@@ -108,13 +103,17 @@ SHORT = Layout(
     dictionary=spec.DICTIONARY_2,
     most_header=(1 << 16) - 1,
     most_sections=(1 << 8) - 1,
-    most_bytes=(1 << 32) - 1,
-    whole_file=(1 << 16) - 1,
 )
 """Version 2: sections have no level, and each begins where the one before ends."""
 
 SHORT_SECTIONS = 64
 """Files of more sections are of version 1: what version 2 saves is nothing to them."""
+
+
+def tiled(rows: np.ndarray, start: int) -> np.ndarray:
+    """A section table whose sections follow each other from byte `start` on; changed in place."""
+    rows["offset"] = start + np.cumsum(rows["length"], dtype=np.uint64) - rows["length"]
+    return rows
 
 
 def layout_of(version: int) -> Layout | None:

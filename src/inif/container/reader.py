@@ -250,7 +250,7 @@ def _layout_of(head: bytes, name: str) -> Layout:
             file=name,
             field="version",
             expected=f"{LONG.major}.x or {SHORT.major}.x",
-            got=version if version > 0xFF else f"{version}.x",
+            got=f"{version}.{int.from_bytes(head[10:12], 'little')}",
             fix="update inif, or get the file again from its source",
             rejection=Rejection.BAD_VERSION,
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from inif.container import spec
 from inif.container.header import encode_header
-from inif.container.layout import LONG, Layout, layout_for
+from inif.container.layout import LONG, Layout, layout_for, tiled
 from inif.container.reader import open_container
 from inif.container.source import BytesSource
 from inif.errors import InputError
@@ -55,8 +55,8 @@ def pack(
     )
     layout, stored, length = _laid_out(header, rows)
     start = layout.prelude.size + len(stored) + len(parts) * layout.entry.itemsize
-    rows["offset"] = start + np.cumsum(rows["length"]) - rows["length"]
-    out = b"".join([layout.index(stored, length, rows), *(part.data for part in parts)])
+    index = layout.index(stored, length, tiled(rows, start))
+    out = b"".join([index, *(part.data for part in parts)])
     open_container(BytesSource(out, name), supported=supported, kinds=kinds)
     return out
 
