@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from inif.errors import InputError, UnsupportedError
+from inif.errors import InputError, RemarkWarning, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +91,13 @@ def compress(
     ------
     InputError, AxesError, BudgetError
         The image, an option or the target cannot be used.
+
+    Warns
+    -----
+    RemarkWarning
+        What the user must know and did not ask: what was not kept, what looks wrong.
     """
+    import warnings
     from dataclasses import fields
 
     from inif.config import FitSettings, Target
@@ -169,8 +175,11 @@ def compress(
         select,
         share,
         guides=named_guides,
+        remarks=checked.remarks,
     )
     criterion(job)
+    for remark in job.remarks:
+        warnings.warn(remark, RemarkWarning, stacklevel=2)
     if target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:
@@ -286,6 +295,7 @@ def as_image(image: Any, axes: str | None) -> Image:
         The axes are unknown, or the image cannot be read.
     """
     import os
+    from dataclasses import replace
 
     import numpy as np
 
@@ -293,7 +303,7 @@ def as_image(image: Any, axes: str | None) -> Image:
     from inif.image import Image
 
     if isinstance(image, Image):
-        return image if axes is None else Image(image.data, axes, image.meta, image.source)
+        return image if axes is None else replace(image, axes=axes)
     if isinstance(image, str | os.PathLike):
         from inif.io import read_image
 

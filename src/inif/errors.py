@@ -90,6 +90,14 @@ class MissingExtraError(InifError):
         )
 
 
+class RemarkWarning(UserWarning):
+    """What a user must know of an image or a file that was used all the same.
+
+    What was not kept, what was assumed, what looks wrong. The command line prints each as one line
+    on stderr and lists them under "remarks" with ``--json``.
+    """
+
+
 def _short(value: object, limit: int = 200) -> str:
     text = str(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

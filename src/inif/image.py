@@ -89,12 +89,15 @@ class Image:
         Names, pixel sizes, colours.
     source
         Where it came from, for messages and reports.
+    remarks
+        What its user must know of how it was read: what was dropped or assumed; a sentence each.
     """
 
     data: np.ndarray
     axes: str
     meta: Metadata = field(default_factory=Metadata)
     source: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape, file=self.source))

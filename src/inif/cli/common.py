@@ -6,14 +6,16 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inif.errors import InputError
+from inif.errors import InputError, RemarkWarning
 
 if TYPE_CHECKING:
     from inif.image import Image
@@ -179,6 +181,23 @@ def note(message: str, *, quiet: bool) -> None:
     """A remark for people, on stderr."""
     if not quiet:
         print(message, file=sys.stderr)
+
+
+@contextmanager
+def remarks_noted(*, quiet: bool) -> Iterator[list[str]]:
+    """Yield the remarks made inside, filled at the end; each is also a line on stderr."""
+    remarks: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RemarkWarning)
+        yield remarks
+    for warning in caught:
+        if issubclass(warning.category, RemarkWarning):
+            remarks.append(str(warning.message))
+            note(f"warning: {warning.message}", quiet=quiet)
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
 
 def words(text: str | None) -> tuple[str, ...]:

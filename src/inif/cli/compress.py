@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +23,7 @@ from inif.cli.common import (
     note,
     parse_size,
     read_input,
+    remarks_noted,
 )
 from inif.cli.progress import format_time, progress_bar
 from inif.errors import InputError
@@ -147,7 +145,7 @@ def compress(
     import inif
 
     start = time.perf_counter()
-    with progress_bar(quiet=quiet) as progress, guidance_notes(quiet=quiet):
+    with progress_bar(quiet=quiet) as progress, remarks_noted(quiet=quiet) as remarks:
         file = inif.compress(
             read_input(source, axes, series),
             out=out,
@@ -166,6 +164,7 @@ def compress(
         )
     with file:
         facts = summary(file, out, seconds=time.perf_counter() - start)
+    facts["remarks"] = remarks
     if facts.get("stopped") == "interrupt":
         note("interrupted: this file holds the best fit so far", quiet=quiet)
     if as_json:
@@ -199,23 +198,6 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
     }
     extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "select", "stopped")
     return facts | {name: lossy[name] for name in extra if name in lossy}
-
-
-@contextmanager
-def guidance_notes(*, quiet: bool) -> Iterator[None]:
-    """Warnings of guides as remarks on stderr."""
-    from inif.guidance import GuidanceWarning
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GuidanceWarning)
-        yield
-    for warning in caught:
-        if issubclass(warning.category, GuidanceWarning):
-            note(f"warning: {warning.message}", quiet=quiet)
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
 
 
 def _target(ratio: float | None, size: str | None, psnr: float | None) -> dict[str, Any]:

@@ -83,6 +83,8 @@ class Job:
         What guides the fit besides squared error (`inif.guidance.registry`).
     stated
         Ranges to state instead of the image's own, where it is part of a larger one.
+    remarks
+        What the user must know, for the record; a sentence each.
     """
 
     image: Image
@@ -98,6 +100,7 @@ class Job:
     hints: Hints = Hints()
     guides: tuple[str, ...] = ()
     stated: list[list[float | int]] | None = None
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def intensities(self) -> Intensities:
@@ -133,6 +136,8 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
     }
     if job.chosen is not None:
         lossy["auto"] = job.chosen
+    if job.remarks and budget >= TINY:
+        lossy["remarks"] = [clean_text(text) for text in job.remarks]
     if job.effort is not None:
         lossy["effort"] = job.effort
     if job.method == "hybrid" and job.select != "psnr":

@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
@@ -184,7 +184,12 @@ def only_scene(scene: int, count: int, name: str) -> None:
 
 
 def build(
-    data: np.ndarray, stored: str | None, axes: str | None, meta: Metadata, name: str
+    data: np.ndarray,
+    stored: str | None,
+    axes: str | None,
+    meta: Metadata,
+    name: str,
+    remarks: Sequence[str] = (),
 ) -> Image:
     """An `Image`, with the axes that the file states or else those that the user gave.
 
@@ -204,7 +209,7 @@ def build(
         scale={a: meta.scale[a] for a in chosen if a in meta.scale},
         channels=channels if len(channels) == count else (),
     )
-    return Image(data, chosen, meta, name)
+    return Image(data, chosen, meta, name, tuple(remarks))
 
 
 def rgb_channels(samples: int) -> tuple[Channel, ...]:
