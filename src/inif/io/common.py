@@ -183,6 +183,25 @@ def only_scene(scene: int, count: int, name: str) -> None:
         )
 
 
+def several_images(count: int, scene: int, name: str | None = None) -> str:
+    """The remark on a file of several images of which one was taken.
+
+    Parameters
+    ----------
+    count
+        How many images the file holds.
+    scene
+        The number of the one that was taken, from 0 on.
+    name
+        Its name, where the file states one.
+    """
+    title = " ".join("".join(c if c.isprintable() else " " for c in name or "").split())
+    if len(title) > 60:
+        title = title[:59] + "…"
+    taken = f"number {scene} (“{title}”)" if title else f"number {scene}"
+    return f"this file holds {count} images, {taken} was taken; --series N takes another"
+
+
 def build(
     data: np.ndarray,
     stored: str | None,
