@@ -212,7 +212,7 @@ def test_npz_of_several_arrays(tmp_path: Path) -> None:
     refused(tmp_path / "a.npz", "raw, mask")
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    refused(tmp_path / "b.npz", "exactly one array")
+    refused(tmp_path / "b.npz", "neither .* readme.txt")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

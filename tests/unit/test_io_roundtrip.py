@@ -117,6 +117,8 @@ def test_steps_that_are_hard_to_say(
 ) -> None:
     image = make("TZYX", "uint8", Metadata(scale=scale))
     write_image(image, tmp_path / ("a" + suffix))
+    if suffix == ".ome.zarr":  # a step there is a distance
+        scale = {axis: step for axis, step in scale.items() if step[0] > 0}
     assert read_image(tmp_path / ("a" + suffix)).meta.scale == scale
 
 

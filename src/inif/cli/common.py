@@ -37,12 +37,13 @@ AxesOption = Annotated[
     ),
 ]
 SeriesOption = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Which image of a file that holds several.")
+    int,
+    typer.Option(min=0, metavar="N", help="Which image of a file that holds several, from 0 on."),
 ]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.ASCII | re.IGNORECASE)
-_ENDINGS = re.compile(r"(\.ome)?(\.tiff?|\.zarr|\.zip)$|\.[^./\\]+$", re.IGNORECASE)
+_ENDINGS = re.compile(r"(\.ome)?(\.tiff?|\.zarr|(\.zarr)?\.zip)$|\.[^./\\]+$", re.IGNORECASE)
 
 
 def emit_json(body: Mapping[str, Any]) -> None:

@@ -56,13 +56,20 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
 def _from_zip(file: BinaryIO, name: str) -> np.ndarray:
     with zipfile.ZipFile(file) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+        if not members:
+            names = [m.filename for m in archive.infolist() if not m.is_dir()]
+            raise InputError(
+                "this ZIP file holds neither a Zarr store nor an array of NumPy's",
+                file=name,
+                got=f"{len(names)} files: " + ", ".join(names[:20]) if names else "no files",
+                fix="unpack it, and name the image in it",
+            )
         if len(members) != 1:
-            names = ", ".join(m.filename[:-4] for m in members)
             raise InputError(
                 "an NPZ file must hold exactly one array",
                 file=name,
                 expected="one array",
-                got=f"{len(members)}: {names}" if names else "no .npy member in this ZIP file",
+                got=f"{len(members)}: " + ", ".join(m.filename[:-4] for m in members),
                 fix="save the wanted one alone, with numpy.save",
             )
         with archive.open(members[0]) as member:

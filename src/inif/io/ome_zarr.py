@@ -1,43 +1,64 @@
-"""OME-Zarr 0.4 and 0.5, and plain Zarr arrays of version 2 and 3, local or behind a URL.
-
-Zarr names its codecs in JSON, and one of them unpickles; only codecs from a list are run.
-"""
+"""OME-Zarr 0.1 to 0.5, and plain Zarr arrays of version 2 and 3: local, zipped, or behind a URL."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from inif.errors import InputError, MissingExtraError
 from inif.image import Channel, Image, Metadata
-from inif.io.common import Source, build, check_memory, hex_color, join, only_scene, reading
-from inif.io.ome import MAX_XML, children, parse_ome_xml, parse_tree
-from inif.io.units import symbol
-
-OME_XML = "OME/METADATA.ome.xml"
-"""Where Bio-Formats' converter, and the writer here, keep the source's OME-XML."""
-
-_LETTERS = {"time": "T", "channel": "C"} | {a.lower(): a for a in "TCZYX"}
-_CODECS = frozenset(
-    (
-        *("blosc", "zstd", "zlib", "gzip", "lz4", "lzma", "bz2", "zfpy", "pcodec"),
-        *("delta", "shuffle", "bitround", "fixedscaleoffset", "quantize", "packbits", "astype"),
-        *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
-        *("bytes", "transpose", "sharding_indexed", "scale_offset", "cast_value"),
-    )
+from inif.io.common import (
+    Source,
+    build,
+    hex_color,
+    only_scene,
+    reading,
+    several_images,
 )
+from inif.io.ome import MAX_XML
+from inif.io.ome_zarr_axes import Dimensions, of_multiscales
+from inif.io.ome_zarr_series import OME_XML, node_at, pick_series, with_xml
+
+if TYPE_CHECKING:
+    from inif.io.ome_zarr_store import Watched
+
+DEFAULT_COLOR = "inif:default_color"
+"""Marks a channel whose colour is there because OME-Zarr demands one."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An array of a store, and what the store says of it.
+
+    Attributes
+    ----------
+    array, dimensions, meta, remarks
+        The Zarr array, its axes, names and colours, and what its user must know.
+    groups, index, listed
+        Of a store of several image groups: `image_of_group` explains them.
+    """
+
+    array: Any
+    dimensions: Dimensions
+    meta: Metadata = field(default_factory=Metadata)
+    remarks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ("",)
+    index: int = 0
+    listed: bool = False
 
 
 def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     """The full-resolution array of an OME-Zarr image, or a plain Zarr array, axes as stored.
 
     A step of 1 without a unit, which OME-Zarr demands where nothing is known, is read as not
-    stated.
+    stated. In a store of several image groups (bioformats2raw), `scene` counts the entries of its
+    series list, or where there is none its groups, from 0 on.
+
+    Parameters
+    ----------
+    kind
+        "zarr", or "zarr-zip" for a store in a ZIP file.
 
     Raises
     ------
@@ -48,65 +69,81 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     MissingExtraError
         A URL, and fsspec or what it needs for the protocol is not installed.
     """
+    from inif.io.ome_zarr_store import open_store, read_array, read_small
+
     with reading(source.name, "Zarr store"):
         try:
-            node = _open(source, "")
-            if hasattr(node, "dtype"):
-                only_scene(scene, 1, source.name)
-                array, stored, meta = node, _dimension_names(node), Metadata()
-            else:
-                array, stored, meta = _from_group(source, node, scene)
+            store = open_store(source, zipped=kind == "zarr-zip")
         except ImportError as error:
             if not source.remote:
                 raise
             raise MissingExtraError(
                 error.name or "fsspec", "remote", need="reading a URL", file=source.name
             ) from error
-        _check_codecs(array, source.name)
-        check_memory(array.shape, np.dtype(array.dtype), source.name)
-        data = np.asarray(array[...])
-    return build(data, stored, axes, meta, source.name)
+        try:
+            found = _find(store, scene, source.name)
+            dimensions, remarks = found.dimensions, list(found.remarks)
+            chosen = dimensions.choose(axes, found.array.shape, source.name)
+            scale, more = dimensions.scale(chosen)
+            remarks += more
+            meta = replace(found.meta, scale=scale)
+            meta, more = _with_channels(meta, chosen, found.array.shape)
+            remarks += more
+            meta, more = with_xml(
+                meta,
+                read_small(source, store, OME_XML, MAX_XML),
+                found.groups,
+                found.index,
+                dimensions.known,
+                found.array.shape,
+                listed=found.listed,
+            )
+            remarks += more
+            data, more = read_array(found.array, store, source.name)
+            remarks += more
+        finally:
+            store.close()
+    return build(data, None, chosen, meta, source.name, remarks)
 
 
-def _open(source: Source, relative: str) -> Any:
-    import zarr
-    from zarr.storage import FsspecStore, LocalStore
-
-    if not source.remote:
-        return zarr.open(LocalStore(join(source.path, relative), read_only=True), mode="r")
-    return zarr.open(FsspecStore.from_url(join(source.path, relative), read_only=True), mode="r")
-
-
-def _from_group(source: Source, group: Any, scene: int) -> tuple[Any, str | None, Metadata]:
-    """The array, axes and metadata of an image in a group."""
-    attributes = _ome(group)
+def _find(store: Watched, scene: int, name: str) -> _Found:
+    """The array that a store means by its image number `scene`."""
+    node = node_at(store, "")
+    if node is None:
+        raise InputError("there is no Zarr array or group here", file=name, fix="check the path")
+    if hasattr(node, "dtype"):
+        only_scene(scene, 1, name)
+        return _Found(node, Dimensions(_dimension_names(node)))
+    attributes = _ome(node)
     if "plate" in attributes or "well" in attributes:
         raise InputError(
             "this is a plate or well of many images",
-            file=source.name,
+            file=name,
             fix="name one image in it, such as plate.ome.zarr/A/1/0",
         )
     if "bioformats2raw.layout" in attributes:
-        with contextlib.suppress(FileNotFoundError):
-            inner = Source(join(source.path, str(scene)), source.remote)
-            image = _open(inner, "")
-            array, stored, meta = _from_multiscales(inner, image, 0)
-            return array, stored, _with_xml(meta, source, scene)
-        raise InputError("there is no such scene", file=source.name, field="scene", got=scene)
+        image, paths, listed = pick_series(store, node, scene, name)
+        found = _from_multiscales(store, image, 0, name)
+        remarks = list(found.remarks)
+        if len(paths) > 1:
+            remarks.insert(0, several_images(len(paths), scene, f"group {paths[scene]}"))
+        return replace(
+            found, remarks=tuple(remarks), groups=tuple(paths), index=scene, listed=listed
+        )
     if "multiscales" in attributes:
-        array, stored, meta = _from_multiscales(source, group, scene)
-        return array, stored, _with_xml(meta, source, 0)
-    names = sorted(name for name, _ in group.arrays())
+        return _from_multiscales(store, node, scene, name)
+    names = sorted(key for key, _ in node.arrays())
     if len(names) != 1:
         raise InputError(
             "this Zarr group is no OME-Zarr image, and not a single array",
-            file=source.name,
+            file=name,
             expected="multiscales in its attributes, or one array",
             got=f"arrays: {', '.join(names)}" if names else "no arrays",
             fix="name one array in it",
         )
-    only_scene(scene, 1, source.name)
-    return group[names[0]], _dimension_names(group[names[0]]), Metadata()
+    only_scene(scene, 1, name)
+    array = node[names[0]]
+    return _Found(array, Dimensions(_dimension_names(array)))
 
 
 def _ome(group: Any) -> Mapping[str, Any]:
@@ -116,65 +153,48 @@ def _ome(group: Any) -> Mapping[str, Any]:
     return inner if isinstance(inner, dict) else attributes
 
 
-def _from_multiscales(source: Source, group: Any, scene: int) -> tuple[Any, str | None, Metadata]:
+def _from_multiscales(store: Watched, group: Any, scene: int, name: str) -> _Found:
     attributes = _ome(group)
     images = attributes.get("multiscales")
-    if not isinstance(images, list) or not images:
-        raise _bad(source, "multiscales", "a list with an image")
-    only_scene(scene, len(images), source.name)
+    if not isinstance(images, list) or not images or not isinstance(images[0], dict):
+        raise _bad(name, "multiscales", "a list with an image")
+    only_scene(scene, len(images), name)
     image = images[scene]
-    datasets = image.get("datasets")
+    datasets = image.get("datasets") if isinstance(image, dict) else None
     if not isinstance(datasets, list) or not datasets or "path" not in datasets[0]:
-        raise _bad(source, "multiscales.datasets", "a list with a path")
+        raise _bad(name, "multiscales.datasets", "a list with a path")
     path = str(datasets[0]["path"])
     if ".." in path.split("/") or path.startswith("/"):
-        raise _bad(source, "multiscales.datasets.path", "a path inside the store")
-    array = group[path]
-    letters, units = _axes(image.get("axes"))
-    stored = _joined(letters) or _dimension_names(array)
-    steps = [
-        a * b
-        for a, b in zip(
-            _scale(datasets[0].get("coordinateTransformations"), array.ndim),
-            _scale(image.get("coordinateTransformations"), array.ndim),
-            strict=True,
+        raise _bad(name, "multiscales.datasets.path", "a path inside the store")
+    place = f"{group.path}/{path}".strip("/")
+    array = node_at(store, place)
+    if array is None:
+        raise InputError(
+            f'the array "{path}" that multiscales names is missing',
+            file=name,
+            field=place,
+            fix="check that the store is complete, or export it again",
         )
-    ]
-    scale = {
-        axis: (step, unit)
-        for axis, step, unit in zip(letters, steps, units, strict=False)
-        if axis and (step != 1 or unit is not None) and math.isfinite(step) and step != 0
-    }
-    name = image.get("name")
-    name = name if isinstance(name, str) and name else None
-    return array, stored, Metadata(name, scale, _omero(attributes.get("omero")))
+    if not hasattr(array, "dtype"):
+        raise _bad(name, "multiscales.datasets.path", f'an array, and "{path}" is a group')
+    version = image.get("version", attributes.get("version"))
+    dimensions, remarks = of_multiscales(image, version, array.ndim, _dimension_names(array))
+    title = image.get("name")
+    title = title if isinstance(title, str) and title else None
+    if len(images) > 1:
+        remarks.insert(0, several_images(len(images), scene, title))
+    meta = Metadata(title, {}, _omero(attributes.get("omero")))
+    return _Found(array, dimensions, meta, tuple(remarks))
 
 
-def _axes(axes: Any) -> tuple[list[str | None], list[str | None]]:
-    """Letters (None: not one of ours) and unit symbols of the axes of a multiscales image."""
-    entries = [a if isinstance(a, dict) else {"name": a} for a in axes or []]
-    letters = [
-        _LETTERS.get(str(a.get("name")).lower()) or _LETTERS.get(str(a.get("type")))
-        for a in entries
-    ]
-    units = [symbol(a["unit"]) if isinstance(a.get("unit"), str) else None for a in entries]
-    return letters, units
-
-
-def _joined(letters: Sequence[str | None]) -> str | None:
-    """The axes, if each is known and there are any."""
-    known = [a for a in letters if a]
-    return "".join(known) if known and len(known) == len(letters) else None
-
-
-def _scale(transformations: Any, ndim: int) -> Sequence[float]:
-    """The factors of a list of coordinate transformations, one per axis."""
-    factors = [1.0] * ndim
-    for entry in transformations if isinstance(transformations, list) else []:
-        values = entry.get("scale") if entry.get("type") == "scale" else None
-        if isinstance(values, list) and len(values) == ndim:
-            factors = [a * float(b) for a, b in zip(factors, values, strict=True)]
-    return factors
+def _with_channels(meta: Metadata, axes: str, shape: Sequence[int]) -> tuple[Metadata, list[str]]:
+    """`meta` without channels that are more or fewer than the image has, and a remark on that."""
+    count = shape[axes.index("C")] if "C" in axes else 1
+    if len(meta.channels) in (0, count):
+        return meta, []
+    named = any(c.name or c.color for c in meta.channels)
+    remark = f"omero describes {len(meta.channels)} channels, the image has {count}: not kept"
+    return replace(meta, channels=()), [remark] if named else []
 
 
 def _omero(omero: Any) -> tuple[Channel, ...]:
@@ -193,61 +213,16 @@ def _color(channel: Mapping[str, Any]) -> str | None:
     return f"#{color}" if color else None
 
 
-DEFAULT_COLOR = "inif:default_color"
-"""Marks a channel whose colour is there because OME-Zarr demands one."""
-
-
-def _with_xml(meta: Metadata, source: Source, series: int) -> Metadata:
-    """`meta` with the OME-XML of the store, which also fills what OME-Zarr does not say."""
-    raw = source.read_small(OME_XML, MAX_XML)
-    if raw is None:
-        return meta
-    xml = raw.decode("utf-8", "replace")
-    if series >= len(children(parse_tree(xml, file=source.name), "Image")):
-        return meta
-    said = parse_ome_xml(xml, series, file=source.name)
-    scale = {**said.scale, **meta.scale}
-    return Metadata(meta.name or said.name, scale, meta.channels or said.channels, xml)
-
-
-def _dimension_names(array: Any) -> str | None:
-    """Axes from Zarr v3's dimension names, or from xarray's attribute in v2; None: not known."""
+def _dimension_names(array: Any) -> tuple[str, ...]:
+    """Zarr v3's dimension names, or xarray's attribute in v2; empty where there are none."""
     names = getattr(array.metadata, "dimension_names", None)
     names = names or array.attrs.get("_ARRAY_DIMENSIONS")
-    return _joined([_LETTERS.get(str(n).lower()) for n in names or []])
+    if not isinstance(names, list | tuple) or all(n is None for n in names):
+        return ()
+    return tuple("?" if n is None else str(n) for n in names)
 
 
-def _check_codecs(array: Any, name: str) -> None:
-    """Refuse codecs outside the list: numcodecs has one that unpickles, which runs code."""
-    kind = np.dtype(array.dtype).kind
-    found = _codec_names(json.loads(json.dumps(array.metadata.to_dict(), default=str)))
-    unknown = sorted(c for c in found if c not in _CODECS and not c.startswith("imagecodecs_"))
-    if unknown or kind not in "biufc":
-        raise InputError(
-            "this Zarr array cannot be read safely",
-            file=name,
-            field="codecs" if unknown else "dtype",
-            expected="numbers, and codecs for numbers",
-            got=", ".join(unknown) or array.dtype,
-            fix="store it again with a common codec, such as zstd",
-        )
-
-
-def _codec_names(metadata: Any) -> set[str]:
-    names: set[str] = set()
-    for key in ("codecs", "filters", "compressor", "index_codecs"):
-        entries = metadata.get(key) or []
-        for entry in entries if isinstance(entries, list | tuple) else [entries]:
-            if not isinstance(entry, dict):
-                names.add(str(entry))
-                continue
-            name = str(entry.get("name") or entry.get("id"))
-            names.add(name.removeprefix("numcodecs.").lower())
-            names |= _codec_names(entry.get("configuration") or {})
-    return names
-
-
-def _bad(source: Source, field: str, expected: str) -> InputError:
+def _bad(name: str, field: str, expected: str) -> InputError:
     return InputError(
-        "the OME-Zarr metadata are damaged", file=source.name, field=field, expected=expected
+        "the OME-Zarr metadata are damaged", file=name, field=field, expected=expected
     )

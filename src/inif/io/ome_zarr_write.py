@@ -13,7 +13,8 @@ from inif.image import Channel, Image
 from inif.io.common import hex_color, planes_last, replacing
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
-from inif.io.ome_zarr import DEFAULT_COLOR, OME_XML
+from inif.io.ome_zarr import DEFAULT_COLOR
+from inif.io.ome_zarr_series import OME_XML
 from inif.io.units import word
 
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}

@@ -6,6 +6,7 @@ Names of microscope files lie (".tif" that is a PNG, ".lsm" that is a TIFF), fir
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import Image
-from inif.io.common import ZARR_MARKERS, Source, check_target, guarded, source_of
+from inif.io.common import ZARR_MARKERS, Source, check_target, guarded, reading, source_of
 
 _MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("tiff", 0, b"II*\x00"),
@@ -35,6 +36,7 @@ _READERS = {
     "npy": "inif.io.npy",
     "npz": "inif.io.npy",
     "zarr": "inif.io.ome_zarr",
+    "zarr-zip": "inif.io.ome_zarr",
     "czi": "inif.io.bio",
     "nd2": "inif.io.bio",
     "lif": "inif.io.bio",
@@ -55,7 +57,7 @@ _WRITERS = {
     "npy": "inif.io.npy",
     "png": "inif.io.png",
 }
-_READABLE = "TIFF, OME-TIFF, OME-Zarr, Zarr, NPY, NPZ, PNG, CZI, ND2 or LIF"
+_READABLE = "TIFF, OME-TIFF, OME-Zarr or Zarr (also zipped), NPY, NPZ, PNG, CZI, ND2 or LIF"
 _HINTS = (
     (b"\x89INIF", "this is an .inif file: decompress it, or open it with inif.open"),
     (b"\x89HDF", "export it as OME-TIFF or OME-Zarr"),
@@ -176,6 +178,8 @@ def check_output(
 def detect(path: str | os.PathLike[str]) -> str:
     """The kind of a file or directory: "tiff", "png", "npy", "npz", "zarr", "czi", "nd2", "lif".
 
+    A Zarr store in a ZIP file is "zarr-zip".
+
     Raises
     ------
     InputError
@@ -202,10 +206,17 @@ def detect(path: str | os.PathLike[str]) -> str:
         raise
     for kind, offset, magic in _MAGIC:
         if head[offset : offset + len(magic)] == magic and (kind != "lif" or head[8:9] == b"*"):
-            return kind
+            return _zip_kind(source) if kind == "npz" else kind
     raise _unknown(
         source, f"a file that starts with {head[:8]!r}" if head else "an empty file", head
     )
+
+
+def _zip_kind(source: Source) -> str:
+    """What a ZIP file holds: "zarr-zip", or "npz" for anything else."""
+    with reading(source.name, "ZIP file"), source.open() as file, zipfile.ZipFile(file) as archive:
+        names = (name.rpartition("/")[2] for name in archive.namelist())
+        return "zarr-zip" if any(name in ZARR_MARKERS for name in names) else "npz"
 
 
 def _unknown(source: Source, got: str, head: bytes = b"") -> InputError:
