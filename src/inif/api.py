@@ -34,6 +34,7 @@ def compress(
     effort: int = 3,
     optimizer: str = "auto",
     guide: str | Sequence[str] = (),
+    lossless: bool = False,
     axes: str | None = None,
     seed: int = 0,
     time_limit: float | None = None,
@@ -41,7 +42,7 @@ def compress(
     progress: Callable[[ProgressEvent], None] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> File:
-    """Compress an image to an exact ratio, a size, or a quality.
+    """Compress an image to an exact ratio, a size, or a quality; or store its samples exactly.
 
     Parameters
     ----------
@@ -74,6 +75,9 @@ def compress(
         "blobs" (with settings, as in "filaments:sigma=1.5"), "perceptual[:CLEAN_FILE]",
         "mask:FILE", "python:MODULE:FUNCTION". A `GuidanceWarning` where one has nothing to say;
         the fit then goes on without it.
+    lossless
+        Store the samples exactly, by the codec that makes them smallest, whatever their type: for
+        labels, masks and whatever must not change. No target, method or other way to lose less.
     axes
         One letter of "TCZYX" per axis; needed where the image does not name them.
     seed
@@ -105,6 +109,21 @@ def compress(
     from inif.decode.file import open_file
     from inif.image import check_image
 
+    if lossless:
+        _only_lossless(
+            ratio=ratio,
+            size=size,
+            psnr=psnr,
+            method=None if method == "auto" else method,
+            prior=prior,
+            select=None if select == "psnr" else select,
+            share=share or None,
+            guide=guide or None,
+            optimizer=None if optimizer == "auto" else optimizer,
+            time_limit=time_limit,
+            keep_partial=keep_partial or None,
+            settings=settings or None,
+        )
     if method not in METHODS:
         raise UnsupportedError(
             "this release does not have this method",
@@ -131,7 +150,7 @@ def compress(
         method = "hybrid"
     if ratio is None and size is None and psnr is None:
         ratio = 128.0
-    target = Target(ratio, size, psnr)
+    target = None if lossless else Target(ratio, size, psnr)
     changes = dict(settings or {})
     unknown = changes.keys() - {f.name for f in fields(FitSettings)}
     if unknown:
@@ -148,7 +167,7 @@ def compress(
         "keep_partial": keep_partial,
     }
     chosen = FitSettings.for_effort(effort, **(named | changes))
-    checked = check_image(as_image(image, axes))
+    checked = check_image(as_image(image, axes), lossless=lossless)
 
     from inif.encode.job import Job
     from inif.encode.method import encode
@@ -180,7 +199,11 @@ def compress(
     criterion(job)
     for remark in job.remarks:
         warnings.warn(remark, RemarkWarning, stacklevel=2)
-    if target.psnr is not None:
+    if target is None:
+        from inif.encode.lossless import encode_lossless
+
+        data = encode_lossless(job)
+    elif target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:
         budget = target.budget(checked.raw_bytes)
@@ -215,11 +238,13 @@ def inspect(source: object) -> dict[str, Any]:
     """
     import math
 
+    import numpy as np
+
     from inif.container.reader import open_container
 
     with open_container(source) as container:
         header = container.header
-        itemsize = {"uint8": 1, "uint16": 2, "int16": 2, "float32": 4}[header["dtype"]]
+        itemsize = np.dtype(header["dtype"]).itemsize
         voxels = math.prod(header["shape"])
         return {
             "file": container.name,
@@ -310,6 +335,19 @@ def as_image(image: Any, axes: str | None) -> Image:
         return read_image(image, axes=axes)
     data = np.asarray(image)
     return Image(data, check_axes(axes, data.shape, file="<array>"), source="<array>")
+
+
+def _only_lossless(**asked: object) -> None:
+    """Refuse what is asked for besides exact samples; None stands for nothing."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    if given:
+        raise InputError(
+            "samples that are stored exactly leave nothing to choose",
+            field="lossless",
+            expected="lossless without " + ", ".join(given),
+            got=", ".join(f"{name} {value}" for name, value in given.items()),
+            fix="leave out one or the other",
+        )
 
 
 def _seed(seed: int) -> int:

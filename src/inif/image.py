@@ -15,6 +15,17 @@ from inif.axes import check_axes
 from inif.errors import InputError
 
 DTYPES = ("uint8", "uint16", "int16", "float32")
+"""Sample types that lossy methods take."""
+
+LOSSLESS_DTYPES = (
+    "bool",
+    *("uint8", "uint16", "uint32", "uint64"),
+    *("int8", "int16", "int32", "int64"),
+    *("float16", "float32", "float64"),
+)
+"""Sample types that can be stored exactly."""
+
+LOSSLESS_FIX = "store the samples exactly with --lossless (lossless=True)"
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Image:
     Attributes
     ----------
     data
-        Array of 1 to 5 axes; uint8, uint16, int16 or float32, native byte order.
+        Array of 1 to 5 axes; one of `DTYPES` or, to be stored exactly, of `LOSSLESS_DTYPES`.
     axes
         One letter of "TCZYX" for each axis of `data`, in the array's own order ("TZCYX", "YX", …).
     meta
@@ -130,14 +141,19 @@ class Image:
         return replace(self, data=data)
 
 
-def check_image(image: Image) -> Image:
+def check_image(image: Image, *, lossless: bool = False) -> Image:
     """The image in native byte order, ready to compress.
+
+    Parameters
+    ----------
+    lossless
+        Whether its samples will be stored exactly, which takes more types, NaN and infinity too.
 
     Raises
     ------
     InputError
-        Empty array, unsupported dtype (the message names the conversion), NaN or infinity, names of
-        other channels than there are.
+        Empty array, unsupported dtype (the message names the conversion), NaN or infinity where
+        they cannot be kept, names of other channels than there are.
     """
     data = image.data
     if data.size == 0:
@@ -149,12 +165,13 @@ def check_image(image: Image) -> Image:
             got=data.shape,
             fix="check how the image was cropped or exported",
         )
-    if data.dtype.name not in DTYPES:
+    dtypes = LOSSLESS_DTYPES if lossless else DTYPES
+    if data.dtype.name not in dtypes:
         raise InputError(
             "this sample type cannot be compressed",
             file=image.source,
             field="dtype",
-            expected=" or ".join(DTYPES),
+            expected=" or ".join(dtypes),
             got=data.dtype.name,
             fix=_conversion(data.dtype),
         )
@@ -169,7 +186,7 @@ def check_image(image: Image) -> Image:
         )
     if not data.dtype.isnative:
         image = image.with_data(data.astype(data.dtype.newbyteorder("=")))
-    if data.dtype.kind == "f":
+    if data.dtype.kind == "f" and not lossless:
         for index, part in enumerate(image.data.reshape(image.data.shape[0], -1)):
             if not np.isfinite(part).all():
                 raise InputError(
@@ -178,7 +195,7 @@ def check_image(image: Image) -> Image:
                     field=f"{image.axes[0]}={index}",
                     expected="finite numbers",
                     got="NaN or infinity",
-                    fix="replace them first, for instance with numpy.nan_to_num",
+                    fix=f"replace them, for instance with numpy.nan_to_num, or {LOSSLESS_FIX}",
                 )
     return image
 
@@ -191,14 +208,17 @@ def scale_of(value_range: tuple[float, float]) -> float:
 
 def _conversion(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "b":
-        return "convert with image.astype('uint8')"
-    if dtype.kind == "f":
-        return "convert with image.astype('float32')"
+        return f"{LOSSLESS_FIX}, or convert with image.astype('uint8')"
+    if dtype.name in LOSSLESS_DTYPES and dtype.kind == "f":
+        return f"convert with image.astype('float32'), or {LOSSLESS_FIX}"
     if dtype.kind in "iu":
         return (
             "convert with image.astype('uint16') if all values lie in 0…65535, "
-            "else image.astype('float32') (exact up to 2**24)"
+            "else image.astype('float32') (exact up to 2**24); "
+            f"for labels {LOSSLESS_FIX}"
         )
+    if dtype.kind == "f":
+        return "convert with image.astype('float64') and store it with --lossless"
     if dtype.kind == "c":
         return "compress numpy.abs(image) and numpy.angle(image) as float32 images of their own"
     return "convert to one of the supported sample types"

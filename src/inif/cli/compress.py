@@ -111,6 +111,13 @@ def compress(
             "python:MODULE:FUNCTION; may be repeated.",
         ),
     ] = None,
+    lossless: Annotated[
+        bool,
+        typer.Option(
+            "--lossless",
+            help="Store the samples exactly, of any type: labels, masks, tiny images.",
+        ),
+    ] = False,
     axes: AxesOption = None,
     series: SeriesOption = 0,
     seed: Annotated[
@@ -125,13 +132,13 @@ def compress(
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compress an image of 1 to 5 axes; uint8, uint16, int16 or float32.
+    """Compress an image of 1 to 5 axes; uint8, uint16, int16 or float32 (--lossless: any numbers).
 
-    The target is one of --ratio, --size and --psnr.
+    The target is one of --ratio, --size and --psnr, or all samples exactly with --lossless.
 
     A ratio is met exactly: never less, and at most 1 % more.
     """
-    target = _target(ratio, size, psnr)
+    target = _target(ratio, size, psnr, lossless=lossless)
     if time_limit is not None and not time_limit > 0:
         raise InputError(
             "this time limit cannot be used",
@@ -157,6 +164,7 @@ def compress(
             effort=effort,
             optimizer=optimizer,
             guide=guide or (),
+            lossless=lossless,
             seed=seed,
             time_limit=time_limit,
             keep_partial=keep_partial,
@@ -197,34 +205,39 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "seed": lossy.get("seed"),
     }
     extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "select", "stopped")
+    if "lossless" in file.header:
+        facts |= file.header["lossless"]
     return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
-def _target(ratio: float | None, size: str | None, psnr: float | None) -> dict[str, Any]:
+def _target(
+    ratio: float | None, size: str | None, psnr: float | None, *, lossless: bool
+) -> dict[str, Any]:
     given = [
         name
         for name, value in (("--ratio", ratio), ("--size", size), ("--psnr", psnr))
         if value is not None
     ]
+    given += ["--lossless"] * lossless
     if len(given) > 1:
         raise InputError(
             "a file has one target",
             field=" ".join(given),
-            expected="one of --ratio, --size and --psnr",
+            expected="one of --ratio, --size, --psnr and --lossless",
             got=f"{len(given)} of them",
         )
     if size is not None:
         return {"size": parse_size(size)}
     if psnr is not None:
         return {"psnr": psnr}
-    return {"ratio": DEFAULT_RATIO if ratio is None else ratio}
+    return {} if lossless else {"ratio": DEFAULT_RATIO if ratio is None else ratio}
 
 
 def _show(facts: dict[str, Any]) -> None:
     sizes = f"{format_size(facts['raw_bytes'])} → {format_size(facts['file_bytes'])}"
     rows = [
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
-        ("quality", f"{decibels(facts['psnr'])} PSNR on the image's own range"),
+        ("quality", _quality(facts)),
         ("method", _method(facts)),
         *([("because", f"of a trial: {facts['auto']}")] if "auto" in facts else []),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
@@ -234,7 +247,15 @@ def _show(facts: dict[str, Any]) -> None:
     emit_table(facts["file"], rows)
 
 
+def _quality(facts: dict[str, Any]) -> str:
+    if facts["max_error"] == 0:
+        return "every sample is exact"
+    return f"{decibels(facts['psnr'])} PSNR on the image's own range"
+
+
 def _method(facts: dict[str, Any]) -> str:
+    if facts["method"] == "lossless":
+        return f"lossless, {' and '.join(facts['codecs'])}"
     if facts["prior"]:
         return f"{facts['method']}, {facts['prior']}"
     return f"{facts['method']}, {facts['layers']} layers of {facts['width']}"

@@ -65,17 +65,25 @@ def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
         raw, stored = facts["raw_bytes"], facts["file_bytes"]
         sizes = f"{format_size(raw)} → {format_size(stored)}, {raw / stored:.2f} : 1"
         table.append(("size", sizes))
-    bounds = (f"{lo:g} … {hi:g}" for lo, hi in header["range"])
+    bounds = (f"{_number(lo)} … {_number(hi)}" for lo, hi in header["range"])
     table.append(("range", "; ".join(bounds)))
     if "prior" in header:
         table.append(("prior", ", ".join(f"{k} {v}" for k, v in header["prior"].items())))
-    table.append(("field", ", ".join(f"{k} {v}" for k, v in field.items())))
+    if "lossless" in header:
+        table.append(("lossless", ", ".join(header["lossless"]["codecs"])))
+    else:
+        table.append(("field", ", ".join(f"{k} {v}" for k, v in field.items())))
     if lossy.get("psnr") is not None:
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
         table.append(("quality", f"{decibels(lossy['psnr'])} PSNR on the image's own range{worst}"))
     table += [(name, _text(lossy[name])) for name in _PROVENANCE if name in lossy]
     table.append(("requires", ", ".join(header["requires"])))
     return table
+
+
+def _number(value: float) -> str:
+    """A number for people; whole ones with all digits, because they may be labels."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _text(value: object) -> str:

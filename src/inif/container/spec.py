@@ -45,14 +45,17 @@ MAX_BRICKS = 1 << 24
 MAX_SAMPLES = 1 << 48
 """Exclusive bound on the product of the shape."""
 
+LOSSLESS = "lossless/1"
+"""The feature of files that store their samples exactly; it allows more sample types."""
+
 SUPPORTED = frozenset(
     {"siren/1", "qweights/1", "hybrid/1", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
-    | {"av1/2", "aom/2"}
+    | {"av1/2", "aom/2", LOSSLESS}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF"})
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"SAMP"})
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

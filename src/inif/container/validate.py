@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from inif.axes import AXES
-from inif.container.spec import MAX_BRICKS, MAX_SAMPLES, SUPPORTED, Rejection
+from inif.container.spec import LOSSLESS, MAX_BRICKS, MAX_SAMPLES, SUPPORTED, Rejection
 from inif.errors import FormatError, UnsupportedError
-from inif.image import DTYPES
+from inif.image import DTYPES, LOSSLESS_DTYPES
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _COLOR = re.compile("#[0-9A-Fa-f]{6}")
@@ -53,11 +53,15 @@ def validate_header(
     axes = check.axes(header, len(shape))
     channels = shape[axes.index("C")] if "C" in axes else None
     dtype = header.get("dtype")
-    check.that(dtype in DTYPES if isinstance(dtype, str) else False, "dtype", DTYPES, dtype)
+    dtypes = LOSSLESS_DTYPES if LOSSLESS in header["requires"] else DTYPES
+    check.that(dtype in dtypes if isinstance(dtype, str) else False, "dtype", dtypes, dtype)
     check.range(header, 1 if channels is None else channels)
     check.brick(header, shape)
     field = check.mapping(header, "field")
     check.that(bool(_text(field.get("kind"))), "field.kind", "a name", field.get("kind"))
+    if "lossless" in header:
+        codecs = check.list_of(check.mapping(header, "lossless").get("codecs"), "lossless.codecs")
+        check.that(all(map(_text, codecs)), "lossless.codecs", "names", codecs)
     if "prior" in header:
         kind = check.mapping(header, "prior").get("kind")
         check.that(bool(_text(kind)), "prior.kind", "a name", kind)
@@ -130,8 +134,12 @@ class _Check:
 
     def range(self, header: Mapping[str, Any], channels: int) -> None:
         dtype = np.dtype(header["dtype"])
-        info: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-        low, high = float(info.min), float(info.max)
+        low: float | int = 0
+        high: float | int = 1  # of bool
+        if dtype.kind == "f":
+            low, high = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+        elif dtype.kind in "iu":
+            low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
         for index, pair in enumerate(self.list_of(header.get("range"), "range", channels)):
             good = isinstance(pair, list) and len(pair) == 2 and all(_number(v) for v in pair)
             good = good and low <= pair[0] <= pair[1] <= high

@@ -28,7 +28,7 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
     with open_file(source) as file:
         if not isinstance(file.bricks, HybridBricks):
             raise InputError(
-                "this file has no prior: it is a pure field",
+                "this file has no prior",
                 file=file.name,
                 fix="only files of --method hybrid hold streams of a codec",
             )

@@ -17,6 +17,7 @@ from inif.axes import Selection, preview_selection, select, select_named
 from inif.bricks import BrickGrid
 from inif.coding.qweights import Check
 from inif.container.reader import Container, open_container
+from inif.container.spec import LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
 from inif.errors import FormatError, SelectionError
 from inif.image import Image, Metadata
@@ -38,7 +39,10 @@ class Brick(Protocol):
         ...
 
     def points(self, local: np.ndarray) -> np.ndarray:
-        """Outputs in [-1, 1] at (N, D) local positions: (N,) float32."""
+        """Outputs in [-1, 1] at (N, D) local positions: (N,) float32.
+
+        Of a file that stores its samples exactly: these, at positions that are whole numbers.
+        """
         ...
 
 
@@ -71,6 +75,7 @@ class File:
         self.grid = BrickGrid(self.shape, tuple(header.get("brick", header["shape"])))
         self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
         self.meta = Metadata.from_json(header.get("meta") or {})
+        self.exact = LOSSLESS in header["requires"]
         self.bricks = _bricks(container, self.grid, self.intensities)
         self._open: OrderedDict[int, Brick] = OrderedDict()
 
@@ -160,6 +165,10 @@ class File:
     def points(self, coords: Any) -> np.ndarray:
         """Intensities at any positions, also between samples: (N,) float32, not rounded.
 
+        Of a file that stores its samples exactly: the nearest sample where they are whole numbers
+        or booleans (they may be labels, between which there is nothing), linear between samples
+        where they are not; in the image's dtype.
+
         Parameters
         ----------
         coords
@@ -186,8 +195,11 @@ class File:
         c = self.axes.find("C")
         if c >= 0 and not bool(np.all(where[:, c] == np.floor(where[:, c]))):
             raise SelectionError("there is nothing between channels", expected="whole numbers in C")
-        y, channel = self._outputs(where)
-        return self.intensities.real(y, channel)
+        if self.exact:
+            from inif.decode import lossless
+
+            return lossless.points(where, self.dtype, self._at)
+        return self.intensities.real(self._at(where), self._channel(where))
 
     def mask(self, mask: Any) -> np.ndarray:
         """Samples where a mask is true, in C order: (count,) of the image's dtype.
@@ -210,8 +222,8 @@ class File:
                 got=f"{chosen.dtype} {chosen.shape}",
             )
         where = np.argwhere(np.broadcast_to(chosen, self.shape)).astype(np.float64)
-        y, channel = self._outputs(where)
-        return self.intensities.samples(y, channel)
+        found = self._at(where)
+        return found if self.exact else self.intensities.samples(found, self._channel(where))
 
     def preview(self, max_size: int = 512) -> np.ndarray:
         """Every k-th row and column so that neither is longer than `max_size`; other axes whole."""
@@ -300,16 +312,20 @@ class File:
             self._open.popitem(last=False)
         return decoder
 
-    def _outputs(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray | int]:
-        """Field outputs at valid positions (N, D), and the channel of each."""
+    def _at(self, where: np.ndarray) -> np.ndarray:
+        """What the bricks have at valid positions (N, D), as `Brick.points` says: (N,)."""
         bricks, local = self.grid.locate(where)
-        out = np.empty(len(where), np.float32)
+        out = np.empty(len(where), self.dtype if self.exact else np.float32)
         order = np.argsort(bricks, kind="stable")
         runs = np.split(order, np.flatnonzero(np.diff(bricks[order])) + 1)
         for rows in runs if order.size else []:
             out[rows] = self._brick(int(bricks[rows[0]])).points(local[rows])
+        return out
+
+    def _channel(self, where: np.ndarray) -> np.ndarray | int:
+        """The channel of each of (N, D) positions."""
         c = self.axes.find("C")
-        return out, (where[:, c].astype(np.int64) if c >= 0 else 0)
+        return where[:, c].astype(np.int64) if c >= 0 else 0
 
 
 def open_file(source: object) -> File:
@@ -329,7 +345,11 @@ def open_file(source: object) -> File:
 
 
 def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> Bricks:
-    """The bricks of a file, by its kind; codecs are imported only for files that have a prior."""
+    """The bricks of a file, by its kind; codecs are imported only for files that need them."""
+    if LOSSLESS in container.header["requires"]:
+        from inif.decode.lossless import LosslessBricks
+
+        return LosslessBricks(container, grid, np.dtype(container.header["dtype"]))
     if "prior" not in container.header:
         return FieldBricks(container, grid, intensities)
     from inif.decode.hybrid import HybridBricks

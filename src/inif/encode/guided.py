@@ -175,7 +175,8 @@ class Guided:
         sides = region_sides(depths, height, width, planar=guidance.planar)
         assert sides is not None
         clean = [isinstance(g, Perceptual) and g.registered for g in guidance.guides]
-        prices = PRICES_CLEAN if all(clean) and job.target.psnr is None else (PRICE,)
+        sized = job.target is None or job.target.psnr is None
+        prices = PRICES_CLEAN if all(clean) and sized else (PRICE,)
         return cls(guidance, names, axes, sides, prices)
 
     @property

@@ -60,11 +60,11 @@ class Job:
     image
         Checked by `inif.image.check_image`.
     target
-        Ratio, size or PSNR.
+        Ratio, size or PSNR; None where the samples are stored exactly and nothing else was asked.
     settings
         Of the fit.
     method
-        "siren", "hybrid" or "auto".
+        "siren", "hybrid", "auto" or "lossless".
     effort
         For the record.
     progress
@@ -88,7 +88,7 @@ class Job:
     """
 
     image: Image
-    target: Target
+    target: Target | None
     settings: FitSettings
     method: str = "siren"
     effort: int | None = None
@@ -118,7 +118,7 @@ class Job:
         if self.stated is not None:
             return self.stated
         parts = self.image.each_channel()
-        return [[_number(part.min()), _number(part.max())] for part in parts]
+        return [_range(part) for part in parts]
 
 
 def draft_header(job: Job, budget: int) -> dict[str, Any]:
@@ -127,13 +127,14 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
     meta = image.meta.to_json()
     lossy: dict[str, Any] = {
         "method": job.method,
-        "target": job.target.to_json(),
         "psnr": 36.123,
         "max_error": 12345 if image.data.dtype.kind != "f" else 0.1234567,
         "seed": job.settings.seed,
         "encoder": f"inif {__version__}",
         "sha256": _digest(image.data)[: _SHORT if budget < TINY else None],
     }
+    if job.target is not None:
+        lossy["target"] = job.target.to_json()
     if job.chosen is not None:
         lossy["auto"] = job.chosen
     if job.remarks and budget >= TINY:
@@ -186,9 +187,18 @@ def _digest(data: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def _range(samples: np.ndarray) -> list[float | int]:
+    """Lowest and highest finite sample; zeros where there is none."""
+    low, high = samples.min(), samples.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        finite = samples[np.isfinite(samples)]
+        low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
+    return [_number(low), _number(high)]
+
+
 def _number(value: Any) -> float | int:
-    """A sample as JSON: floats by the shortest text that gives the same float32."""
-    return int(value) if np.issubdtype(type(value), np.integer) else float(str(value))
+    """A sample as JSON: floats by the shortest text that gives the same sample."""
+    return float(str(value)) if isinstance(value, np.floating) else int(value)
 
 
 def _clean(value: Any) -> Any:

@@ -53,8 +53,8 @@ class JpegXl(StillPrior):
         return np.asarray(imagecodecs.jpegxl_decode(data, numthreads=threads))
 
 
-def check_header(data: bytes, sides: tuple[int, int]) -> None:
-    """Refuse a codestream that is not one 16-bit grey picture of these sides (height, width).
+def check_header(data: bytes, sides: tuple[int, int], wanted: int = 16) -> None:
+    """Refuse a codestream that is not one grey picture of these sides (height, width) and depth.
 
     Source: ISO/IEC 18181-1, size header and image metadata.
 
@@ -82,8 +82,8 @@ def check_header(data: bytes, sides: tuple[int, int]) -> None:
     bits.take(1)
     plain &= bits.take(2) == 0  # own colour encoding, no profile
     grey = _choice(bits, ((0, 0), (0, 1), (4, 2), (6, 18))) == _GREY
-    if not (plain and grey) or depth != 16:
-        raise Damaged(f"{depth} bits, of another kind", "one plain picture, 16-bit grey")
+    if not (plain and grey) or depth != wanted:
+        raise Damaged(f"{depth} bits, of another kind", f"one plain picture, {wanted}-bit grey")
 
 
 def _choice(bits: Bits, ways: tuple[tuple[int, int], ...]) -> int:

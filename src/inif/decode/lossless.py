@@ -1,0 +1,239 @@
+"""Bricks whose samples are stored exactly: nothing is estimated, so nothing may differ.
+
+A brick's samples are one stream of a lossless codec. Every size is known from the header before
+anything is allocated, and samples are given out only if their checksum is the encoder's. See
+docs/format.md, "Lossless".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.coding.qweights import Check
+from inif.container.reader import Container
+from inif.container.spec import crc32c
+from inif.decode.check import little_endian
+from inif.errors import FormatError, UnsupportedError
+from inif.frames import CANON, from_canon, sizes_of
+from inif.priors.base import Damaged
+from inif.priors.jpegxl import check_header
+from inif.priors.libraries import missing_imagecodec
+
+KIND = b"SAMP"
+CODECS = ("zstd", "jpegxl")
+"""Names of the codecs in the header."""
+
+MAX_BYTES = 1 << 26
+"""Most bytes of a brick's samples; its stream is decoded whole."""
+
+HEAD = struct.Struct("<IB")
+"""Of a section: CRC-32C of the brick's samples, and how they are coded."""
+
+LOWEST = struct.Struct("<Q")
+"""Of a picture: what is added to its levels, modulo 2⁶⁴."""
+
+PLAIN, SHUFFLED, PICTURE_8, PICTURE_16 = range(4)
+"""How samples are coded: by zstd, the same after a byte shuffle, or as a JPEG XL picture of so many
+bits."""
+
+
+@dataclass(frozen=True)
+class LosslessBrick:
+    """A brick's samples, (n1, …) in the image's axes and dtype."""
+
+    samples: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the brick takes."""
+        return self.samples.nbytes
+
+    def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
+        """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
+        picked: np.ndarray = self.samples[np.ix_(*local)]
+        return picked
+
+    def points(self, local: np.ndarray) -> np.ndarray:
+        """Samples at (N, D) local positions, which are whole numbers: (N,) of the image's dtype."""
+        picked: np.ndarray = self.samples[tuple(local.astype(np.int64).T)]
+        return picked
+
+
+class LosslessBricks:
+    """The bricks of a file that stores its samples exactly.
+
+    Raises
+    ------
+    FormatError
+        Bricks are too large, or the header names a prior besides.
+    """
+
+    def __init__(self, container: Container, grid: BrickGrid, dtype: np.dtype[np.generic]) -> None:
+        self._container, self._grid, self._dtype = container, grid, dtype
+        self._axes: str = container.header["axes"]
+        size = math.prod(grid.brick) * dtype.itemsize
+        if size > MAX_BYTES:
+            raise FormatError(
+                "the bricks are too large",
+                file=container.name,
+                field="header.brick",
+                expected=f"at most {MAX_BYTES} bytes of samples",
+                got=f"{size} bytes",
+            )
+        if "prior" in container.header:
+            raise FormatError(
+                "samples that are stored exactly have no prior",
+                file=container.name,
+                field="header.prior",
+                expected="none",
+                got=ascii(container.header["prior"]),
+            )
+
+    def open(self, brick: int) -> LosslessBrick:
+        """A brick ready to be looked at.
+
+        Raises
+        ------
+        FormatError
+            Its section is not what it should be, or holds other samples than the encoder had.
+        """
+        data = self._container.read(self._container.require(KIND, brick))
+        name, field = self._container.name, f"section SAMP of brick {brick}"
+        try:
+            samples = unpack(data, self._dtype, self._axes, self._grid.extent(brick))
+        except (MemoryError, UnsupportedError):
+            raise
+        except Exception as error:  # libraries raise what they like on damaged streams
+            raise FormatError(
+                "this brick's samples cannot be decoded",
+                file=name,
+                field=field,
+                expected=error.expected if isinstance(error, Damaged) else None,
+                got=error.got if isinstance(error, Damaged) else f"{type(error).__name__}: {error}",
+                fix="get the file again from its source",
+            ) from error
+        return LosslessBrick(samples)
+
+    def check(self, brick: int) -> Check:
+        """The checksum of a brick's samples."""
+        data = self._container.read(self._container.require(KIND, brick))
+        return Check(_head(data)[0], 0.0)
+
+
+def unpack(
+    data: bytes, dtype: np.dtype[np.generic], axes: str, extent: tuple[int, ...]
+) -> np.ndarray:
+    """A brick's samples out of its section: (n1, …) in the image's axes and dtype.
+
+    Raises
+    ------
+    Damaged
+        The section is too short, is coded in no known way, holds more or fewer samples than the
+        brick has, or other samples than the encoder had. Codecs may raise errors of their own.
+    UnsupportedError
+        The installed library lacks the codec.
+    """
+    crc, way = _head(data)
+    sizes = sizes_of(axes, extent)
+    if way in (PLAIN, SHUFFLED):
+        stored = _unpacked(data[HEAD.size :], math.prod(extent) * dtype.itemsize)
+        if way == SHUFFLED:
+            stored = np.ascontiguousarray(stored.reshape(dtype.itemsize, -1).T).reshape(-1)
+        if dtype.kind == "b" and stored.max() > 1:
+            raise Damaged(f"byte {stored.max()}", "0 or 1")
+        flat = stored.view(dtype.newbyteorder("<")).astype(dtype, copy=False)
+    else:
+        (lowest,) = LOWEST.unpack_from(data, HEAD.size)
+        levels = _picture(data[HEAD.size + LOWEST.size :], axes, extent, way)
+        flat = raised(levels.reshape(-1), lowest, dtype)
+    samples = from_canon(flat.reshape(sizes), axes)
+    if (found := crc32c(little_endian(samples))) != crc:
+        raise Damaged(f"samples of crc32c {found:08x}", f"samples of crc32c {crc:08x}")
+    return samples
+
+
+def raised(levels: np.ndarray, lowest: int, dtype: np.dtype[np.generic]) -> np.ndarray:
+    """Samples out of a picture's levels: ``lowest`` is added modulo 2⁶⁴, then read as a number."""
+    total = levels.astype(np.uint64)
+    total += np.uint64(lowest)
+    return (total if dtype == np.uint64 else total.view(np.int64)).astype(dtype)
+
+
+def sides_of(axes: str, extent: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of a brick as one picture: all that is not along its last axis, below."""
+    present = [n for a, n in zip(CANON, sizes_of(axes, extent), strict=True) if a in axes]
+    return math.prod(present[:-1]), present[-1]
+
+
+def points(
+    where: np.ndarray, dtype: np.dtype[np.generic], pick: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Values between samples: the nearest for whole numbers, linear for others.
+
+    Parameters
+    ----------
+    where
+        (N, D) positions in samples, inside the image.
+    dtype
+        Of the image, and of what is returned.
+    pick
+        Samples at (N, D) positions that are whole numbers.
+    """
+    if dtype.kind != "f":  # between the labels 3 and 9 there is no label 6
+        return pick(np.floor(where + 0.5))
+    low = np.floor(where)
+    share = where - low
+    out = np.zeros(len(where))
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities that meet
+        for corner in itertools.product((0, 1), repeat=where.shape[1]):
+            weight = np.where(corner, share, 1 - share).prod(axis=1)
+            rows = np.flatnonzero(weight)
+            out[rows] += weight[rows] * pick(low[rows] + corner)
+        return out.astype(dtype)
+
+
+def _head(data: bytes) -> tuple[int, int]:
+    """Checksum and way of a section."""
+    if len(data) < HEAD.size:
+        raise Damaged(f"{len(data)} bytes", f"at least {HEAD.size}")
+    crc, way = HEAD.unpack_from(data)
+    if way > PICTURE_16:
+        raise Damaged(f"way {way}", f"0 … {PICTURE_16}")
+    return crc, way
+
+
+def _unpacked(stream: bytes, size: int) -> np.ndarray:
+    """A zstd stream of so many bytes; never more are written."""
+    _require("ZSTD")
+    import imagecodecs
+
+    room = memoryview(bytearray(size))  # what does not fit in is an error
+    found = np.frombuffer(imagecodecs.zstd_decode(stream, out=room), np.uint8)
+    if found.size != size:
+        raise Damaged(f"{found.size} bytes", f"{size}")
+    return found
+
+
+def _picture(stream: bytes, axes: str, extent: tuple[int, ...], way: int) -> np.ndarray:
+    """A JPEG XL picture, whose sides are checked before it is decoded."""
+    _require("JPEGXL")
+    import imagecodecs
+
+    sides, bits = sides_of(axes, extent), 8 if way == PICTURE_8 else 16
+    check_header(stream, sides, bits)
+    levels = np.asarray(imagecodecs.jpegxl_decode(stream, numthreads=1))
+    if levels.shape != sides or levels.dtype != f"uint{bits}":
+        raise Damaged(f"{levels.shape} {levels.dtype}", f"{sides} uint{bits}")
+    return levels
+
+
+def _require(codec: str) -> None:
+    if reason := missing_imagecodec(codec):
+        raise UnsupportedError(reason, fix="install another build")
