@@ -202,17 +202,6 @@ def test_previews(files: Any) -> None:
         file.preview(0)
 
 
-@pytest.mark.filterwarnings("default")
-def test_dask(both: tuple[inif.File, np.ndarray]) -> None:
-    pytest.importorskip("dask.array")
-    file, whole = both
-    lazy = file.to_dask()
-    assert (lazy.shape, lazy.dtype) == (whole.shape, whole.dtype)
-    assert lazy.numblocks == file.grid.counts
-    np.testing.assert_array_equal(lazy.compute(), whole)
-    np.testing.assert_array_equal(lazy[..., 1:4].compute(), whole[..., 1:4])
-
-
 def test_an_image_keeps_what_fits_its_selection(files: Any) -> None:
     file, whole = files["TCZYX"]
     image = file.to_image()

@@ -6,6 +6,7 @@ brick without being downloaded.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Collection
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any
 from inif.container import spec
 from inif.container.header import decode_header
 from inif.container.layout import LONG, SHORT, Layout, layout_of
-from inif.container.source import Source, open_source
+from inif.container.source import Source, open_source, origin
 from inif.container.spec import Rejection
 from inif.container.table import SectionEntry, SectionTable
 from inif.container.validate import grid_shape, validate_header
@@ -55,12 +56,14 @@ class Container:
         self,
         source: Source,
         head: bytes,
+        data_at: int,
         header: dict[str, Any],
         sections: SectionTable,
         version: tuple[int, int],
     ) -> None:
         self._source = source
         self._head = head
+        self._data_at = data_at
         self.header = header
         self.sections = sections
         self.major, self.minor = version
@@ -75,6 +78,22 @@ class Container:
     def file_bytes(self) -> int:
         """The size of the whole file."""
         return self._source.size
+
+    @property
+    def origin(self) -> object:
+        """What opens the same file again, in another process too: a path, a URL, or bytes.
+
+        Raises
+        ------
+        InputError
+            The file came as a file object.
+        """
+        return origin(self._source)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of prelude, header and section table, in which every section has its checksum."""
+        return hashlib.sha256(self._head[: self._data_at]).hexdigest()
 
     def find(
         self, kind: bytes, brick: int = spec.WHOLE_FILE, level: int = 0
@@ -236,7 +255,7 @@ def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) 
     for n in grid_shape(header):
         bricks *= n
     table.check(start=data_at, end=size, bricks=bricks, kinds=kinds, name=name)
-    return Container(source, head, header, table, (major, minor))
+    return Container(source, head, data_at, header, table, (major, minor))
 
 
 def _layout_of(head: bytes, name: str) -> Layout:

@@ -64,7 +64,7 @@ def open_source(source: object) -> Source:
         return _open_path(source)
     if hasattr(source, "read") and hasattr(source, "seek"):
         file = cast(BinaryIO, source)
-        return FileSource(file, name=str(getattr(file, "name", "<file object>")), owned=False)
+        return FileSource(file, name=str(getattr(file, "name", "<file object>")))
     raise InputError(
         "this cannot be opened",
         expected="a path, a URL, bytes or a binary file object",
@@ -72,28 +72,55 @@ def open_source(source: object) -> Source:
     )
 
 
+def origin(source: Source) -> object:
+    """What `open_source` takes to open the same file again, in another process too.
+
+    Raises
+    ------
+    InputError
+        The source is a file object, which only its owner could open again.
+    """
+    if isinstance(source, BytesSource):
+        return source.data
+    if isinstance(source, RemoteSource):
+        return source.url
+    if not isinstance(source, FileSource):
+        return source
+    if source.path is None:
+        raise InputError(
+            "a file object cannot be sent to another process",
+            file=source.name,
+            expected="a path, a URL or bytes",
+            fix="open the file by its path",
+        )
+    return source.path
+
+
 class BytesSource:
     """A file held in memory."""
 
     def __init__(self, data: bytes, name: str = "<bytes>") -> None:
-        self._data = data
+        self.data = data
         self.name = name
         self.size = len(data)
 
     def read(self, offset: int, length: int) -> bytes:
         """See `Source.read`."""
-        return _exactly(self._data[offset : offset + length], offset, length, self)
+        return _exactly(self.data[offset : offset + length], offset, length, self)
 
     def close(self) -> None:
         """Nothing to release."""
 
 
 class FileSource:
-    """A seekable binary file; calls from several threads take turns."""
+    """A seekable binary file; calls from several threads take turns.
 
-    def __init__(self, file: BinaryIO, *, name: str, owned: bool) -> None:
+    `path` is the absolute path of a file that this source opened itself, and closes.
+    """
+
+    def __init__(self, file: BinaryIO, *, name: str, path: str | None = None) -> None:
         self._file = file
-        self._owned = owned
+        self.path = path
         self._lock = threading.Lock()
         self.name = name
         try:
@@ -123,7 +150,7 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file if this source opened it."""
-        if self._owned:
+        if self.path is not None:
             self._file.close()
 
 
@@ -134,6 +161,7 @@ class RemoteSource:
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.name = _public(url)
         self._lock = threading.Lock()
         self._whole: bytes | None = None
@@ -204,7 +232,7 @@ def _open_path(path: str | os.PathLike[str]) -> FileSource:
         raise InputError("there is no such file", file=name, fix="check the path") from None
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
-    return FileSource(file, name=name, owned=True)
+    return FileSource(file, name=name, path=os.path.abspath(name))
 
 
 def _exactly(data: bytes, offset: int, length: int, source: Source) -> bytes:

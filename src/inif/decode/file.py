@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from os import PathLike
+from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol
+from weakref import finalize
 
 import numpy as np
 
@@ -19,11 +22,12 @@ from inif.coding.qweights import Check
 from inif.container.reader import Container, open_container
 from inif.container.spec import LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
-from inif.errors import FormatError, SelectionError
+from inif.errors import FormatError, InputError, SelectionError
 from inif.image import Image, Metadata
 
 _CACHE_BYTES = 256 << 20
 MAX_OME_BYTES = 16 << 20
+_PLANE_SIDE = 4096
 
 
 class Brick(Protocol):
@@ -62,7 +66,8 @@ class File:
     """An image in a ``.inif`` file; samples are decoded when they are asked for.
 
     ``f[0, 32]``, ``f[..., ::4, ::4]``, ``f.sel(z=32, c="DNA")``, ``f.points(...)``, ``f.mask(...)``
-    and ``f.preview()`` cost what they return; ``np.asarray(f)`` decodes everything.
+    and ``f.preview()`` cost what they return; ``np.asarray(f)`` decodes everything. Threads may
+    share a file. A file from a path or a URL pickles as that, and one from bytes with them.
     """
 
     def __init__(self, container: Container) -> None:
@@ -78,6 +83,11 @@ class File:
         self.exact = LOSSLESS in header["requires"]
         self.bricks = _bricks(container, self.grid, self.intensities)
         self._open: OrderedDict[int, Brick] = OrderedDict()
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[Callable[..., File], tuple[object, str]]:
+        """Pickle as where the file lies; unpickling opens it again (see `_reopen`)."""
+        return _reopen, (self.container.origin, self.container.digest)
 
     @property
     def name(self) -> str:
@@ -231,7 +241,10 @@ class File:
         return result
 
     def to_dask(self) -> Any:
-        """A dask array whose chunks are the bricks.
+        """A dask array whose chunks are planes of a brick, of at most 4096 × 4096 samples.
+
+        It works with every scheduler: other processes open the file again, at the same path or
+        URL, and each keeps the last one open.
 
         Raises
         ------
@@ -244,7 +257,12 @@ class File:
             from inif.errors import MissingExtraError
 
             raise MissingExtraError("dask", "dask", need="to_dask") from None
-        return da.from_array(self, chunks=self.grid.brick, asarray=False, name=False)
+        plane = "YX" if {"Y", "X"} <= set(self.axes) else self.axes[-2:]
+        chunks = tuple(
+            min(n, _PLANE_SIDE) if a in plane else 1
+            for a, n in zip(self.axes, self.grid.brick, strict=True)
+        )
+        return da.from_array(_Planes(self), chunks=chunks, asarray=False, name=False)
 
     def to_image(self, selection: Selection | None = None) -> Image:
         """A decoded selection (all by default) with axes and metadata that fit it."""
@@ -304,13 +322,14 @@ class File:
         return replace(self.meta, ome_xml=_inflate(self.container.read(entry), self.name))
 
     def _brick(self, brick: int) -> Brick:
-        if brick in self._open:
-            self._open.move_to_end(brick)
-            return self._open[brick]
-        decoder = self._open[brick] = self.bricks.open(brick)
-        while len(self._open) > max(1, _CACHE_BYTES // max(decoder.nbytes, 1)):
-            self._open.popitem(last=False)
-        return decoder
+        with self._lock:
+            if brick in self._open:
+                self._open.move_to_end(brick)
+                return self._open[brick]
+            decoder = self._open[brick] = self.bricks.open(brick)
+            while len(self._open) > max(1, _CACHE_BYTES // max(decoder.nbytes, 1)):
+                self._open.popitem(last=False)
+            return decoder
 
     def _at(self, where: np.ndarray) -> np.ndarray:
         """What the bricks have at valid positions (N, D), as `Brick.points` says: (N,)."""
@@ -342,6 +361,50 @@ def open_file(source: object) -> File:
     except BaseException:
         container.close()
         raise
+
+
+class _Planes:
+    """A file as dask's tasks hold it."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.shape, self.dtype, self.ndim = file.shape, file.dtype, file.ndim
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.file[key]
+
+    def __reduce__(self) -> tuple[Callable[..., _Planes], tuple[object, str]]:
+        return _planes, (self.file.container.origin, self.file.container.digest)
+
+
+@lru_cache(maxsize=1)
+def _planes(origin: object, digest: str) -> _Planes:
+    """The same file again; the last one stays open, for the tasks of a process come one by one."""
+    return _Planes(_reopen(origin, digest))
+
+
+def _reopen(origin: object, digest: str) -> File:
+    """Open a pickled file, and close it when nobody holds it any more.
+
+    Raises
+    ------
+    InputError
+        It is not the file that was pickled.
+    FormatError, UnsupportedError, InputError
+        As `open_file`.
+    """
+    file = open_file(origin)
+    finalize(file, file.container.close)
+    if file.container.digest != digest:
+        raise InputError(
+            "the file has changed since it was opened",
+            file=file.name,
+            field="header and section table",
+            expected=f"SHA-256 {digest}",
+            got=file.container.digest,
+            fix="open it anew",
+        )
+    return file
 
 
 def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> Bricks:

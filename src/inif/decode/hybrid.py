@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 
@@ -69,6 +70,7 @@ class HybridBrick:
     repairs: tuple[Repair, ...] = ()
     rest: Residual | None = None
     origin: tuple[int, ...] = ()
+    _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
     _volumes: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     _heads: dict[int, Head] = field(default_factory=dict, compare=False, repr=False)
     _views: dict[int, Volume] = field(default_factory=dict, compare=False, repr=False)
@@ -173,14 +175,15 @@ class HybridBrick:
 
     def volume(self, channel: int) -> np.ndarray:
         """A channel of the brick as the codec has it: (T, Z, Y, X) levels."""
-        if channel not in self._volumes:
-            _, t, z, _, _ = sizes_of(self.axes, self.extent)
-            file, place = self.where
-            stack = self.spec.prior.decode(
-                self.streams[channel], self.stack, self.threads, file=file, field=place
-            )
-            self._volumes[channel] = restored(stack, t, z, self.spec.order)
-        return self._volumes[channel]
+        with self._lock:  # threads that want the same channel wait for one to decode it
+            if channel not in self._volumes:
+                _, t, z, _, _ = sizes_of(self.axes, self.extent)
+                file, place = self.where
+                stack = self.spec.prior.decode(
+                    self.streams[channel], self.stack, self.threads, file=file, field=place
+                )
+                self._volumes[channel] = restored(stack, t, z, self.spec.order)
+            return self._volumes[channel]
 
 
 class HybridBricks:
