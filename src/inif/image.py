@@ -5,15 +5,17 @@ Every reader produces an `Image`, every writer takes one; nothing here knows a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from inif.axes import check_axes
+from inif.axes import AXES, check_axes
 from inif.errors import InputError
 
+_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 DTYPES = ("uint8", "uint16", "int16", "float32")
 """Sample types that lossy methods take."""
 
@@ -64,7 +66,10 @@ class Metadata:
         if self.name:
             out["name"] = self.name
         if self.scale:
-            out["scale"] = {a: [step, unit] for a, (step, unit) in self.scale.items()}
+            out["scale"] = {
+                a: [step if isinstance(step, int | float) else float(step), unit]
+                for a, (step, unit) in self.scale.items()
+            }
         if any(c.name for c in self.channels):
             out["channels"] = [c.name for c in self.channels]
         if any(c.color for c in self.channels):
@@ -153,7 +158,8 @@ def check_image(image: Image, *, lossless: bool = False) -> Image:
     ------
     InputError
         Empty array, unsupported dtype (the message names the conversion), NaN or infinity where
-        they cannot be kept, names of other channels than there are.
+        they cannot be kept, names of other channels than there are, metadata that no file can hold
+        (`check_metadata`).
     """
     data = image.data
     if data.size == 0:
@@ -184,6 +190,7 @@ def check_image(image: Image, *, lossless: bool = False) -> Image:
             got=len(image.meta.channels),
             fix="give the image the channels that were kept",
         )
+    check_metadata(image)
     if not data.dtype.isnative:
         image = image.with_data(data.astype(data.dtype.newbyteorder("=")))
     if data.dtype.kind == "f" and not lossless:
@@ -198,6 +205,51 @@ def check_image(image: Image, *, lossless: bool = False) -> Image:
                     fix=f"replace them, for instance with numpy.nan_to_num, or {LOSSLESS_FIX}",
                 )
     return image
+
+
+def check_metadata(image: Image) -> None:
+    """Check all that a file's header must be able to say of an image, before any work is done.
+
+    Raises
+    ------
+    InputError
+        A step that is not above 0, an axis that there is not, a colour that is not "#RRGGBB", or
+        something other than text for a name or a unit.
+    """
+
+    def refuse(field: str, expected: str, got: object, fix: str) -> None:
+        raise InputError(
+            "these metadata cannot be written",
+            file=image.source,
+            field=f"meta.{field}",
+            expected=expected,
+            got=got,
+            fix=fix,
+        )
+
+    meta: Any = image.meta  # types are what is checked
+    for axis, pair in meta.scale.items():
+        field = f"scale[{axis!r}]"
+        if axis not in tuple(AXES):
+            refuse("scale", f"axes of {AXES}", axis, "leave this axis out")
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            refuse(field, "(step, unit)", pair, "give both, the unit as None if there is none")
+        step, unit = pair
+        good = isinstance(step, int | float | np.number) and not isinstance(step, bool)
+        if not good or not (np.isfinite(step) and step > 0):
+            fix = "give the size of the step, without a sign, or leave the axis out"
+            refuse(field, "a finite step above 0", step, fix)
+        if unit is not None and not isinstance(unit, str):
+            refuse(field, "text or None for the unit", unit, 'name the unit, as in "µm"')
+    texts = [("name", meta.name)]
+    texts += [(f"channels[{i}].name", c.name) for i, c in enumerate(meta.channels)]
+    for field, text in texts:
+        if text is not None and not isinstance(text, str):
+            refuse(field, "text or None", text, "give text")
+    for index, channel in enumerate(meta.channels):
+        color = channel.color
+        if color is not None and not (isinstance(color, str) and _COLOR.fullmatch(color)):
+            refuse(f"channels[{index}].color", '"#RRGGBB" or None', color, "give six digits")
 
 
 def scale_of(value_range: tuple[float, float]) -> float:

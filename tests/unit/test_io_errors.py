@@ -151,7 +151,8 @@ def test_ome_that_promises_too_much(tmp_path: Path) -> None:
 )
 def test_bad_ome_xml(tmp_path: Path, xml: str, match: str) -> None:
     path = tmp_path / "a.ome.tif"
-    tifffile.imwrite(path, IMAGE.data[0], metadata=None, description=xml)
+    data = IMAGE.data[:2]  # of a single plane, the axes are known
+    tifffile.imwrite(path, data, metadata=None, description=xml, photometric="minisblack")
     refused(path, match)
 
 

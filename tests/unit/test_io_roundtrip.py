@@ -108,7 +108,6 @@ def test_png_colour(tmp_path: Path, channels: int) -> None:
         {"T": (2.5, None)},
         {"T": (3.0, "frame"), "X": (1.5, "furlong")},
         {"X": (0.1, None), "Y": (0.1, None)},
-        {"Z": (-0.3, "µm")},
         {"X": (1.0, "Å"), "Y": (2.0, "in"), "T": (1.0, "ms")},
     ],
 )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import re
 import secrets
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +23,7 @@ import numpy as np
 from inif.axes import check_axes
 from inif.errors import InifError, InputError, MissingExtraError
 from inif.image import Channel, Image, Metadata
+from inif.io.units import known
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
 
@@ -195,9 +197,7 @@ def several_images(count: int, scene: int, name: str | None = None) -> str:
     name
         Its name, where the file states one.
     """
-    title = " ".join("".join(c if c.isprintable() else " " for c in name or "").split())
-    if len(title) > 60:
-        title = title[:59] + "…"
+    title = one_line(name)
     taken = f"number {scene} (“{title}”)" if title else f"number {scene}"
     return f"this file holds {count} images, {taken} was taken; --series N takes another"
 
@@ -213,7 +213,8 @@ def build(
     """An `Image`, with the axes that the file states or else those that the user gave.
 
     Explicit `axes` win if they fit the array. Metadata of axes that the image does not have are
-    left out; channels that say nothing, or whose number does not fit, are too.
+    left out; channels that say nothing, or whose number does not fit, are too. Steps are made
+    sound, with a remark on each that was not (`sound_scale`).
 
     Raises
     ------
@@ -223,12 +224,48 @@ def build(
     chosen = check_axes(axes or stored, data.shape, file=name)
     count = data.shape[chosen.index("C")] if "C" in chosen else 1
     channels = meta.channels if any(c.name or c.color for c in meta.channels) else ()
-    meta = replace(
-        meta,
-        scale={a: meta.scale[a] for a in chosen if a in meta.scale},
-        channels=channels if len(channels) == count else (),
+    scale, doubts = sound_scale({a: meta.scale[a] for a in chosen if a in meta.scale})
+    meta = replace(meta, scale=scale, channels=channels if len(channels) == count else ())
+    return Image(data, chosen, meta, name, (*remarks, *doubts))
+
+
+def sound_scale(
+    scale: Mapping[str, tuple[float, str | None]],
+) -> tuple[dict[str, tuple[float, str | None]], list[str]]:
+    """Steps as an image may have them, finite and above 0, and remarks on those that were not.
+
+    Microscopes write negative steps for stacks that are taken downwards: the size is kept. What is
+    no size at all is left out. A unit that is not known stays, as text.
+    """
+    sound: dict[str, tuple[float, str | None]] = {}
+    remarks: list[str] = []
+    unknown: dict[str, str] = {}
+    for axis, (step, unit) in scale.items():
+        if not math.isfinite(step) or step == 0:
+            remarks.append(
+                f"the step along {axis} is given as {step:g}, which is no size: left out"
+            )
+            continue
+        if step < 0:
+            said = f"{step:g} {unit or ''}".rstrip()
+            remarks.append(
+                f"the step along {axis} is negative ({said}); its size is kept, its sign is not"
+            )
+        sound[axis] = (abs(float(step)), unit)
+        if unit is not None and not known(axis, unit):
+            unknown[unit] = unknown.get(unit, "") + axis
+    remarks.extend(
+        f"the unit “{one_line(unit)}” of the step along {', '.join(axes)} is not known: it is kept "
+        "as text, and OME-XML cannot state it"
+        for unit, axes in unknown.items()
     )
-    return Image(data, chosen, meta, name, tuple(remarks))
+    return sound, remarks
+
+
+def one_line(text: str | None, most: int = 60) -> str:
+    """A file's text as a part of one line: nothing that steers a terminal, at most `most` long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def rgb_channels(samples: int) -> tuple[Channel, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import Channel, Metadata
-from inif.io.common import hex_color, rgb_channels
+from inif.io.common import hex_color, one_line, rgb_channels
 from inif.io.units import NO_UNIT, in_ome, symbol
 
 MAX_XML = 16 << 20
@@ -44,6 +44,10 @@ PIXEL_TYPES = {
 """NumPy dtype name → OME PixelType."""
 
 Element = ElementTree.Element
+
+
+class DamagedXMLError(InputError):
+    """A document that is not well-formed; the samples that it describes may be sound."""
 
 
 def parse_tree(xml: str, *, file: object = None) -> Element:
@@ -79,8 +83,12 @@ def parse_tree(xml: str, *, file: object = None) -> Element:
         scan.Parse(xml, True)
         return ElementTree.fromstring(xml)
     except (expat.ExpatError, ElementTree.ParseError, ValueError) as error:
-        raise InputError(
-            "the OME-XML is damaged", file=file, field="OME-XML", got=error, fix="export it again"
+        raise DamagedXMLError(
+            "the OME-XML is damaged",
+            file=file,
+            field="OME-XML",
+            got=error,
+            fix="name the axes, as in --axes ZYX, to read the samples without it; or export again",
         ) from error
 
 
@@ -94,11 +102,14 @@ def children(element: Element, name: str) -> list[Element]:
     return [e for e in element if local(e) == name]
 
 
-def parse_ome_xml(xml: str, series: int = 0, *, file: object = None) -> Metadata:
+def parse_ome_xml(
+    xml: str, series: int = 0, *, file: object = None, remarks: list[str] | None = None
+) -> Metadata:
     """Name, steps, channel names and colours of one image of an OME-XML document.
 
     Steps are in the units stated there (schema defaults: µm, s). Channels that store several
-    samples (RGB) count as that many. `ome_xml` of the result is the whole document.
+    samples (RGB) count as that many. `ome_xml` of the result is the document, of several images
+    with this one alone. `remarks` gets a sentence for each value that is none.
 
     Raises
     ------
@@ -120,10 +131,37 @@ def parse_ome_xml(xml: str, series: int = 0, *, file: object = None) -> Metadata
     scale: dict[str, tuple[float, str | None]] = {}
     channels: tuple[Channel, ...] = ()
     if pixels is not None:
-        scale = dict(_steps(pixels))
-        channels = tuple(c for e in children(pixels, "Channel") for c in _channels(e))
+        said = [] if remarks is None else remarks
+        scale = dict(_steps(pixels, said))
+        channels = tuple(c for e in children(pixels, "Channel") for c in _channels(e, said))
     scale.update(_annotated_steps(root, image))
+    if len(images) > 1:
+        keep_image(root, image)
+        xml = serialise(root)
     return Metadata(image.get("Name") or None, scale, channels, xml)
+
+
+_GROUPS = ("Project", "Dataset", "Folder", "Plate", "Screen")
+
+
+def keep_image(root: Element, image: Element) -> None:
+    """Take out of a document all that belongs to its other images."""
+    if len(children(root, "Image")) > 1:
+        root[:] = [
+            e for e in root if local(e) not in _GROUPS and (local(e) != "Image" or e is image)
+        ]
+    drop_prefix(root)
+
+
+def drop_prefix(root: Element) -> None:
+    """Write OME's elements without a prefix, so that every reader of OME-TIFF knows them."""
+    space, bracket, _ = root.tag.rpartition("}")
+    if not bracket:
+        return
+    for element in root.iter():
+        if isinstance(element.tag, str) and element.tag.startswith(space + bracket):
+            element.tag = element.tag[len(space + bracket) :]
+    root.set("xmlns", space[1:])
 
 
 def to_ome_xml(
@@ -247,10 +285,13 @@ def serialise(root: Element) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
 
 
-def _steps(pixels: Element) -> Iterator[tuple[str, tuple[float, str | None]]]:
+def _steps(pixels: Element, remarks: list[str]) -> Iterator[tuple[str, tuple[float, str | None]]]:
     for axis in "XYZT":
         key = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
         step = _number(pixels.get(key))
+        if step is None and pixels.get(key) is not None:
+            said = one_line(pixels.get(key))
+            remarks.append(f'{key}="{said}" of the OME-XML is no size of a step: left out')
         if step is not None:
             default = "s" if axis == "T" else "µm"
             unit = pixels.get(key + "Unit", default)
@@ -273,12 +314,16 @@ def _annotated_steps(root: Element, image: Element) -> Iterator[tuple[str, Any]]
                     yield item.get("K", ""), (number, unit if isinstance(unit, str) else None)
 
 
-def _channels(element: Element) -> tuple[Channel, ...]:
+def _channels(element: Element, remarks: list[str]) -> tuple[Channel, ...]:
     samples = element.get("SamplesPerPixel", "1")
     count = int(samples) if samples.isdecimal() and len(samples) < 3 else 1
     if count > 1:
         return rgb_channels(count) or (Channel(),) * count
-    return (Channel(element.get("Name") or None, _color(element.get("Color"))),)
+    color = _color(element.get("Color"))
+    if color is None and element.get("Color") is not None:
+        said = one_line(element.get("Color"))
+        remarks.append(f'Color="{said}" of a channel of the OME-XML is no integer: left out')
+    return (Channel(element.get("Name") or None, color),)
 
 
 def _color(text: str | None) -> str | None:

@@ -21,6 +21,7 @@ from inif.io.ome import (
     children,
     describe_channel,
     describe_pixels,
+    keep_image,
     local,
     parse_tree,
     serialise,
@@ -28,7 +29,6 @@ from inif.io.ome import (
     to_ome_xml,
 )
 
-_GROUPS = ("Project", "Dataset", "Folder", "Plate", "Screen")
 _STORAGE = ("BinData", "TiffData", "MetadataOnly")
 
 
@@ -77,8 +77,7 @@ def _update(
     pixels = children(image, "Pixels")
     if len(pixels) != 1:
         return None
-    if len(children(root, "Image")) > 1:
-        _remove(root, lambda e: local(e) in _GROUPS or (local(e) == "Image" and e is not image))
+    keep_image(root, image)
     _remove_steps(root, image)
     root.attrib.pop("UUID", None)
     root.set("Creator", "inif")
@@ -86,7 +85,6 @@ def _update(
         image.set("Name", meta.name)
     _update_pixels(pixels[0], shape, axes, dtype, meta, tiff=tiff)
     annotate_steps(root, image, meta)
-    _drop_namespace(root)
     return serialise(root)
 
 
@@ -156,12 +154,3 @@ def _remove_steps(root: Element, image: Element) -> None:
 
 def _remove(parent: Element, unwanted: Any) -> None:
     parent[:] = [e for e in parent if not unwanted(e)]
-
-
-def _drop_namespace(root: Element) -> None:
-    """Write OME's elements without a prefix, so that every reader of OME-TIFF knows them."""
-    prefix = f"{{{NAMESPACE}}}"
-    for element in root.iter():
-        if isinstance(element.tag, str) and element.tag.startswith(prefix):
-            element.tag = element.tag[len(prefix) :]
-    root.set("xmlns", NAMESPACE)

@@ -1,20 +1,20 @@
 """TIFF, OME-TIFF and ImageJ hyperstacks, through tifffile.
 
-tifffile fills what a file lacks with zeros and says so in its log only; zeros that nobody measured
-must not be compressed as if they were data, so the pages are checked here before they are read.
+Whether a file is whole is checked before its samples are read (`tiff_whole`); what its OME-XML and
+its tags say is in `tiff_ome` and `tiff_said`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Image, Metadata
+from inif.image import Channel, Image, Metadata
 from inif.io.common import (
     Source,
     build,
@@ -23,17 +23,29 @@ from inif.io.common import (
     planes_last,
     reading,
     replacing,
-    rgb_channels,
+    several_images,
 )
-from inif.io.imagej import imagej_metadata
-from inif.io.ome import PIXEL_TYPES, children, local, parse_ome_xml, parse_tree
+from inif.io.imagej import imagej_metadata, ramp_color
+from inif.io.ome import PIXEL_TYPES, parse_ome_xml
 from inif.io.ome_update import ome_document
+from inif.io.tiff_ome import image_number, missing_files, open_tiff, spare_pages, stated_planes
+from inif.io.tiff_said import pixel_size, rational, sample_channels, sample_remarks, vendor_scale
+from inif.io.tiff_whole import (
+    ImageJCounts,
+    check_imagej,
+    check_pages,
+    check_shaped,
+    incomplete,
+    one_run,
+    planes_of,
+)
 
 
 def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     """One series of a TIFF file, with axes from OME-XML, ImageJ or tifffile's own description.
 
-    Axes of length 1 other than Y and X are left out; colour samples become the C axis.
+    Axes of length 1 other than Y and X are left out; colour samples become the C axis. OME-XML that
+    cannot be used is left out, with a remark, where the axes are known without it.
 
     Raises
     ------
@@ -42,21 +54,27 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     AxesError
         The file does not name its axes, as a plain multi-page TIFF does not.
     """
+    remarks: list[str] = []
     with reading(source.name, "TIFF file"), contextlib.ExitStack() as stack:
-        import tifffile
-
         target: Any = stack.enter_context(source.open()) if source.remote else source.path
-        tif = stack.enter_context(tifffile.TiffFile(target))
-        xml = tif.pages[0].description if tif.is_ome else None  # type: ignore[union-attr]
-        if xml is not None:
-            _check_ome(xml, source.name)
+        tif, xml = open_tiff(stack, target, source.name, axes, remarks)
         only_scene(scene, len(tif.series), source.name)
         series = tif.series[scene]
-        _check_complete(series, source.name)
-        check_memory(series.shape, np.dtype(series.dtype), source.name)
-        stored, meta = _describe(tif, series, scene, xml, source.name)
-        data = series.asarray()
-    return build(data, stored, axes, meta, source.name)
+        check_shaped(series, source.name)
+        counts = None
+        if tif.is_imagej and xml is None and series.kind in ("imagej", "generic", "uniform"):
+            counts = ImageJCounts(tif.imagej_metadata or {}, series.keyframe.samplesperpixel)
+            check_imagej(tif, series, counts, source.name)
+        check_pages(series, source.name, missing_files(xml, target))
+        stored, meta = _describe(tif, scene, xml, source.name, remarks)
+        if counts is not None and counts.stated > planes_of(series):
+            data, stored = one_run(tif, counts.stated, source.name), None
+        else:
+            data = _samples(tif, series, source.name, remarks)
+        images = [s for s in tif.series if s is series or not _aside(s)]
+        if len(images) > 1 and not _aside(series):
+            remarks.insert(0, several_images(len(images), scene, meta.name or series.name))
+    return build(data, stored, axes, meta, source.name, remarks)
 
 
 def write(image: Image, path: str, *, overwrite: bool) -> None:
@@ -95,93 +113,82 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
         )
 
 
-def _check_ome(xml: str, name: str) -> None:
-    """Refuse OME-XML that is unsafe or leads out of the folder, before tifffile follows it."""
-    root = parse_tree(xml, file=name)
-    part = next(iter(children(root, "BinaryOnly")), None)
-    if part is not None:
-        raise InputError(
-            "this file is one part of an OME-TIFF of several files",
-            file=name,
-            field="BinaryOnly",
-            fix=f"read the file that describes them all: {part.get('MetadataFile')}",
+_ASIDE = ("thumbnail", "label", "macro", "map", "overview", "label image", "macro image")
+
+
+def _aside(series: Any) -> bool:
+    """Whether a series is a slide's label or overview, or a smaller copy: no image of its own."""
+    return bool(series.keyframe.is_reduced) or series.name.strip().lower() in _ASIDE
+
+
+def _samples(tif: Any, series: Any, name: str, remarks: list[str]) -> np.ndarray:
+    """The samples of a series; pages that it does not state are left out, with a remark."""
+    check_memory(series.shape, np.dtype(series.dtype), name)
+    data: np.ndarray = series.asarray()
+    wanted, per_plane = math.prod(series.shape), max(math.prod(series.keyframe.shape), 1)
+    if data.size < wanted:
+        raise incomplete(name, f"{data.size // per_plane} planes", f"{planes_of(series)} planes")
+    spare = (data.size - wanted) // per_plane
+    if series.kind == "ome":
+        spare = spare_pages(tif)
+    elif series.kind == "imagej" and series.dataoffset is None:
+        spare = max(spare, len(tif.pages) - planes_of(series))
+    if spare > 0:
+        remarks.append(
+            f"the file has {spare} page{'s' if spare > 1 else ''} more than its description "
+            "states: left out"
         )
-    for element in root.iter():
-        file = element.get("FileName") if local(element) == "UUID" else None
-        if file and (os.path.isabs(file) or ".." in file.replace("\\", "/").split("/")):
-            raise InputError(
-                "the OME-XML names a file outside its folder",
-                file=name,
-                field="UUID FileName",
-                got=file,
-            )
-
-
-def _check_complete(series: Any, name: str) -> None:
-    """Refuse a series with a page, tile or strip that is missing or lies beyond its file's end."""
-    if series.dataoffset is not None:  # one run of uncompressed samples
-        if series.dataoffset + series.nbytes > series.parent.filehandle.size:
-            raise _incomplete(name, "the file ends before its samples do")
-        return
-    for index, page in enumerate(series):
-        where = f"page {index + 1} of {len(series)}"
-        if page is None:
-            raise _incomplete(name, f"{where} is missing")
-        size = page.parent.filehandle.size
-        offsets, counts = page.dataoffsets, page.databytecounts
-        if min(len(offsets), len(counts)) < math.prod(page.keyframe.chunked):
-            raise _incomplete(name, f"tiles or strips of {where} are missing")
-        for offset, count in zip(offsets, counts, strict=False):
-            if offset <= 0 or count <= 0:
-                raise _incomplete(name, f"a tile or strip of {where} is missing")
-            if offset + count > size:
-                raise _incomplete(name, f"{where} lies beyond the end of its file")
-
-
-def _incomplete(name: str, got: str) -> InputError:
-    return InputError(
-        "this TIFF image is not complete",
-        file=name,
-        expected="every page, tile and strip",
-        got=got,
-        fix="get the file, with all the files that it names, again from its source",
-    )
+    return data.reshape(-1)[:wanted].reshape(series.shape)
 
 
 def _describe(
-    tif: Any, series: Any, scene: int, xml: str | None, name: str
+    tif: Any, scene: int, xml: str | None, name: str, remarks: list[str]
 ) -> tuple[str | None, Metadata]:
     """Axes (None: not known) and metadata of a series."""
-    stored: str = series.axes
+    series = tif.series[scene]
+    page = series.keyframe
+    stored: str | None = series.axes
+    meta = Metadata()
     if xml is not None:
-        index = _ome_index(xml, series, scene, len(tif.series), name)
-        meta = parse_ome_xml(xml, index, file=name)
+        number = image_number(xml, tif, scene)
+        if number is None:
+            remarks.append("the OME-XML does not tell which image this is: it is left out")
+        else:
+            meta = parse_ome_xml(xml, number, file=name, remarks=remarks)
+            stated = stated_planes(xml, number)
+            if series.kind != "ome" and stated > planes_of(series):
+                raise incomplete(
+                    name, f"{planes_of(series)} pages", f"{stated} planes (OME-XML: Z × C × T)"
+                )
         if series.kind != "ome":  # tifffile could not make sense of the OME-XML
-            return None, meta
-    elif series.kind == "imagej":
-        resolution = _resolution(tif.pages[0])
-        meta = imagej_metadata(tif.imagej_metadata or {}, resolution, stored, series.shape)
-    else:
-        meta = Metadata()
-    if "S" in stored and "C" not in stored:
-        samples = series.shape[stored.index("S")]
-        rgb = series.keyframe.photometric in (2, 6)  # RGB, YCbCr
-        stored = stored.replace("S", "C")
-        meta = Metadata(meta.name, meta.scale, rgb_channels(samples) if rgb else (), meta.ome_xml)
-    return stored, meta
-
-
-def _ome_index(xml: str, series: Any, scene: int, count: int, name: str) -> int:
-    """The number of a series's OME Image: by place, or by name if some have no data."""
-    names = [e.get("Name") for e in children(parse_tree(xml, file=name), "Image")]
-    if len(names) != count and names.count(series.name) == 1:
-        return names.index(series.name)
-    return scene
+            stored = None
+    table = page.colormap if page.photometric == 3 else None
+    if series.kind == "imagej":
+        info = dict(tif.imagej_metadata or {})
+        if table is not None and not info.get("LUTs"):
+            info["LUTs"] = [table]
+        meta = imagej_metadata(info, _resolution(page), series.axes, series.shape, remarks)
+    scale = dict(meta.scale)
+    if not scale.keys() & set("XY") and series.kind != "imagej":
+        own = vendor_scale(tif, series.kind)
+        scale |= own
+        if not own.keys() & set("XY"):
+            size, doubts = pixel_size(page)
+            scale |= size
+            remarks.extend(doubts)
+    channels = meta.channels
+    if table is not None and series.kind != "imagej":
+        color = ramp_color(table)
+        table = None if color else table
+        channels = channels or (Channel(None, color if color != "#FFFFFF" else None),)
+    remarks.extend(sample_remarks(page, table=table is not None and series.kind != "imagej"))
+    if "S" in series.axes and "C" not in series.axes:
+        channels = sample_channels(page, series.shape[series.axes.index("S")])
+        stored = stored and stored.replace("S", "C")
+    return stored, replace(meta, scale=scale, channels=channels)
 
 
 def _resolution(page: Any) -> tuple[float, float]:
-    values = []
-    for tag in ("XResolution", "YResolution"):
-        above, below = page.tags[tag].value if tag in page.tags else (0, 1)
-        values.append(above / below if below else 0.0)
-    return values[0], values[1]
+    """Pixels per unit along X and Y; 0 where the tags do not say."""
+    x, y = (rational(page.tags.valueof(code)) or 0.0 for code in (282, 283))
+    return x, y
