@@ -4,7 +4,9 @@ A pickle is a program. Here its instructions are checked against a list before a
 only names it can reach are stand-ins of our own that build arrays and nothing else. What the
 pickles hold: haiku's FlatMapping of jax arrays (module → {"w", "b"}; a scalar "freq_adjust"), then
 a dict with the image's shape and range. The network is sin((90 + freq_adjust)·(x W + b)), seven
-layers, output · (max - min) / 100 = counts, coordinates i/(n - 1)·2 - 1 per axis.
+layers, output · (max - min) / 100 = counts, coordinates i/(n - 1)·2 - 1 per axis. Channels, where
+an image has some, are one more axis like the others: that is a field with the channel as a
+coordinate ("siren/1" in docs/format.md), and all channels share one range.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def convert(
     size
         Largest size of the file in bytes, instead.
     axes
-        The image's axes; "ZYX" by default for three, as in the authors' images.
+        The image's axes, of "TCZYX"; "ZYX" by default for three, as in the authors' images. A
+        C is the coordinate of the channel, wherever it stands.
 
     Raises
     ------
@@ -92,7 +95,9 @@ class LegacyNetwork:
     Attributes
     ----------
     axes, shape, dtype, low, high
-        The image it was fitted to.
+        The image it was fitted to; `axes` is empty where neither user nor custom says them.
+    sizes
+        Names and lengths of the axes in the pickle's own words, for messages.
     groups
         Float32 weight groups of a `Siren`, frequency and output scale folded in.
     digest
@@ -104,8 +109,10 @@ class LegacyNetwork:
         weights = [_array(tree, f"inif_model/~/{name}", "w") for name in layers]
         biases = [_array(tree, f"inif_model/~/{name}", "b") for name in layers]
         frequency = np.float32(_OMEGA) + _array(tree, "inif_model", "freq_adjust").reshape(())
-        self.shape = tuple(int(n) for n in facts["shape"].values() if n)
-        self.shape = self.shape[: weights[0].shape[0]]
+        sizes = [(clean_text(str(k))[:20], int(n)) for k, n in facts["shape"].items() if n]
+        sizes = sizes[: weights[0].shape[0]]
+        self.shape = tuple(n for _, n in sizes)
+        self.sizes = ", ".join(f"{name} {n}" for name, n in sizes)
         self.axes = axes or ("ZYX" if len(self.shape) == 3 else "")
         self.dtype = facts["dtype"].numpy().newbyteorder("=")
         self.low, self.high = int(facts["min"]), int(facts["max"])
@@ -174,15 +181,16 @@ def read_legacy(path: str | PathLike[str], *, axes: str | None = None) -> Legacy
             expected="a FlatMapping of float32 arrays, then the image's shape, min and max",
             got=clean_text(str(error)) or type(error).__name__,
         ) from None
-    network.axes = check_axes(network.axes, network.shape, file=path)
-    if "C" in network.axes:
+    if not network.axes:
         raise AxesError(
-            "these networks have no channels",
+            "the pickle does not name the axes of this image",
             file=path,
             field="axes",
-            expected=f"{len(network.shape)} letters of TZYX",
-            got=axes,
+            expected=f"{len(network.shape)} letters of TCZYX",
+            got=network.sizes,
+            fix="name them with --axes in this order, a C where the channels are",
         )
+    network.axes = check_axes(network.axes, network.shape, file=path)
     return network
 
 

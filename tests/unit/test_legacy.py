@@ -247,7 +247,7 @@ class TestSound:
             {"psnr": 400.0},
             {"psnr": 40.0, "size": 900},
             {"axes": "YX"},
-            {"axes": "CYX"},
+            {"axes": "CYY"},
             {"axes": "ABC"},
         ],
         ids=str,

@@ -43,7 +43,13 @@ def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | No
     BudgetError
         The target cannot be met.
     """
-    field = Siren(len(network.shape), 1, network.groups[0].shape[0], len(network.groups) - 2)
+    field = Siren.for_image(
+        network.axes,
+        network.shape,
+        channels="coordinate",
+        width=network.groups[0].shape[0],
+        layers=len(network.groups) - 2,
+    )
     coords = _random_points(network.shape)
     stacked = [g[None] for g in network.groups]
     derived = jax.jit(sensitivity)(
@@ -107,6 +113,10 @@ def _coarsest(
     return at(low)
 
 
+def _channels(network: LegacyNetwork) -> int:
+    return network.shape[network.axes.index("C")] if "C" in network.axes else 1
+
+
 def _random_points(shape: tuple[int, ...]) -> np.ndarray:
     rng = np.random.default_rng(0)
     return np.stack([coordinates(n, rng.integers(0, n, _SAMPLE)) for n in shape])
@@ -117,7 +127,7 @@ def _header(network: LegacyNetwork, field: Siren, target: dict[str, Any]) -> dic
         "axes": network.axes,
         "shape": list(network.shape),
         "dtype": network.dtype.name,
-        "range": [[network.low, network.high]],
+        "range": [[network.low, network.high]] * _channels(network),
         "field": field.to_json(),
         "requires": [field.feature, qweights.FEATURE],
         "lossy": {
@@ -139,9 +149,10 @@ def _checked_section(
 ) -> Section:
     intensities = Intensities(np.array(header["range"], np.float64), network.dtype)
     grid = BrickGrid(network.shape, network.shape)
+    c = network.axes.find("C")
     decoder = BrickDecoder(
-        field, weights.weights(), network.axes, grid.extent(0), 0, intensities, True
+        field, weights.weights(), network.axes, grid.extent(0), 0, intensities, as_outputs=False
     )
     samples = decoder.grid([np.arange(n) for n in network.shape])
-    check = check_of(samples, None, 0, intensities)
+    check = check_of(samples, c if c >= 0 else None, 0, intensities)
     return Section(qweights.KIND, qweights.pack(weights, check), 0)
