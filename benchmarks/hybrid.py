@@ -59,7 +59,9 @@ def measured(path: Path) -> dict[str, Any]:
     searches = {name: searched(name, image, ratio) for name in RIVALS}
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "a.inif"
-        seconds = clock(lambda: inif.compress(path, out=target, ratio=ratio, effort=1).close())
+        seconds = clock(
+            lambda: inif.compress(path, out=target, overwrite=True, ratio=ratio, effort=1).close()
+        )
         decoded = [threaded(target, n, Path(work)) for n in (1, THREADS)]
     apart = np.abs(decoded[0].astype(np.float64) - decoded[1]).max()
     row = {

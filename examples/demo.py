@@ -39,6 +39,7 @@ def main() -> None:
         inif.compress(
             IMAGE,
             out=target,
+            overwrite=True,
             ratio=args.ratio,
             effort=args.effort,
             progress=progress,
@@ -50,7 +51,7 @@ def main() -> None:
     console.print(render(result))
 
     picture = OUT / "figure.png"
-    figure(result, picture)
+    figure(result, picture, overwrite=True)
     shown = picture.relative_to(HERE.parent)
     console.print(f"[bold]3. see[/] original, decoded and residual: {shown}\n")
 

@@ -24,6 +24,7 @@ def compress(
     image: str | PathLike[str] | np.ndarray | Image,
     *,
     out: str | PathLike[str] | None = None,
+    overwrite: bool = False,
     ratio: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
@@ -49,7 +50,10 @@ def compress(
     image
         A path, an `inif.image.Image`, or an array of 1 to 5 axes (then `axes` names them).
     out
-        Where to write; without it the file stays in memory.
+        Where to write; without it the file stays in memory. Whether this can be done is checked
+        before the work.
+    overwrite
+        Whether an existing `out` is replaced; the image itself never is.
     ratio, size, psnr
         The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
         target), bytes of the file, or pooled PSNR in dB. None of them: ratio 128.
@@ -94,7 +98,7 @@ def compress(
     Raises
     ------
     InputError, AxesError, BudgetError
-        The image, an option or the target cannot be used.
+        The image, an option or the target cannot be used; `out` exists or cannot be written.
 
     Warns
     -----
@@ -105,10 +109,13 @@ def compress(
     from dataclasses import fields
 
     from inif.config import FitSettings, Target
-    from inif.container.writer import write_file
     from inif.decode.file import open_file
     from inif.image import check_image
+    from inif.outputs import check_room, check_target, write_file
 
+    if out is not None:
+        source = getattr(image, "source", image)
+        check_target(out, overwrite=overwrite, field="out", inputs=[source])
     if lossless:
         _only_lossless(
             ratio=ratio,
@@ -197,6 +204,9 @@ def compress(
         remarks=checked.remarks,
     )
     criterion(job)
+    budget = None if target is None else target.budget(checked.raw_bytes)
+    if out is not None and budget is not None:
+        check_room(out, min(budget, checked.raw_bytes), field="out")
     for remark in job.remarks:
         warnings.warn(remark, RemarkWarning, stacklevel=2)
     if target is None:
@@ -206,12 +216,11 @@ def compress(
     elif target.psnr is not None:
         data = encode_quality(job, target.psnr)
     else:
-        budget = target.budget(checked.raw_bytes)
         assert budget is not None
         data = encode(job, budget)
     if out is None:
         return open_file(data)
-    write_file(out, data)
+    write_file(out, data, overwrite=overwrite)
     return open_file(out)
 
 

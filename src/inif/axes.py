@@ -8,7 +8,7 @@ decodes (whole image, slice, region, stride, preview) takes a `Selection`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,8 +110,12 @@ class Selection:
         return "".join(a for a, d in zip(axes, self.dropped, strict=True) if not d)
 
 
-def select(key: Any, shape: Sequence[int]) -> Selection:
+def select(
+    key: Any, shape: Sequence[int], fields: Sequence[str] = (), *, file: object = None
+) -> Selection:
     """NumPy's basic indexing (integers, slices, one ellipsis) as a `Selection`.
+
+    `fields` are what messages call the axes ("axis 0", … by default), `file` is the image's.
 
     Raises
     ------
@@ -122,33 +126,45 @@ def select(key: Any, shape: Sequence[int]) -> Selection:
     n_ellipsis = sum(k is Ellipsis for k in keys)
     if n_ellipsis > 1 or len(keys) - n_ellipsis > len(shape):
         raise SelectionError(
-            "too many indices", expected=f"at most {len(shape)} and one '...'", got=repr(key)
+            "too many indices",
+            file=file,
+            expected=f"at most {len(shape)} and one '...'",
+            got=repr(key),
         )
     if n_ellipsis:
         at = next(i for i, k in enumerate(keys) if k is Ellipsis)
         fill = (slice(None),) * (len(shape) - len(keys) + 1)
         keys = keys[:at] + fill + keys[at + 1 :]
     keys = keys + (slice(None),) * (len(shape) - len(keys))
+    names = fields or [f"axis {i}" for i in range(len(shape))]
     ranges, dropped = [], []
-    for axis, (k, n) in enumerate(zip(keys, shape, strict=True)):
+    for k, n, name in zip(keys, shape, names, strict=True):
         if isinstance(k, slice):
             try:
                 ranges.append(range(n)[k])
             except (TypeError, ValueError) as error:
                 raise SelectionError(
-                    "this slice cannot be used", field=f"axis {axis}", got=k, expected=str(error)
+                    "this slice cannot be used", file=file, field=name, got=k, expected=str(error)
                 ) from None
             dropped.append(False)
         else:
-            ranges.append(_one(k, n, f"axis {axis}"))
+            ranges.append(_one(k, n, name, file))
             dropped.append(True)
     return Selection(tuple(ranges), tuple(dropped))
 
 
 def select_named(
-    picks: Mapping[str, Any], axes: str, shape: Sequence[int], channels: Sequence[str | None] = ()
+    picks: Mapping[str, Any],
+    axes: str,
+    shape: Sequence[int],
+    channels: Sequence[str | None] = (),
+    *,
+    file: object = None,
+    option: str = "axis",
 ) -> Selection:
     """Indices and slices by axis name (any case); the C axis also takes a channel's name.
+
+    `option` and `file` are what messages name: "--region z" of "a.inif".
 
     Raises
     ------
@@ -160,21 +176,42 @@ def select_named(
         axis = axes.find(name.upper())
         if len(name) != 1 or axis < 0:
             raise SelectionError(
-                "the image has no such axis", field=name, expected=f"one of {axes}", got=name
+                "the image has no such axis",
+                file=file,
+                field=f"{option} {name}",
+                expected=f"one of {axes}",
+                got=name,
             )
         if isinstance(pick, str):
-            if name.upper() != "C" or pick not in channels:
+            if name.upper() != "C":
+                raise SelectionError(
+                    "only channels have names",
+                    file=file,
+                    field=f"{option} {name}",
+                    expected="a whole number or a slice",
+                    got=pick,
+                )
+            if pick not in channels:
                 known = ", ".join(c for c in channels if c) or "none (use its number)"
                 raise SelectionError(
-                    "there is no channel of this name", field=name, expected=known, got=pick
+                    "there is no channel of this name",
+                    file=file,
+                    field=f"{option} {name}",
+                    expected=known,
+                    got=pick,
                 )
             pick = list(channels).index(pick)
         keys[axis] = pick
-    return select(tuple(keys), shape)
+    return select(tuple(keys), shape, [f"{option} {a.lower()}" for a in axes], file=file)
 
 
 def parse_region(
-    text: str, axes: str, shape: Sequence[int], channels: Sequence[str | None] = ()
+    text: str,
+    axes: str,
+    shape: Sequence[int],
+    channels: Sequence[str | None] = (),
+    *,
+    file: object = None,
 ) -> Selection:
     """A region as typed on the command line: ``"z=32,y=100:200,x=::2,c=DNA"``.
 
@@ -184,21 +221,26 @@ def parse_region(
         A part that is not ``axis=index``, ``axis=start:stop[:step]`` or ``c=name``.
     """
     picks: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, sign, value = part.partition("=")
-        name, value = name.strip(), value.strip()
-        if not sign or not name or not value or name.upper() in (p.upper() for p in picks):
+    for name, value in _parts(text, "--region", 'parts like "z=32" or "y=100:200"', file):
+        pick = _parse_pick(value)
+        named = value in channels and not (isinstance(pick, int) and 0 <= pick < len(channels))
+        if name.upper() == "C" and (named or (pick is None and not set(value) & set(";:="))):
+            picks[name] = value
+        elif pick is None:
             raise SelectionError(
-                "this region cannot be read",
-                field="region",
-                expected='parts like "z=32" or "y=100:200", each axis once',
-                got=part,
+                "this part of the region cannot be read",
+                file=file,
+                field=f"--region {name}",
+                expected=f'whole numbers, as in "{name}=1" or "{name}=10:20" or '
+                f'"{name}=10:20:2", and commas between the parts',
+                got=value,
             )
-        picks[name] = _parse_pick(value)
-    return select_named(picks, axes, shape, channels)
+        else:
+            picks[name] = pick
+    return select_named(picks, axes, shape, channels, file=file, option="--region")
 
 
-def parse_stride(text: str, axes: str, shape: Sequence[int]) -> Selection:
+def parse_stride(text: str, axes: str, shape: Sequence[int], *, file: object = None) -> Selection:
     """A stride per axis as typed on the command line: ``"y=4,x=4"``.
 
     Raises
@@ -207,19 +249,17 @@ def parse_stride(text: str, axes: str, shape: Sequence[int]) -> Selection:
         A part that is not ``axis=positive integer``.
     """
     picks: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, sign, value = part.partition("=")
-        name, value = name.strip(), value.strip()
-        twice = name.upper() in (p.upper() for p in picks)
-        if not sign or twice or not value.isdecimal() or int(value) < 1:
+    for name, value in _parts(text, "--stride", 'parts like "y=4"', file):
+        if not value.isdecimal() or int(value) < 1:
             raise SelectionError(
-                "this stride cannot be read",
-                field="stride",
-                expected='parts like "y=4", each axis once',
-                got=part,
+                "this part of the stride cannot be read",
+                file=file,
+                field=f"--stride {name}",
+                expected=f'a whole number from 1, as in "{name}=4", and commas between the parts',
+                got=value,
             )
         picks[name] = slice(None, None, int(value))
-    return select_named(picks, axes, shape)
+    return select_named(picks, axes, shape, file=file, option="--stride")
 
 
 def compose(first: Selection, second: Selection) -> Selection:
@@ -242,23 +282,41 @@ def preview_selection(axes: str, shape: Sequence[int], max_size: int) -> Selecti
     return select(keys, shape)
 
 
-def _parse_pick(value: str) -> Any:
-    fields = value.split(":")
+def _parts(text: str, option: str, expected: str, file: object) -> Iterator[tuple[str, str]]:
+    """Axis and value of each part of "z=1, y=2"; every axis at most once."""
+    seen = set()
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, sign, value = (word.strip() for word in part.partition("="))
+        if not sign or not name or not value or name.upper() in seen:
+            raise SelectionError(
+                "this axis is named twice"
+                if name.upper() in seen
+                else f"this part of the {option.strip('-')} cannot be read",
+                file=file,
+                field=f"{option} {name}" if sign and name else option,
+                expected=f"{expected}, with commas between them, each axis once",
+                got=part,
+            )
+        seen.add(name.upper())
+        yield name, value
+
+
+def _parse_pick(value: str) -> int | slice | None:
+    """An index, or a slice of up to three numbers, no step of 0; None where it is neither."""
     try:
-        numbers = [int(f) if f.strip() else None for f in fields]
+        numbers = [int(f) if f.strip() else None for f in value.split(":")]
     except ValueError:
-        return value
+        return None
     if len(numbers) == 1:
         return numbers[0]
-    if len(numbers) > 3:
-        raise SelectionError("this slice cannot be read", expected="start:stop:step", got=value)
-    return slice(*numbers)
+    return None if len(numbers) > 3 or numbers[2:] == [0] else slice(*numbers)
 
 
-def _one(k: Any, n: int, where: str) -> range:
+def _one(k: Any, n: int, where: str, file: object) -> range:
     if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer):
         raise SelectionError(
             "this index cannot be used",
+            file=file,
             field=where,
             expected="an integer, a slice or '...' (masks and points: File.mask, File.points)",
             got=repr(k),
@@ -266,7 +324,11 @@ def _one(k: Any, n: int, where: str) -> range:
     i = int(k)
     if not -n <= i < n:
         raise SelectionError(
-            "the index lies outside the image", field=where, expected=f"-{n} … {n - 1}", got=i
+            "the index lies outside the image",
+            file=file,
+            field=where,
+            expected=f"-{n} … {n - 1}",
+            got=i,
         )
     i %= n
     return range(i, i + 1)

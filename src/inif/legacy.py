@@ -27,6 +27,7 @@ from inif.axes import check_axes
 from inif.container.validate import clean_text
 from inif.errors import AxesError, InifError, InputError
 from inif.fields.siren import MAX_WIDTH
+from inif.outputs import check_room, check_target, write_file
 
 if TYPE_CHECKING:
     from inif.decode.file import File
@@ -56,6 +57,7 @@ def convert(
     psnr: float | None = None,
     size: int | None = None,
     axes: str | None = None,
+    overwrite: bool = False,
 ) -> File:
     """Store a pickled network as a quantised and coded `.inif` file.
 
@@ -68,24 +70,30 @@ def convert(
     axes
         The image's axes, of "TCZYX"; "ZYX" by default for three, as in the authors' images. A
         C is the coordinate of the channel, wherever it stands.
+    overwrite
+        Whether an existing `out` is replaced.
 
     Raises
     ------
     InputError
-        Not such a pickle, one that does more than hold arrays, or a target that cannot be met.
+        Not such a pickle, one that does more than hold arrays, a target that cannot be met, or an
+        `out` that exists or cannot be written.
     """
     from inif.config import Target
 
     if psnr is None and size is None:
         psnr = _DEFAULT_PSNR
     target = Target(size=size, psnr=psnr)
+    check_target(out, overwrite=overwrite, field="out", inputs=[path])
     network = read_legacy(path, axes=axes)
 
-    from inif.container.writer import write_file
     from inif.decode.file import open_file
     from inif.encode.convert import encode_network
 
-    write_file(out, encode_network(network, psnr=target.psnr, size=target.size))
+    if size is not None:
+        check_room(out, size, field="out")
+    data = encode_network(network, psnr=target.psnr, size=target.size)
+    write_file(out, data, overwrite=overwrite)
     return open_file(out)
 
 

@@ -174,9 +174,9 @@ def test_a_full_disk_leaves_what_was_there(
 
     out = tmp_path / "a.inif"
     out.write_bytes(b"before")
-    monkeypatch.setattr(f"inif.container.writer.os.{step}", full)
+    monkeypatch.setattr(f"inif.outputs.os.{step}", full)
     with pytest.raises(InputError, match="No space left") as caught:
-        quick(data, axes="YX", size=SIZE, out=out)
+        quick(data, axes="YX", size=SIZE, out=out, overwrite=True)
     assert str(out) in str(caught.value.file)
     assert [p.name for p in tmp_path.iterdir()] == ["a.inif"]
     assert out.read_bytes() == b"before"

@@ -36,22 +36,6 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         common.parse_size(text)
 
 
-@pytest.mark.parametrize(
-    ("source", "out"),
-    [
-        ("a/cells.ome.tif", "a/cells.inif"),
-        ("a/cells.OME.TIFF", "a/cells.inif"),
-        ("cells.ome.zarr/", "cells.inif"),
-        ("a.b/day 1.czi", "a.b/day 1.inif"),
-        ("v1.2.npy", "v1.2.inif"),
-        ("plain", "plain.inif"),
-        ("https://host/set/cells.ome.zarr?x=1", "cells.inif"),
-    ],
-)
-def test_default_output(source: str, out: str) -> None:
-    assert common.default_output(source) == Path(out)
-
-
 def test_json_is_standard_json(capsys: pytest.CaptureFixture[str]) -> None:
     body = {
         "a": np.float32(0.5),
@@ -84,28 +68,3 @@ def test_sizes_for_people(count: float, text: str) -> None:
 )
 def test_times_for_people(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
-
-
-def test_a_missing_folder_is_found_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="folder"):
-        common.check_folder(tmp_path / "no" / "x.inif")
-
-
-def test_only_an_inif_file_is_overwritten(tmp_path: Path, compressed_bytes: bytes) -> None:
-    good, empty, other = (tmp_path / n for n in ("good.inif", "empty.inif", "other.inif"))
-    good.write_bytes(compressed_bytes)
-    empty.touch()
-    other.write_bytes(b"II*\0" * 10)
-    common.check_inif_target(good)
-    common.check_inif_target(empty)
-    common.check_inif_target(tmp_path / "new.inif")
-    for target in (other, tmp_path):
-        with pytest.raises(InputError, match="not overwritten"):
-            common.check_inif_target(target)
-
-
-@pytest.fixture
-def compressed_bytes() -> bytes:
-    from inif.container.spec import MAGIC
-
-    return MAGIC + bytes(32)

@@ -27,7 +27,7 @@ HEADER: dict[str, Any] = {
 def test_write_file_replaces_the_target(tmp_path: Path, sync: bool) -> None:
     target = tmp_path / "a.inif"
     write_file(target, b"one", sync=sync)
-    write_file(target, b"two", sync=sync)
+    write_file(target, b"two", overwrite=True, sync=sync)
     assert target.read_bytes() == b"two"
     assert os.listdir(tmp_path) == ["a.inif"]
 
@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, where, full)
     with pytest.raises(InputError, match="No space left") as caught:
-        write_file(target, b"new", sync=True)
+        write_file(target, b"new", overwrite=True, sync=True)
     assert caught.value.file == str(target)
     assert target.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.inif"]
@@ -76,7 +76,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_file(tmp_path / "a.inif", b"new")
+        write_file(tmp_path / "a.inif", b"new", overwrite=True)
     assert os.listdir(tmp_path) == []
 
 
@@ -89,7 +89,7 @@ def test_an_impossible_target_is_one_error(tmp_path: Path, name: str) -> None:
 
 def test_a_device_is_not_replaced() -> None:
     with pytest.raises(InputError, match="not a file"):
-        write_file(os.devnull, b"x")
+        write_file(os.devnull, b"x", overwrite=True)
     assert not os.path.isfile(os.devnull)
 
 

@@ -317,13 +317,13 @@ def test_targets_that_may_not_be_replaced(tmp_path: Path) -> None:
     for name in ("d.ome.tif", "d.ome.zarr", "d.npy"):
         (tmp_path / "full" / name).mkdir()
         (tmp_path / "full" / name / "precious.txt").write_text("x")
-        fails(plane, tmp_path / "full" / name, "directory")
+        fails(plane, tmp_path / "full" / name, "directory", overwrite=True)
     (tmp_path / "f.zarr").write_text("x")
-    fails(plane, tmp_path / "f.zarr", "is a file")
+    fails(plane, tmp_path / "f.zarr", "is a file", overwrite=True)
     fails(plane, tmp_path / "absent" / "a.npy", "folder does not exist")
     for name in ("a.ome.tif", "a.zarr", "a.npy", "a.png"):
-        write_image(plane, tmp_path / name, overwrite=False)
-        fails(plane, tmp_path / name, "exists already", overwrite=False)
+        write_image(plane, tmp_path / name)
+        fails(plane, tmp_path / name, "exists already")
 
 
 def test_check_output_comes_before_the_work(tmp_path: Path) -> None:
@@ -346,7 +346,8 @@ def test_a_full_disk(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatc
 
     with monkeypatch.context() as patch:
         patch.setattr("os.rename" if suffix == ".ome.zarr" else "os.replace", full)
-        fails(Image(plane.data + np.uint16(1), "YX"), path, "No space left")
+        changed = Image(plane.data + np.uint16(1), "YX")
+        fails(changed, path, "No space left", overwrite=True)
     np.testing.assert_array_equal(read_image(path, axes="YX").data, plane.data)
 
 
@@ -356,5 +357,5 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        write_image(IMAGE, tmp_path / "a.npy")
+        write_image(IMAGE, tmp_path / "a.npy", overwrite=True)
     assert os.listdir(tmp_path) == []

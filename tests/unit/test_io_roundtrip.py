@@ -49,7 +49,7 @@ def axes_in_any_order() -> st.SearchStrategy[str]:
 def test_any_axes_and_dtype(tmp_path: Path, suffix: str, axes: str, dtype: str) -> None:
     image = make(axes, dtype)
     path = tmp_path / ("image" + suffix)
-    write_image(image, path)
+    write_image(image, path, overwrite=True)
     data, expected_axes = {
         ".ome.tif": lambda: planes_last(image),
         ".ome.zarr": lambda: planes_last(image, "TCZYX"),
@@ -176,7 +176,8 @@ def test_overwriting(tmp_path: Path) -> None:
     for suffix in (".ome.tif", ".ome.zarr", ".npy", ".png"):
         path = tmp_path / ("a" + suffix)
         for value in (1, 2):
-            write_image(Image(np.full((4, 4), value, np.uint8), "YX"), path)
+            image = Image(np.full((4, 4), value, np.uint8), "YX")
+            write_image(image, path, overwrite=True)
             assert read_image(path, axes="YX").data[0, 0] == value
     assert len(os.listdir(tmp_path)) == 4
 

@@ -223,7 +223,7 @@ class TestSound:
         truth = published(network())
         kept = []
         for size in (650, 750, 900):
-            with convert(sound, tmp_path / "a.inif", size=size) as file:
+            with convert(sound, tmp_path / f"{size}.inif", size=size) as file:
                 kept.append(psnr(truth, file[...]))
         assert kept == sorted(kept)
 

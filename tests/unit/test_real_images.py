@@ -26,7 +26,9 @@ def test_round_trip(data_dir: Path, tmp_path: Path) -> None:
         crop = tuple(slice(LONGEST.get(a)) for a in whole.axes)
         image = Image(np.ascontiguousarray(whole.data[crop]), whole.axes, whole.meta, path.name)
         ratio = image.raw_bytes / 6000
-        with inif.compress(image, out=tmp_path / "a.inif", ratio=ratio, effort=1) as file:
+        with inif.compress(
+            image, out=tmp_path / f"{path.name}.inif", ratio=ratio, effort=1
+        ) as file:
             exact = file.header["lossy"]["psnr"] is None  # then the file may be smaller
             assert ratio <= file.ratio, path.name
             assert exact or file.ratio <= 1.01 * ratio, path.name

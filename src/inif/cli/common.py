@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, the common options, JSON and table output, sizes, paths."""
+"""What the commands share: exit codes, the common options, JSON and table output, sizes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,7 +42,6 @@ SeriesOption = Annotated[
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.ASCII | re.IGNORECASE)
-_ENDINGS = re.compile(r"(\.ome)?(\.tiff?|\.zarr|(\.zarr)?\.zip)$|\.[^./\\]+$", re.IGNORECASE)
 
 
 def emit_json(body: Mapping[str, Any]) -> None:
@@ -92,83 +90,6 @@ def format_size(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
         count /= 1000
     raise AssertionError
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is remote, so that nothing can be written next to it."""
-    return "://" in source
-
-
-def default_output(source: str, ending: str = ".inif") -> Path:
-    """The input's name with another ending, in the input's folder (here, for a remote input)."""
-    path = source.split("?")[0].rstrip("/\\")
-    if is_url(source):
-        path = path.rsplit("/", 1)[-1]
-    where = Path(path)
-    return where.with_name((_ENDINGS.sub("", where.name) or where.name) + ending)
-
-
-def check_folder(out: Path) -> None:
-    """Fail before the work, not after it, when the output has nowhere to go.
-
-    Raises
-    ------
-    InputError
-        The folder of `out` does not exist.
-    """
-    if not out.parent.is_dir():
-        raise InputError(
-            "the folder of the output does not exist",
-            file=out,
-            field="-o",
-            expected="an existing folder",
-            got=out.parent,
-            fix=f"mkdir -p '{out.parent}'",
-        )
-
-
-def check_inif_target(out: Path) -> None:
-    """Refuse to write a ``.inif`` over anything that is not one (an empty file is fine).
-
-    Raises
-    ------
-    InputError
-        `out` is a folder or holds something else.
-    """
-    check_folder(out)
-    if not out.exists():
-        return
-    from inif.container.spec import MAGIC
-
-    if out.is_file():
-        with out.open("rb") as file:
-            start = file.read(len(MAGIC))
-        if start in (b"", MAGIC):
-            return
-    raise InputError(
-        "the output exists and is not an .inif file, so it is not overwritten",
-        file=out,
-        field="-o",
-        fix="choose another name, or remove it first",
-    )
-
-
-def check_new(out: Path, *, force: bool) -> None:
-    """Refuse to overwrite an output unless forced: it may be the only original.
-
-    Raises
-    ------
-    InputError
-        `out` exists and `force` is not set.
-    """
-    check_folder(out)
-    if out.exists() and not force:
-        raise InputError(
-            "the output exists and is not overwritten",
-            file=out,
-            field="-o",
-            fix="choose another name, or add --force",
-        )
 
 
 def read_input(source: str, axes: str | None, series: int) -> Image:

@@ -14,9 +14,7 @@ from inif.cli.common import (
     JsonFlag,
     QuietFlag,
     SeriesOption,
-    check_inif_target,
     decibels,
-    default_output,
     emit_json,
     emit_table,
     format_size,
@@ -25,8 +23,10 @@ from inif.cli.common import (
     read_input,
     remarks_noted,
 )
+from inif.cli.outputs import ForceFlag, inif_output
 from inif.cli.progress import format_time, progress_bar
 from inif.errors import InputError
+from inif.outputs import is_url
 
 if TYPE_CHECKING:
     from inif import File
@@ -53,12 +53,13 @@ def compress(
         str, typer.Argument(metavar="IN", help="The image: a path, or a URL of a Zarr image.")
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT.inif",
-            help="The file to write (default: IN with the ending .inif).",
+            help="The file to write, or an existing folder for it (default: IN with the ending "
+            ".inif and the number of the series).",
         ),
     ] = None,
     ratio: Annotated[
@@ -129,6 +130,7 @@ def compress(
     keep_partial: Annotated[
         bool, typer.Option("--keep-partial", help="On Ctrl-C, write the best so far.")
     ] = False,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -146,8 +148,11 @@ def compress(
             expected="seconds, more than 0",
             got=time_limit,
         )
-    out = default_output(source) if out is None else out
-    check_inif_target(out)
+    if not is_url(source):
+        from inif.io import detect
+
+        detect(source)
+    target_file = inif_output(out, source, series, force=force)
 
     import inif
 
@@ -155,7 +160,8 @@ def compress(
     with progress_bar(quiet=quiet) as progress, remarks_noted(quiet=quiet) as remarks:
         file = inif.compress(
             read_input(source, axes, series),
-            out=out,
+            out=target_file,
+            overwrite=force,
             **target,
             method=method.value,
             prior=prior,
@@ -171,7 +177,7 @@ def compress(
             progress=progress,
         )
     with file:
-        facts = summary(file, out, seconds=time.perf_counter() - start)
+        facts = summary(file, target_file, seconds=time.perf_counter() - start)
     facts["remarks"] = remarks
     if facts.get("stopped") == "interrupt":
         note("interrupted: this file holds the best fit so far", quiet=quiet)

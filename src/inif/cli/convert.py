@@ -11,12 +11,12 @@ from inif.cli.common import (
     AxesOption,
     JsonFlag,
     QuietFlag,
-    check_inif_target,
     emit_json,
     emit_table,
     format_size,
     parse_size,
 )
+from inif.cli.outputs import ForceFlag, check_outputs
 from inif.errors import InputError
 
 
@@ -36,6 +36,7 @@ def convert(
         str | None, typer.Option(metavar="BYTES", help="Size of the file instead: 36kB.")
     ] = None,
     axes: AxesOption = None,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -47,12 +48,12 @@ def convert(
         raise InputError(
             "a file has one target", field="--psnr --size", expected="one of them", got="both"
         )
-    check_inif_target(out)
+    check_outputs([("OUT.inif", out)], force=force, inputs=[legacy])
     count = None if size is None else parse_size(size)
 
     from inif.legacy import convert as convert_legacy
 
-    with convert_legacy(legacy, out, psnr=psnr, size=count, axes=axes) as file:
+    with convert_legacy(legacy, out, psnr=psnr, size=count, axes=axes, overwrite=force) as file:
         facts = {
             "file": str(out),
             "legacy_bytes": legacy.stat().st_size,

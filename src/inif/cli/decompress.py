@@ -12,11 +12,11 @@ import typer
 from inif.cli.common import (
     JsonFlag,
     QuietFlag,
-    check_new,
     emit_json,
     emit_table,
     format_size,
 )
+from inif.cli.outputs import ForceFlag, check_outputs
 from inif.errors import InputError, SelectionError
 
 if TYPE_CHECKING:
@@ -63,13 +63,16 @@ def decompress(
             help="Decode at these points only, also between samples; a column per axis (z,y,x).",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Decode a file. What is not asked for is not computed."""
     _check_one_way(region or stride, mask, points)
-    check_new(out, force=force)
+    for option, text in (("--region", region), ("--stride", stride)):
+        if text is not None and not text.strip(" ,"):
+            raise InputError("this option is empty", field=option, fix="leave it out for all")
+    check_outputs([("-o", out)], force=force, inputs=[source, mask, points])
     if points is not None and out.suffix.lower() not in (".csv", ".npy"):
         raise InputError(
             "values at points cannot be written in this format",
@@ -79,20 +82,20 @@ def decompress(
             got=out.suffix or "no ending",
         )
     if points is None:
-        from inif.io import check_output
+        from inif.io import output_format
 
-        check_output(out)
+        output_format(out)
 
     import inif
 
     start = time.perf_counter()
     with inif.open(source) as file:
         if points is not None:
-            facts = _points(file, points, out)
+            facts = _points(file, points, out, force)
         elif mask is not None:
-            facts = _mask(file, mask, out)
+            facts = _mask(file, mask, out, force)
         else:
-            facts = _region(file, region, stride, out)
+            facts = _region(file, region, stride, out, force)
     facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
     if as_json:
         emit_json(facts)
@@ -112,30 +115,34 @@ def _check_one_way(region: str | None, mask: Path | None, points: Path | None) -
         )
 
 
-def _region(file: File, region: str | None, stride: str | None, out: Path) -> dict[str, Any]:
+def _region(
+    file: File, region: str | None, stride: str | None, out: Path, force: bool
+) -> dict[str, Any]:
     from inif.axes import compose, parse_region, parse_stride
     from inif.io import check_output, write_image
 
     selection = None
     shape, axes = file.shape, file.axes
     if region is not None or stride is not None:
-        selection = parse_region(region or "", file.axes, file.shape, file.channels)
+        named = {"file": file.name}
+        selection = parse_region(region or "", file.axes, file.shape, file.channels, **named)
         if stride is not None:
-            step = parse_stride(stride, file.axes, selection.full_shape)
+            step = parse_stride(stride, file.axes, selection.full_shape, **named)
             selection = compose(selection, step)
-        if 0 in selection.shape:
-            raise SelectionError(
-                "this region is empty",
-                file=file.name,
-                field="--region",
-                expected=f"at least one sample of shape {tuple(file.shape)}",
-                got=region,
-            )
+        for axis, length, picked in zip(file.axes, file.shape, selection.ranges, strict=True):
+            if not picked:
+                raise SelectionError(
+                    "this part of the region is empty",
+                    file=file.name,
+                    field=f"--region {axis.lower()}",
+                    expected=f"at least one of the samples 0 … {length - 1}",
+                    got=region,
+                )
         shape, axes = selection.shape, selection.kept_axes(file.axes)
     # A single sample comes as an image of one axis.
-    check_output(out, shape=shape or (1,), axes=axes or "X", dtype=file.dtype)
+    check_output(out, shape=shape or (1,), axes=axes or "X", dtype=file.dtype, overwrite=force)
     image = file.to_image(selection)
-    write_image(image, out)
+    write_image(image, out, overwrite=force)
     return {
         "axes": image.axes,
         "shape": list(image.data.shape),
@@ -144,18 +151,19 @@ def _region(file: File, region: str | None, stride: str | None, out: Path) -> di
     }
 
 
-def _mask(file: File, mask: Path, out: Path) -> dict[str, Any]:
+def _mask(file: File, mask: Path, out: Path, force: bool) -> dict[str, Any]:
     import numpy as np
 
     from inif.image import Image
     from inif.io import check_output, write_image
 
-    check_output(out, shape=file.shape, axes=file.axes, dtype=file.dtype)
+    check_output(out, shape=file.shape, axes=file.axes, dtype=file.dtype, overwrite=force)
     chosen = read_mask(mask, file.axes, file.shape)
     values = file.mask(chosen)
     data = np.zeros(file.shape, file.dtype)
     data[chosen] = values
-    write_image(Image(data, file.axes, replace(file.meta, ome_xml=file.ome)), out)
+    meta = replace(file.meta, ome_xml=file.ome)
+    write_image(Image(data, file.axes, meta), out, overwrite=force)
     return {
         "axes": file.axes,
         "shape": list(file.shape),
@@ -176,7 +184,11 @@ def read_mask(path: Path, axes: str, shape: tuple[int, ...]) -> np.ndarray:
 
     from inif.io.companion import read_companion
 
-    image = read_companion(path, axes, some=True)
+    try:
+        image = read_companion(path, axes, some=True)
+    except InputError as error:
+        error.field = f"--mask {error.field or ''}".strip()
+        raise
     lengths = dict(zip(axes, shape, strict=True))
     got = dict(zip(image.axes, image.data.shape, strict=True))
     if any(lengths.get(a) != n for a, n in got.items()):
@@ -193,12 +205,12 @@ def read_mask(path: Path, axes: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(spread, shape)
 
 
-def _points(file: File, points: Path, out: Path) -> dict[str, Any]:
+def _points(file: File, points: Path, out: Path, force: bool) -> dict[str, Any]:
     from inif.cli.points import read_points, write_values
 
-    header, rows, coords = read_points(points, file.axes)
-    values = file.points(coords)
-    write_values(out, header, rows, values)
+    table = read_points(points, file.axes, file.shape)
+    values = file.points(table.coords)
+    write_values(out, table, values, overwrite=force)
     return {"points": len(values), "samples": len(values), "dtype": values.dtype.name}
 
 

@@ -12,11 +12,11 @@ from inif.cli.common import (
     JsonFlag,
     QuietFlag,
     SeriesOption,
-    check_folder,
     emit_json,
     note,
     read_input,
 )
+from inif.cli.outputs import ForceFlag, check_outputs
 
 
 def register(app: typer.Typer) -> None:
@@ -61,13 +61,16 @@ def evaluate(
     ] = None,
     axes: AxesOption = None,
     series: SeriesOption = 0,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a file with its original: PSNR, SSIM, errors, worst slice, tasks."""
-    for target in (figure, report):
-        if target is not None:
-            check_folder(target)
+    check_outputs(
+        [("--figure", figure), ("--report", report)],
+        force=force,
+        inputs=[original, compressed, against],
+    )
 
     import inif
     from inif.metrics.tasks import parse_tasks
@@ -78,12 +81,12 @@ def evaluate(
     if figure is not None:
         from inif.metrics.figure import figure as draw
 
-        draw(result, figure)
+        draw(result, figure, overwrite=force)
         note(f"wrote {figure}", quiet=quiet)
     if report is not None:
         from inif.metrics.html import html_report
 
-        html_report(result, report)
+        html_report(result, report, overwrite=force)
         note(f"wrote {report}", quiet=quiet)
     if as_json:
         emit_json(result.to_json())

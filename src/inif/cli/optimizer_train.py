@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, check_folder, emit_json, note, words
+from inif.cli.common import JsonFlag, QuietFlag, emit_json, note, words
+from inif.cli.outputs import ForceFlag, check_outputs
 from inif.cli.progress import format_time
 from inif.errors import InputError
 
@@ -49,6 +50,7 @@ def train_command(
         int | None, typer.Option(min=1, help="Processes (default: the cores).")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -57,13 +59,19 @@ def train_command(
     Beside FILE.npz stand FILE.run (all that is needed to go on) and FILE.jsonl (the curve: gain in
     dB over the weights it began from, on fits that training does not see).
     """
+    if out.suffix != ".npz":
+        raise InputError("weights are .npz files", field="-o", expected="NAME.npz", got=out)
+    run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
+    goes_on = run.is_file()
+    check_outputs(
+        [("-o", out), ("-o", curve)],
+        force=force or goes_on,
+        inputs=[] if goes_on else [begin],
+    )
     import os
 
     from inif.optim import learned, meta_train
 
-    check_folder(out)
-    if out.suffix != ".npz":
-        raise InputError("weights are .npz files", field="-o", expected="NAME.npz", got=out)
     settings = meta_train.MetaSettings(
         updates=updates,
         pairs=pairs,
@@ -74,13 +82,11 @@ def train_command(
         judged=judged,
         long_only=long_only,
     )
-    run, curve = out.with_suffix(".run"), out.with_suffix(".jsonl")
     first = learned.load(begin) if begin else None
     progress = (
-        meta_train.Progress.load(run, settings)
-        if run.exists()
-        else meta_train.Progress.begin(first)
+        meta_train.Progress.load(run, settings) if goes_on else meta_train.Progress.begin(first)
     )
+    mode = "a" if goes_on else "w"
     last: dict[str, Any] = {"update": progress.update}
     sources = list(_sources(data, leave_out))
 
@@ -88,7 +94,7 @@ def train_command(
         progress.save(run, settings)
         learned.save(meta_train.shaped(progress.theta), out)
 
-    with _shown(settings.updates, quiet=quiet or as_json) as show, curve.open("a") as lines:
+    with _shown(settings.updates, quiet=quiet or as_json) as show, curve.open(mode) as lines:
 
         def report(row: dict[str, Any]) -> None:
             lines.write(json.dumps(row) + "\n")

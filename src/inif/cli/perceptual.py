@@ -11,11 +11,11 @@ from inif.cli.common import (
     AxesOption,
     JsonFlag,
     QuietFlag,
-    check_folder,
     emit_json,
     note,
     read_input,
 )
+from inif.cli.outputs import ForceFlag, check_outputs
 from inif.cli.progress import progress_bar
 from inif.errors import InputError
 
@@ -45,6 +45,7 @@ def tune_command(
     axes: AxesOption = None,
     slices: Annotated[int, typer.Option(min=1, help="Of each image, evenly spaced.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -54,10 +55,11 @@ def tune_command(
     perceptual:heads=FILE.safetensors`. Every fourth slice is left out of the tuning, and says how
     well heads rank distortions by damage before and after.
     """
+    check_outputs([("-o", out)], force=force, inputs=images)
+
     from inif.perceptual import weights
     from inif.perceptual.tune import Settings, tuned
 
-    check_folder(out)
     if out.suffix != weights.ENDING:
         raise InputError(
             "heads are safetensors files", field="-o", expected=f"NAME{weights.ENDING}", got=out
@@ -67,7 +69,8 @@ def tune_command(
     with progress_bar(quiet=quiet or as_json) as progress:
         read = (read_input(name, axes, 0) for name in images)
         result = tuned(weights.load(), read, settings, progress)
-    weights.save_heads(result.heads, out, f"inif perceptual tune, seed {seed}")
+    made = f"inif perceptual tune, seed {seed}"
+    weights.save_heads(result.heads, out, made, overwrite=force)
     if as_json:
         emit_json({"out": out, "images": len(images), "seed": seed, **result.to_json()})
         return

@@ -5,7 +5,8 @@ from inif.container.source import Source, open_source
 from inif.container.spec import WHOLE_FILE, Rejection
 from inif.container.table import SectionEntry, SectionTable
 from inif.container.validate import clean_text, validate_header
-from inif.container.writer import Section, pack, packed_size, write_file
+from inif.container.writer import Section, pack, packed_size
+from inif.outputs import write_file
 
 __all__ = [
     "WHOLE_FILE",

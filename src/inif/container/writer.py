@@ -1,10 +1,7 @@
-"""Putting a file together, and onto the disk without ever leaving half of one there."""
+"""Putting a file together; `inif.outputs` puts it onto the disk."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +13,6 @@ from inif.container.header import encode_header
 from inif.container.layout import LONG, Layout, layout_for, tiled
 from inif.container.reader import open_container
 from inif.container.source import BytesSource
-from inif.errors import InputError
-
-_O_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows needs it; elsewhere every file is binary
 
 
 @dataclass(frozen=True)
@@ -78,43 +72,3 @@ def _laid_out(header: dict[str, Any], rows: np.ndarray) -> tuple[Layout, bytes, 
         layout = LONG
         stored, length = encode_header(header, layout.dictionary)
     return layout, stored, length
-
-
-def write_file(path: str | os.PathLike[str], data: bytes, *, sync: bool = False) -> None:
-    """Write `data` beside the target under another name, then rename: all of it or nothing.
-
-    A symbolic link is followed. With `sync` the data is on the disk when this returns.
-
-    Raises
-    ------
-    InputError
-        The folder is missing, the disk is full, permission is denied, or the target is no file.
-    """
-    try:
-        target = os.path.realpath(path)
-        _write(target, data, sync)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "the file cannot be written",
-            file=os.fspath(path),
-            got=getattr(error, "strerror", None) or error,
-            fix="check that the folder exists, may be written to, and has room",
-        ) from error
-
-
-def _write(target: str, data: bytes, sync: bool) -> None:
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise InputError("the output is not a file", file=target, expected="the path of a file")
-    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o666)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

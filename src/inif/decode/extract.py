@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from inif.decode.file import open_file
 from inif.decode.hybrid import HybridBricks
 from inif.errors import InputError
+from inif.outputs import check_folder
 
 
 def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
@@ -25,6 +27,12 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
         As `inif.open`; the file has no prior; or the folder is there already, or cannot be written.
     """
     target = Path(folder)
+    if os.path.lexists(target):
+        raise InputError(
+            "the output exists already", file=target, fix="name a folder that does not exist yet"
+        )
+    above = next(p for p in target.absolute().parents if p.exists())
+    check_folder(str(above), str(target))
     with open_file(source) as file:
         if not isinstance(file.bricks, HybridBricks):
             raise InputError(
@@ -32,8 +40,6 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
                 file=file.name,
                 fix="only files of --method hybrid hold streams of a codec",
             )
-        if target.exists():
-            raise InputError("there is something of this name already", file=target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:

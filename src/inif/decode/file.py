@@ -147,7 +147,8 @@ class File:
         )
 
     def __getitem__(self, key: Any) -> Any:
-        return self.read(select(key, self.shape))
+        names = [f"axis {a}" for a in self.axes]
+        return self.read(select(key, self.shape, names, file=self.name))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -163,7 +164,7 @@ class File:
         SelectionError
             No such axis or channel, or an index outside the image.
         """
-        return self.read(select_named(picks, self.axes, self.shape, self.channels))
+        return self.read(select_named(picks, self.axes, self.shape, self.channels, file=self.name))
 
     def read(self, selection: Selection) -> Any:
         """Samples of a selection, in the image's dtype; a scalar where every axis is dropped."""
@@ -196,15 +197,24 @@ class File:
             raise SelectionError(
                 "points must be a table", expected=f"(N, {self.ndim}) numbers", got=where.shape
             )
-        if not bool(np.all((where >= 0) & (where <= last))):
+        good = (where >= 0) & (where <= last)
+        if not good.all():
+            point, axis = np.argwhere(~good)[0]
             raise SelectionError(
                 "a point lies outside the image",
-                expected=f"0 … {tuple(last.tolist())} for axes {self.axes}",
-                got=where[~np.all((where >= 0) & (where <= last), axis=1)][0].tolist(),
+                file=self.name,
+                field=f"point {point}, axis {self.axes[axis]}",
+                expected=f"0 … {last[axis]}",
+                got=where[point, axis],
             )
         c = self.axes.find("C")
         if c >= 0 and not bool(np.all(where[:, c] == np.floor(where[:, c]))):
-            raise SelectionError("there is nothing between channels", expected="whole numbers in C")
+            raise SelectionError(
+                "there is nothing between channels",
+                file=self.name,
+                field="axis C",
+                expected="whole numbers",
+            )
         if self.exact:
             from inif.decode import lossless
 
@@ -282,17 +292,17 @@ class File:
         """The whole file as bytes."""
         return self.container.to_bytes()
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the file, as it is, to a path.
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the file, as it is, to a path; an existing file is replaced with `overwrite`.
 
         Raises
         ------
         InputError
-            The path cannot be written; nothing is left there then.
+            The path exists or cannot be written; what was there is as it was.
         """
-        from inif.container.writer import write_file
+        from inif.outputs import write_file
 
-        write_file(path, self.to_bytes())
+        write_file(path, self.to_bytes(), overwrite=overwrite)
 
     def brick_samples(self, brick: int) -> np.ndarray:
         """All samples of one brick, in the brick's shape."""

@@ -11,8 +11,6 @@ import logging
 import math
 import os
 import re
-import secrets
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +22,8 @@ from inif.axes import check_axes
 from inif.errors import InifError, InputError, MissingExtraError
 from inif.image import Channel, Image, Metadata
 from inif.io.units import known
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
+from inif.outputs import URL as _URL
+from inif.outputs import replacing as _replacing
 
 
 @dataclass(frozen=True)
@@ -296,72 +294,15 @@ def planes_last(image: Image, order: str | None = None) -> tuple[np.ndarray, str
 
 @contextlib.contextmanager
 def replacing(path: str, *, overwrite: bool) -> Iterator[str]:
-    """A temporary name beside `path` to write to; it replaces `path` when all went well.
-
-    On any failure the temporary file or directory is removed and `path` is as it was.
+    """`inif.outputs.replacing`, with the warnings and the log of the library that writes silenced.
 
     Raises
     ------
     InputError
         The target exists and may not be replaced, or the operating system refuses (disk full, …).
     """
-    check_target(path, overwrite=overwrite)
-    target = os.path.abspath(path)
-    folder, base = os.path.split(target)
-    mark = f".{base[:100]}.{secrets.token_hex(4)}"
-    temporary, aside = (os.path.join(folder, mark + end) for end in (".tmp", ".old"))
-    try:
-        with guarded(path, "the image cannot be written", "check the free space", OSError):
-            yield temporary
-            if os.path.isdir(target):
-                os.rename(target, aside)
-                try:
-                    os.rename(temporary, target)
-                except OSError:
-                    os.rename(aside, target)
-                    raise
-                shutil.rmtree(aside, ignore_errors=True)
-            else:
-                os.replace(temporary, target)
-    finally:
-        if os.path.isdir(temporary):
-            shutil.rmtree(temporary, ignore_errors=True)
-        elif os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def check_target(path: str, *, overwrite: bool) -> None:
-    """Refuse a target that cannot be written, before any work is done.
-
-    Raises
-    ------
-    InputError
-        The folder is missing or closed to us, or the target exists and may not be replaced. A
-        directory is replaced only by a Zarr store, and only if it is one itself.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise InputError("the folder does not exist", file=path, expected=folder, fix="create it")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError("the folder is not writable", file=path, got=folder)
-    if not os.path.lexists(path):
-        return
-    if not overwrite:
-        raise InputError(
-            "the output exists already", file=path, fix="choose another name, or allow overwriting"
-        )
-    is_zarr = path.lower().rstrip("/").endswith(".zarr")
-    if os.path.isdir(path):
-        if is_zarr and any(os.path.exists(join(path, m)) for m in ZARR_MARKERS):
-            return
-        raise InputError(
-            "the output is a directory that holds something else", file=path, fix="choose another"
-        )
-    if is_zarr:
-        raise InputError(
-            "the output is a file, and a Zarr store is a directory", file=path, fix="remove it"
-        )
-
-
-ZARR_MARKERS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-"""Files of which every Zarr array or group has at least one."""
+    with (
+        _replacing(path, overwrite=overwrite) as temporary,
+        guarded(path, "the image cannot be written", "check the free space", OSError),
+    ):
+        yield temporary

@@ -13,7 +13,8 @@ from typing import Any
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
 from inif.errors import InputError
-from inif.io.common import ZARR_MARKERS, Source
+from inif.io.common import Source
+from inif.outputs import ZARR_MARKERS
 
 MAX_METADATA = 16 << 20
 """Largest member that is read before the array is known, in bytes."""

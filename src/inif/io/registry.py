@@ -15,7 +15,8 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import Image
-from inif.io.common import ZARR_MARKERS, Source, check_target, guarded, reading, source_of
+from inif.io.common import Source, guarded, reading, source_of
+from inif.outputs import ZARR_MARKERS, check_target
 
 _MAGIC: tuple[tuple[str, int, bytes], ...] = (
     ("tiff", 0, b"II*\x00"),
@@ -100,7 +101,7 @@ def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: 
     return reader(source, kind, axes, scene)
 
 
-def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
+def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write an image in the format that the name's suffix says (see `output_format`).
 
     The file appears whole or not at all.
@@ -108,8 +109,8 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
     Raises
     ------
     InputError
-        Unknown suffix, an image that the format cannot hold, an existing target with
-        ``overwrite=False``, or a failing disk.
+        Unknown suffix, an image that the format cannot hold, an existing target without
+        `overwrite`, or a failing disk.
     """
     kind = check_output(
         path, shape=image.data.shape, axes=image.axes, dtype=image.data.dtype, overwrite=overwrite
@@ -148,7 +149,7 @@ def check_output(
     shape: Sequence[int] | None = None,
     axes: str = "",
     dtype: np.dtype[Any] | str | None = None,
-    overwrite: bool = True,
+    overwrite: bool = False,
 ) -> str:
     """`output_format`, after checking all that can be known before the samples exist.
 
@@ -160,7 +161,7 @@ def check_output(
         See `write_image`.
     """
     kind = output_format(path)
-    check_target(os.fspath(path), overwrite=overwrite)
+    check_target(path, overwrite=overwrite)
     if shape is not None and dtype is not None:
         if 0 in shape and kind != "npy":
             raise InputError(

@@ -19,6 +19,7 @@ import numpy as np
 from inif.errors import InputError, MissingExtraError
 from inif.metrics.evaluation import ChannelReport, Evaluation, Panel
 from inif.metrics.report import evaluate
+from inif.outputs import write_file
 
 WINDOW = (0.5, 99.8)
 ERROR_PERCENTILE = 99.5
@@ -31,7 +32,12 @@ SIDE, GAP, SLOT_GAP, MARGIN, BAR = 2.2, 0.05, 0.2, 0.15, 0.85
 HEADLINE, LABEL, ZOOM_LABEL, GROUP_GAP = 0.45, 0.32, 0.24, 0.22
 
 
-def figure(evaluation: Evaluation | tuple[Any, Any], path: str | os.PathLike[str]) -> Path:
+def figure(
+    evaluation: Evaluation | tuple[Any, Any],
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+) -> Path:
     """Write the picture of an evaluation as a PNG file.
 
     Parameters
@@ -40,17 +46,20 @@ def figure(evaluation: Evaluation | tuple[Any, Any], path: str | os.PathLike[str
         What `evaluate` returned, or an (original, compressed) pair to evaluate first.
     path
         Where to write; the file appears whole or not at all.
+    overwrite
+        Whether an existing file is replaced.
 
     Raises
     ------
     InputError
-        The image has no Y and X axes.
+        The image has no Y and X axes, or the file exists or cannot be written.
     MissingExtraError
         matplotlib is not installed (extra "plot").
     """
     if isinstance(evaluation, tuple):
         evaluation = evaluate(*evaluation)
-    return write_whole(path, figure_png(evaluation))
+    write_file(path, figure_png(evaluation), overwrite=overwrite)
+    return Path(path)
 
 
 def figure_png(evaluation: Evaluation, dpi: int = 110) -> bytes:
@@ -87,21 +96,6 @@ def figure_png(evaluation: Evaluation, dpi: int = 110) -> bytes:
         out = io.BytesIO()
         fig.savefig(out, format="png", dpi=dpi, facecolor="white", metadata={"Software": "inif"})
         return out.getvalue()
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write a file so that it is there whole or not at all.
-
-    Raises
-    ------
-    InputError
-        The folder does not exist or cannot be written to.
-    """
-    from inif.io.common import replacing
-
-    with replacing(os.fspath(path), overwrite=True) as temporary:
-        Path(temporary).write_bytes(content)
-    return Path(path)
 
 
 def grey_window(plane: np.ndarray) -> tuple[float, float]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from inif.errors import MissingExtraError
 from inif.metrics.evaluation import Evaluation
-from inif.metrics.figure import figure_png, write_whole
+from inif.metrics.figure import figure_png
 from inif.metrics.tables import Table, decibel, finest, number, tables
+from inif.outputs import write_file
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--ink:#1a1a1a;--faint:#5c6470;--line:#dfe3e8;--card:#f5f7f9;
@@ -43,7 +44,9 @@ img{max-width:100%;height:auto;background:#fff;border:1px solid var(--line);bord
 """
 
 
-def html_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+def html_report(
+    evaluation: Evaluation, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
     """Write the report of an evaluation as a single HTML file.
 
     Without matplotlib, or for an image without Y and X, the report says so in place of the picture.
@@ -51,9 +54,10 @@ def html_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        The file cannot be written; no part of it is left behind.
+        The file exists and `overwrite` is not set, or it cannot be written; no part of it is left.
     """
-    return write_whole(path, html(evaluation).encode())
+    write_file(path, html(evaluation).encode(), overwrite=overwrite)
+    return Path(path)
 
 
 def html(evaluation: Evaluation) -> str:

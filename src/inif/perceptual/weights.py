@@ -115,8 +115,14 @@ def load_heads(path: str | os.PathLike[str]) -> tuple[np.ndarray, ...]:
     return _heads_of(_tensors(data, file), file)
 
 
-def save_heads(heads: tuple[np.ndarray, ...], path: str | os.PathLike[str], made: str) -> None:
-    """Write heads to a new file or in place of an old one, whole or not at all.
+def save_heads(
+    heads: tuple[np.ndarray, ...],
+    path: str | os.PathLike[str],
+    made: str,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write heads to a file, whole or not at all.
 
     Parameters
     ----------
@@ -124,26 +130,27 @@ def save_heads(heads: tuple[np.ndarray, ...], path: str | os.PathLike[str], made
         Five arrays (channels,), 0 or more.
     made
         How they were made; kept in the file.
+    overwrite
+        Whether an existing file is replaced.
 
     Raises
     ------
     InputError
-        The file cannot be written.
+        The file exists or cannot be written.
     MissingExtraError
         safetensors is not installed.
     """
     require()
     from safetensors.numpy import save
 
-    from inif.io.common import replacing
+    from inif.outputs import write_file
 
     tensors = {
         name: np.ascontiguousarray(head, np.float32)
         for name, head in zip(_HEADS, heads, strict=True)
     }
     data = save(tensors, {"made": made})
-    with replacing(os.fspath(path), overwrite=True) as temporary:
-        Path(temporary).write_bytes(data)
+    write_file(path, data, overwrite=overwrite)
 
 
 @cache
