@@ -175,7 +175,8 @@ def make_random_file(
     spoil: Callable[[int, list[np.ndarray]], list[np.ndarray]] = lambda b, w: w,
 ) -> bytes:
     """A file as the encoder would write it; `spoil` may change weights after their check."""
-    from inif.coding.qweights import KIND, Check, quantize
+    from inif.coding.check import Check
+    from inif.coding.qweights import KIND, quantize
     from inif.coding.qweights import pack as pack_weights
     from inif.container.writer import Section, pack
     from inif.decode.check import check_of
@@ -193,7 +194,7 @@ def make_random_file(
         "range": ranges or [limits.get(dtype, [-0.5, 2.5])] * count,
         "brick": list(brick or shape),
         "field": field.to_json(),
-        "requires": ["siren/1", "qweights/1"],
+        "requires": ["siren/1", "qweights/2"],
     }
     if meta is not None:
         header["meta"] = meta.to_json()
@@ -212,14 +213,9 @@ def make_random_file(
         parts = [Section(KIND, pack_weights(q, checks[b]), b) for b, q in enumerate(quantized)]
         return pack(header, [*extra, *parts])
 
-    with open_file(written(weights, [Check(0, 0.0)] * bricks)) as file:
+    with open_file(written(weights, [Check()] * bricks)) as file:
         checks = [
-            check_of(
-                file.brick_samples(b),
-                c if c >= 0 else None,
-                file.grid.origin(b)[c] if c >= 0 else 0,
-                file.intensities,
-            )
+            check_of(file.brick_samples(b), header, b, file.brick(b).inputs())
             for b in range(bricks)
         ]
     return written([spoil(b, w) for b, w in enumerate(weights)], checks)

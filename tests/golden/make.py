@@ -18,6 +18,7 @@ import numpy as np
 import inif
 from inif.bricks import BrickGrid
 from inif.coding import qweights
+from inif.coding.check import Check
 from inif.container.writer import Section, pack
 from inif.decode.check import check_of
 from inif.fields.siren import Siren
@@ -61,7 +62,7 @@ def hand_made(
         "dtype": dtype,
         "range": [list(pair) for pair in ranges],
         "field": field.to_json(),
-        "requires": ["siren/1", "qweights/1"],
+        "requires": ["siren/1", "qweights/2"],
     }
     if brick is not None:
         header["brick"] = list(brick)
@@ -75,19 +76,18 @@ def hand_made(
             weights[group][...] = 0
         quantized.append(qweights.quantize(weights, base, exps))
 
-    def packed(checks: Sequence[qweights.Check]) -> bytes:
+    def packed(checks: Sequence[Check]) -> bytes:
         pairs = enumerate(zip(quantized, checks, strict=True))
         sections = [Section(qweights.KIND, qweights.pack(q, check), b) for b, (q, check) in pairs]
         return pack(header, [*extra, *sections])
 
-    file = inif.open(packed([qweights.Check(0, 0.0)] * len(quantized)))
-    c = axes.find("C")
-    checks = []
-    for b in range(len(quantized)):
-        start = file.grid.origin(b)[c] if c >= 0 else 0
-        samples = file.brick_samples(b)
-        checks.append(check_of(samples, None if c < 0 else c, start, file.intensities))
-    return packed(checks)
+    file = inif.open(packed([Check()] * len(quantized)))
+    return packed(
+        [
+            check_of(file.brick_samples(b), header, b, file.brick(b).inputs())
+            for b in range(len(quantized))
+        ]
+    )
 
 
 def waves(*shape: int) -> np.ndarray:
@@ -211,6 +211,19 @@ FILES: dict[str, Callable[[], bytes]] = {
     ),
     "zyx_uint16_hybrid_v2": lambda: coded(
         (9000 + 4000 * waves(6, 70, 83)).astype(np.uint16), "ZYX", 3400
+    ),
+    "czyx_uint16_checked": lambda: hand_made(
+        "CZYX",
+        (2, 3, 7, 8),
+        "uint16",
+        [(0, 4095), (17, 60000)],
+        brick=(2, 2, 7, 8),
+        width=5,
+        layers=3,
+        seed=4,
+    ),
+    "czyx_uint16_hybrid_checked": lambda: coded(
+        (9000 + 4000 * waves(2, 5, 70, 83)).astype(np.uint16), "CZYX", 5600
     ),
 }
 

@@ -28,7 +28,7 @@ Vector = list[float]
 Matrix = list[Vector]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "format.md"
-FEATURES = {"siren/1", "qweights/1"}
+FEATURES = {"siren/1", "qweights/1", "qweights/2"}
 TOTAL = 1 << 24
 
 
@@ -93,7 +93,7 @@ def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int], b
     return header, sections
 
 
-# --- Section QWTS: qweights/1 ------------------------------------------------------------------
+# --- Section QWTS: qweights/2 ------------------------------------------------------------------
 
 EIGHTHS = [1.0, 1.0905077, 1.1892071, 1.2968396, 1.4142135, 1.5422108, 1.6817929, 1.8340081]
 
@@ -160,7 +160,7 @@ def group_shapes(header: dict[str, Any]) -> list[tuple[int, int]]:
 
 def read_symbols(section: bytes, shapes: list[tuple[int, int]]) -> tuple[list[float], list[Any]]:
     """Each group's step, and its symbols row by row."""
-    _crc, _mean, base = struct.unpack_from("<Iff", section)
+    _samples, _inputs, base = struct.unpack_from("<IIf", section)  # of both kinds of checks
     need(2.0**-64 <= base <= 2.0**64, "limits of the base step")
     stream = Stream(section[12 + 5 * len(shapes) :])
     steps, groups = [], []

@@ -13,7 +13,7 @@ import pytest
 import inif
 from inif.api import as_image
 from inif.bricks import BrickGrid
-from inif.coding.qweights import Check
+from inif.coding.check import Check
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
@@ -267,7 +267,7 @@ def test_sections_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_section_round_trip() -> None:
-    data = BrickData((b"abc", b"", b"x" * 300), Check(7, 0.5), (), b"\0\0")
+    data = BrickData((b"abc", b"", b"x" * 300), Check(7, 5), (), b"\0\0")
     assert BrickData.unpack(data.pack(9), Layout(3, 9), file="f", brick=0) == data
     repairs = (NO_REPAIR, Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, active=False))
     data = BrickData(data.streams, data.check, repairs, b"\0")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from inif.coding import qweights
+from inif.coding.check import Check
 from inif.coding.models import MAX_SYMBOL
-from inif.coding.qweights import Check, QuantizedWeights, pack, quantize, step, unpack
+from inif.coding.qweights import QuantizedWeights, pack, quantize, step, unpack
 from inif.errors import FormatError
 
 SHAPES = [(9, 3), (9, 9), (2, 9), (2, 9), (2,)]
@@ -23,7 +24,7 @@ def example(seed: int = 0) -> tuple[QuantizedWeights, Check, bytes]:
     rng = np.random.default_rng(seed)
     weights = [rng.normal(0, 1, s).astype(np.float32) for s in SHAPES]
     quantized = quantize(weights, 0.01, [0, 3, -5, 20, -128])
-    check = Check(0xDEADBEEF, float(np.float32(-0.37)))
+    check = Check(0xDEADBEEF, 0xCAFEF00D)
     return quantized, check, pack(quantized, check)
 
 
@@ -69,7 +70,7 @@ def test_rounding_is_to_the_nearest_step(base: float, k: int) -> None:
 @pytest.mark.parametrize("value", [-1, 1, -5000])
 def test_a_single_weight(value: int) -> None:
     quantized = QuantizedWeights(1.0, (0,), (np.array([value], np.int32),))
-    back, _ = unpack(pack(quantized, Check(0, 0.0)), [(1,)], file="a.inif", brick=0)
+    back, _ = unpack(pack(quantized, Check()), [(1,)], file="a.inif", brick=0)
     np.testing.assert_array_equal(back.symbols[0], [value])
 
 
@@ -139,25 +140,33 @@ def test_flipped_bits_give_finite_weights_or_one_error(data: st.DataObject) -> N
         back, check = taken(bytes(section))
     except FormatError:
         return
-    assert np.isfinite(check.mean)
+    assert check.inputs is not None
     assert all(np.isfinite(w).all() for w in back.weights())
 
 
 @pytest.mark.parametrize("mean", [np.nan, np.inf, -np.inf])
 def test_a_mean_that_is_no_number(mean: float) -> None:
-    refused(qweights.pack(example()[0], Check(0, mean)))
+    data = qweights.pack(example()[0], Check(0, None, mean))
+    with pytest.raises(FormatError, match="mean"):
+        unpack(data, SHAPES, file="a.inif", brick=3, means=True)
+
+
+def test_a_mean_of_first_files_is_read() -> None:
+    check = Check(7, None, 0.5)
+    data = qweights.pack(example()[0], check)
+    assert unpack(data, SHAPES, file="a.inif", brick=3, means=True)[1] == check
 
 
 @pytest.mark.parametrize("base", [0.0, -1.0, np.nan, np.inf])
 def test_a_base_that_is_no_step(base: float) -> None:
     quantized = example()[0]
-    refused(pack(QuantizedWeights(base, quantized.exponents, quantized.symbols), Check(0, 0.0)))
+    refused(pack(QuantizedWeights(base, quantized.exponents, quantized.symbols), Check()))
 
 
 @pytest.mark.parametrize("k", [127, 7])
 def test_steps_beyond_float32(k: int) -> None:
     quantized = example()[0]
-    refused(pack(QuantizedWeights(3e38, (k,) * 5, quantized.symbols), Check(0, 0.0)))
+    refused(pack(QuantizedWeights(3e38, (k,) * 5, quantized.symbols), Check()))
 
 
 def test_a_symbol_beyond_the_limit() -> None:
@@ -168,7 +177,7 @@ def test_a_symbol_beyond_the_limit() -> None:
 
 def test_huge_networks_from_few_bytes_are_refused_before_memory_is_taken() -> None:
     shapes = [(4096, 5), *[(4096, 4096)] * 30, (1, 4096), (31, 4096), (1,)]
-    head = qweights._HEAD.pack(0, 0.0, 1.0)
+    head = Check().pack() + qweights._BASE.pack(1.0)
     refused(head + qweights._GROUP.pack(0, 0, 0, 0) * len(shapes), shapes)
     refused(head + qweights._GROUP.pack(0, 5, 200, 200) * len(shapes) + b"\1" * 4000, shapes)
     few = [(4096, 200), (4,)]
@@ -177,7 +186,7 @@ def test_huge_networks_from_few_bytes_are_refused_before_memory_is_taken() -> No
 
 def test_weights_that_are_all_zero_need_no_stream() -> None:
     zeros = quantize([np.zeros(s, np.float32) for s in SHAPES], 1.0, [0] * len(SHAPES))
-    data = pack(zeros, Check(0, 0.0))
+    data = pack(zeros, Check())
     assert len(data) == qweights.fixed_bytes(len(SHAPES))
     back, _ = taken(data)
     assert all((w == 0).all() for w in back.weights())

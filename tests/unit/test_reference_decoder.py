@@ -8,7 +8,7 @@ import runpy
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,15 +17,20 @@ from hypothesis import strategies as st
 
 import inif
 from inif.coding import entropy, models, qweights
+from inif.coding.check import Check
 from inif.container.writer import Section, pack
+from inif.decode.check import little_endian, mean_of
 from inif.decode.file import File
+from inif.decode.hybrid import HybridBrick
 from inif.errors import FormatError
 
 TESTS = Path(__file__).parents[1]
 SOURCE = TESTS / "reference" / "decoder.py"
 PAGE = TESTS.parent / "docs" / "format.md"
 GOLDEN = [p for p in sorted((TESTS / "golden").glob("*.inif")) if "hybrid" not in p.stem]
+HYBRIDS = sorted((TESTS / "golden").glob("*hybrid_checked.inif"))
 reference = runpy.run_path(str(SOURCE))
+checks = runpy.run_path(str(TESTS / "reference" / "checks.py"))
 hand_made = runpy.run_path(str(TESTS / "golden" / "make.py"))["hand_made"]
 
 CASES: dict[str, dict[str, Any]] = {
@@ -174,7 +179,7 @@ def test_symbols_that_cost_nothing_are_decoded(count: int) -> None:
     shapes = [(2, 1), (2, 2), (count, 2), (2, 2), (count,)]
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     weights[-1][:] = -5  # the lowest symbol leads from the empty state to itself
-    data = qweights.pack(qweights.quantize(weights, 1.0, [0] * 5), qweights.Check(0, 0.0))
+    data = qweights.pack(qweights.quantize(weights, 1.0, [0] * 5), Check())
     assert len(data) == qweights.fixed_bytes(5)
     back, _ = qweights.unpack(data, shapes, file="x", brick=0)
     assert (back.symbols[-1] == -5).all()
@@ -218,10 +223,40 @@ def test_the_page_s_example_stream_decodes() -> None:
 
 
 @pytest.mark.parametrize(("counts", "good"), [(0, True), (2, True), (-2, True), (4, False)])
-def test_verify_allows_roundings_and_no_more(counts: int, good: bool) -> None:
+def test_a_mean_allows_roundings_and_no_more(counts: int, good: bool) -> None:
     data = hand_made("X", (40,), "uint8", [(10, 30)], width=5, layers=3)
     with inif.open(data) as file:
         header, (quantized, check) = file.header, file.bricks.section(0)
-    moved = qweights.Check(check.crc ^ 1, check.mean + counts / 40 / 10)
+        mean = mean_of(np.asarray(file), None, 0, file.intensities)
+    header = {**header, "requires": ["siren/1", "qweights/1"]}
+    moved = Check(check.crc ^ 1, None, mean + counts / 40 / 10)
     report = inif.verify(pack(header, [Section(b"QWTS", qweights.pack(quantized, moved), 0)]))
     assert (report["ok"], report["exact"]) == (good, False)
+    assert bool(report["remarks"]) == good
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_page_tells_the_checks_of_fields(name: str) -> None:
+    data = hand_made(**CASES[name])
+    ours, theirs = inif.open(data), reference["Decoder"](data)
+    for brick in range(len(ours.grid)):
+        weights = [w for rows in theirs.brick_weights(brick) for row in rows for w in row]
+        stated = struct.unpack_from("<II", theirs.sections["QWTS", brick])
+        content = struct.pack(f"<{len(weights)}f", *weights)
+        assert stated[1] == checks["digest"](theirs.header, brick, content)
+        samples = little_endian(ours.brick_samples(brick))
+        assert stated[0] == reference["crc32c"](samples)
+
+
+@pytest.mark.parametrize("path", HYBRIDS, ids=lambda path: path.stem)
+def test_the_page_tells_the_checks_of_hybrids(path: Path) -> None:
+    with inif.open(path) as file:
+        brick = cast(HybridBrick, file.brick(0))
+        frames, channels = brick.frames, len(brick.streams)
+        content = b"".join(brick.volume(c).astype("<u2").tobytes() for c in range(channels))
+        section = file.container.read(file.container.require(b"PRIO", 0))
+        repairs = b"".join(repair.pack(frames) for repair in brick.repairs)
+        assert repairs in section
+        stated = struct.unpack_from("<II", section)
+        assert stated[1] == checks["digest"](file.header, 0, content + repairs)
+        assert stated[0] == reference["crc32c"](file.brick_samples(0).astype("<u2").tobytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,19 +27,32 @@ def verify(
     if as_json:
         emit_json(facts)
     elif not quiet:
-        decode = (
-            "exactly as encoded"
-            if facts["exact"]
-            else f"within {facts['max_deviation']:g} counts of the encoder's (rounding)"
-        )
         rows: list[tuple[str, object]] = [
-            ("result", "good" if facts["ok"] else "DAMAGED"),
+            ("result", _result(facts)),
             ("checked", f"sections: {facts['sections']}, bricks: {facts['bricks']}"),
         ]
         if facts["ok"]:
-            rows.append(("decodes", decode))
-        emit_table(source, rows + [("problem", problem) for problem in problems])
+            rows.append(("decodes", _decodes(facts)))
+        rows += [("problem", problem) for problem in problems]
+        emit_table(source, rows + [("note", remark) for remark in facts["remarks"]])
     if not facts["ok"]:
         if quiet and not as_json:
             typer.echo(f"error: {source}: {'; '.join(map(str, problems)) or 'damaged'}", err=True)
         raise typer.Exit(BAD_INPUT)
+
+
+def _result(facts: dict[str, Any]) -> str:
+    if not facts["ok"]:
+        return "DAMAGED"
+    return "decodes differently from the encoder" if facts["remarks"] else "good"
+
+
+def _decodes(facts: dict[str, Any]) -> str:
+    if facts["exact"]:
+        return "exactly as encoded"
+    if facts["max_deviation"] is None:
+        return "to other samples than the encoder had"
+    return (
+        f"as encoded, up to rounding: {facts['samples_off']} samples are not their exact value, "
+        f"by {facts['max_deviation']:.4g} {facts['unit']} at most"
+    )

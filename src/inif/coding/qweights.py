@@ -12,18 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.coding import entropy
+from inif.coding import check, entropy
+from inif.coding.check import Check
 from inif.coding.models import MAX_SYMBOL, ModelSpec, fit
 from inif.errors import FormatError
 
-FEATURE = "qweights/1"
+FEATURE, FIRST = "qweights/2", "qweights/1"
+"""The section's name in a header's ``requires``, now and first: that has other checks."""
+
 KIND = b"QWTS"
 FREE_WEIGHTS = 1 << 20
 WEIGHTS_PER_BYTE = 64
 SMALLEST_BASE, LARGEST_BASE = 2.0**-64, 2.0**64
 """Within these no step is subnormal, and no field of finite weights can overflow float32."""
 
-_HEAD = struct.Struct("<Iff")
+_BASE = struct.Struct("<f")
 _GROUP = struct.Struct("<bHBB")
 _EIGHTHS = np.array(
     [1.0, 1.0905077, 1.1892071, 1.2968396, 1.4142135, 1.5422108, 1.6817929, 1.8340081], np.float32
@@ -56,25 +59,9 @@ class QuantizedWeights:
         ]
 
 
-@dataclass(frozen=True)
-class Check:
-    """What the encoder's own decode of the brick gave, to tell damage from rounding.
-
-    Attributes
-    ----------
-    crc
-        CRC-32C of the brick's decoded samples, C order, little endian.
-    mean
-        Their mean over all channels, each sample scaled to [-1, 1] by its channel's range.
-    """
-
-    crc: int
-    mean: float
-
-
 def fixed_bytes(groups: int) -> int:
     """Bytes of a section besides its coded symbols."""
-    return _HEAD.size + _GROUP.size * groups
+    return check.SIZE + _BASE.size + _GROUP.size * groups
 
 
 def step(base: float, exponent: int) -> np.float32:
@@ -94,10 +81,10 @@ def quantize(
     return QuantizedWeights(base, tuple(exponents), symbols)
 
 
-def pack(quantized: QuantizedWeights, check: Check) -> bytes:
+def pack(quantized: QuantizedWeights, stated: Check) -> bytes:
     """The section's bytes."""
     specs = [fit(q)[0] for q in quantized.symbols]
-    head = _HEAD.pack(check.crc, check.mean, quantized.base)
+    head = stated.pack() + _BASE.pack(quantized.base)
     groups = b"".join(
         _GROUP.pack(k, s.bound, s.linear, s.square)
         for k, s in zip(quantized.exponents, specs, strict=True)
@@ -106,9 +93,14 @@ def pack(quantized: QuantizedWeights, check: Check) -> bytes:
 
 
 def unpack(
-    data: bytes, shapes: Sequence[tuple[int, ...]], *, file: object, brick: int
+    data: bytes,
+    shapes: Sequence[tuple[int, ...]],
+    *,
+    file: object,
+    brick: int,
+    means: bool = False,
 ) -> tuple[QuantizedWeights, Check]:
-    """The inverse of `pack`, for groups of known shapes.
+    """The inverse of `pack`, for groups of known shapes; `means` for sections of `FIRST`.
 
     Raises
     ------
@@ -128,12 +120,16 @@ def unpack(
     start = fixed_bytes(len(shapes))
     if len(data) < start:
         raise bad(f"{len(data)} bytes, at least {start} needed")
-    crc, mean, base = _HEAD.unpack_from(data)
-    if not (SMALLEST_BASE <= base <= LARGEST_BASE and np.isfinite(mean)):
-        raise bad(f"base step {base}, mean {mean}")
+    try:
+        stated = Check.unpack(data, means=means)
+    except ValueError as error:
+        raise bad(str(error)) from None
+    (base,) = _BASE.unpack_from(data, check.SIZE)
+    if not SMALLEST_BASE <= base <= LARGEST_BASE:
+        raise bad(f"base step {base}")
     specs, exponents = [], []
     for index in range(len(shapes)):
-        k, bound, linear, square = _GROUP.unpack_from(data, _HEAD.size + _GROUP.size * index)
+        k, bound, linear, square = _GROUP.unpack_from(data, fixed_bytes(index))
         if bound > MAX_SYMBOL:
             raise bad(f"group {index}: largest symbol {bound}")
         specs.append(ModelSpec(bound, linear, square))
@@ -147,4 +143,4 @@ def unpack(
     except (ValueError, AssertionError) as error:
         raise bad(str(error)) from None
     symbols = tuple(q.reshape(shape) for q, shape in zip(flat, shapes, strict=True))
-    return QuantizedWeights(base, tuple(exponents), symbols), Check(crc, mean)
+    return QuantizedWeights(base, tuple(exponents), symbols), stated

@@ -49,7 +49,7 @@ LOSSLESS = "lossless/1"
 """The feature of files that store their samples exactly; it allows more sample types."""
 
 SUPPORTED = frozenset(
-    {"siren/1", "qweights/1", "hybrid/1", "conditional/1", "residual/1"}
+    {"siren/1", "qweights/1", "qweights/2", "hybrid/1", "hybrid/2", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
     | {"av1/2", "aom/2", LOSSLESS}
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from inif.axes import coordinates
 from inif.bricks import BrickGrid
 from inif.coding import qweights
+from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.errors import FormatError
 from inif.fields.base import Field, load_field
@@ -34,7 +36,7 @@ class Intensities:
     dtype: np.dtype[np.generic]
 
     def real(self, y: np.ndarray, channel: np.ndarray | int) -> np.ndarray:
-        """Float32 intensities for outputs `y`; `channel` broadcasts against them."""
+        """Intensities for outputs `y`, in their dtype; `channel` broadcasts against them."""
         low, high = self.ranges[channel, 0], self.ranges[channel, 1]
         half = ((high - low) / 2).astype(np.float32)
         mid = (low + (high - low) / 2).astype(np.float32)
@@ -48,6 +50,10 @@ class Intensities:
         """Samples of the image's dtype: intensities, rounded half to even for whole numbers."""
         real = self.real(y, channel)
         return real if self.dtype.kind == "f" else np.rint(real, out=real).astype(self.dtype)
+
+    def unrounded(self, dtype: type[np.floating[Any]]) -> Intensities:
+        """The same without rounding to whole numbers, for outputs of a dtype."""
+        return replace(self, dtype=np.dtype(dtype))
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,26 @@ class BrickDecoder:
     def nbytes(self) -> int:
         """Memory that the brick takes."""
         return sum(w.nbytes for w in self.weights)
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples."""
+        return True
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        return False
+
+    def inputs(self) -> Iterator[bytes]:
+        """What its samples follow from besides the header, the same on every machine."""
+        for group in self.weights:
+            yield np.ascontiguousarray(group, "<f4").tobytes()
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> BrickDecoder:
+        """The brick in an arithmetic of its own, its samples not rounded to whole numbers."""
+        weights = [group.astype(dtype) for group in self.weights]
+        return replace(self, weights=weights, intensities=self.intensities.unrounded(dtype))
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
@@ -148,6 +174,7 @@ class FieldBricks:
         inputs = len(self._axes.replace("C", ""))
         self.field = load_field(header["field"], inputs, channels, file=container.name)
         self._as_outputs = header["field"].get("channels") != "coordinate"
+        self._means = qweights.FEATURE not in header["requires"]
         if self._c >= 0 and self._as_outputs and grid.counts[self._c] > 1:
             raise FormatError(
                 "bricks cut the channel axis of a field whose outputs are the channels",
@@ -157,13 +184,14 @@ class FieldBricks:
                 got=grid.brick[self._c],
             )
 
-    def section(self, brick: int) -> tuple[qweights.QuantizedWeights, qweights.Check]:
+    def section(self, brick: int) -> tuple[qweights.QuantizedWeights, Check]:
         """One brick's quantised weights and the encoder's check of its decode."""
         name = self._container.name
         data = self._container.read(self._container.require(qweights.KIND, brick))
-        return qweights.unpack(data, self.field.group_shapes, file=name, brick=brick)
+        shapes = self.field.group_shapes
+        return qweights.unpack(data, shapes, file=name, brick=brick, means=self._means)
 
-    def check(self, brick: int) -> qweights.Check:
+    def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""
         return self.section(brick)[1]
 

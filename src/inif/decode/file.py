@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
@@ -18,7 +18,7 @@ import numpy as np
 
 from inif.axes import Selection, preview_selection, select, select_named
 from inif.bricks import BrickGrid
-from inif.coding.qweights import Check
+from inif.coding.check import Check
 from inif.container.reader import Container, open_container
 from inif.container.spec import LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
@@ -36,6 +36,24 @@ class Brick(Protocol):
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
+        ...
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples."""
+        ...
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        ...
+
+    def inputs(self) -> Iterable[bytes]:
+        """What its samples follow from besides the header, the same on every machine."""
+        ...
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> Brick:
+        """The brick in an arithmetic of its own, its samples not rounded to whole numbers."""
         ...
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
@@ -70,8 +88,11 @@ class File:
     share a file. A file from a path or a URL pickles as that, and one from bytes with them.
     """
 
-    def __init__(self, container: Container) -> None:
+    def __init__(
+        self, container: Container, arithmetic: type[np.floating[Any]] | None = None
+    ) -> None:
         header = container.header
+        self._arithmetic = arithmetic
         self.container = container
         self.header: dict[str, Any] = header
         self.axes: str = header["axes"]
@@ -170,7 +191,7 @@ class File:
         """Samples of a selection, in the image's dtype; a scalar where every axis is dropped."""
         out = np.empty(selection.full_shape, self.dtype)
         for piece in self.grid.pieces(selection):
-            out[piece.out] = self._brick(piece.brick).grid(piece.local)
+            out[piece.out] = self.brick(piece.brick).grid(piece.local)
         return out.reshape(selection.shape)[()]
 
     def points(self, coords: Any) -> np.ndarray:
@@ -307,7 +328,7 @@ class File:
     def brick_samples(self, brick: int) -> np.ndarray:
         """All samples of one brick, in the brick's shape."""
         local = tuple(np.arange(n) for n in self.grid.extent(brick))
-        return self._brick(brick).grid(local)
+        return self.brick(brick).grid(local)
 
     def close(self) -> None:
         """Release the underlying file."""
@@ -331,12 +352,16 @@ class File:
             return self.meta
         return replace(self.meta, ome_xml=_inflate(self.container.read(entry), self.name))
 
-    def _brick(self, brick: int) -> Brick:
+    def brick(self, brick: int) -> Brick:
+        """A brick ready to be evaluated; the last few are kept."""
         with self._lock:
             if brick in self._open:
                 self._open.move_to_end(brick)
                 return self._open[brick]
-            decoder = self._open[brick] = self.bricks.open(brick)
+            decoder = self.bricks.open(brick)
+            if self._arithmetic is not None:
+                decoder = decoder.in_dtype(self._arithmetic)
+            self._open[brick] = decoder
             while len(self._open) > max(1, _CACHE_BYTES // max(decoder.nbytes, 1)):
                 self._open.popitem(last=False)
             return decoder
@@ -348,7 +373,7 @@ class File:
         order = np.argsort(bricks, kind="stable")
         runs = np.split(order, np.flatnonzero(np.diff(bricks[order])) + 1)
         for rows in runs if order.size else []:
-            out[rows] = self._brick(int(bricks[rows[0]])).points(local[rows])
+            out[rows] = self.brick(int(bricks[rows[0]])).points(local[rows])
         return out
 
     def _channel(self, where: np.ndarray) -> np.ndarray | int:

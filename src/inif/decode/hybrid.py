@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding.qweights import Check
+from inif.coding import leb128
+from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode import residual
 from inif.decode.brick import Intensities
-from inif.decode.prior import KIND, MAX_BRICK, BrickData, Layout, PriorSpec
+from inif.decode.prior import FEATURE, KIND, MAX_BRICK, BrickData, Layout, PriorSpec
 from inif.decode.residual import Residual
 from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
@@ -56,6 +58,8 @@ class HybridBrick:
         One per channel, if there is a conditional field.
     rest, origin
         The field for the rest, if there is one, and where the brick begins in the image.
+    dtype
+        Of the repair's arithmetic.
     """
 
     spec: PriorSpec
@@ -70,6 +74,7 @@ class HybridBrick:
     repairs: tuple[Repair, ...] = ()
     rest: Residual | None = None
     origin: tuple[int, ...] = ()
+    dtype: type[np.floating[Any]] = np.float32
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
     _volumes: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
     _heads: dict[int, Head] = field(default_factory=dict, compare=False, repr=False)
@@ -90,6 +95,33 @@ class HybridBrick:
     def nbytes(self) -> int:
         """Memory that the decoded streams take, once they are."""
         return 2 * math.prod(self.extent)
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples."""
+        return any(repair.active for repair in self.repairs) or self.rest is not None
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        return not self.spec.prior.exact
+
+    def inputs(self) -> Iterator[bytes]:
+        """What its samples follow from besides the header, the same on every machine."""
+        if self.opaque:
+            yield leb128.join(self.streams, b"")
+        else:
+            for channel in range(len(self.streams)):
+                yield np.ascontiguousarray(self.volume(channel), "<u2").tobytes()
+        yield b"".join(repair.pack(self.frames) for repair in self.repairs)
+        if self.rest is not None:
+            yield self.rest.data
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> HybridBrick:
+        """The brick in an arithmetic of its own, its samples not rounded to whole numbers."""
+        rest = None if self.rest is None else self.rest.in_dtype(dtype)
+        intensities = self.intensities.unrounded(dtype)
+        return replace(self, intensities=intensities, rest=rest, dtype=dtype, _views={})
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
@@ -124,7 +156,7 @@ class HybridBrick:
         return out
 
     def outputs(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Outputs in [-1, 1] of a plane at rows `y` and columns `x`: (len(y), len(x)) float32."""
+        """Outputs in [-1, 1] of a plane at rows `y` and columns `x`: (len(y), len(x))."""
         out = self._repaired(channel, t, z, y, x)
         if self.rest is not None:
             start = dict(zip(self.axes, self.origin, strict=True))
@@ -142,9 +174,9 @@ class HybridBrick:
             plain: np.ndarray = levels[t, z][np.ix_(y, x)].astype(np.float32)
             plain *= np.float32(2 / peak)
             plain -= np.float32(1)
-            return plain
+            return plain.astype(self.dtype, copy=False)
         partner = None if repair.partner is None else self._view(repair.partner)
-        out = repaired(self._head(channel), self._view(channel), partner, t, z, y, x)
+        out = repaired(self._head(channel), self._view(channel), partner, t, z, y, x, self.dtype)
         out *= np.float32(2)
         out -= np.float32(1)
         return out
@@ -201,6 +233,7 @@ class HybridBricks:
         self._axes: str = header["axes"]
         self._c = self._axes.find("C")
         self.spec = PriorSpec.from_json(header["prior"], file=container.name)
+        self._means = FEATURE not in header["requires"]
         kind = header["field"].get("kind")
         self.rest: Residual | None = None
         if residual.FEATURE in header["requires"]:
@@ -236,7 +269,8 @@ class HybridBricks:
         bases = load_start(self.start).bases if self.start else 0
         data = self._container.read(self._container.require(KIND, brick))
         layout = Layout(channels, t * z, bases)
-        return BrickData.unpack(data, layout, file=self._container.name, brick=brick)
+        name = self._container.name
+        return BrickData.unpack(data, layout, file=name, brick=brick, means=self._means)
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""

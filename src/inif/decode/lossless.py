@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding.qweights import Check
+from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.container.spec import crc32c
 from inif.decode.check import little_endian
@@ -54,6 +55,24 @@ class LosslessBrick:
     def nbytes(self) -> int:
         """Memory that the brick takes."""
         return self.samples.nbytes
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples."""
+        return False
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        return False
+
+    def inputs(self) -> Iterator[bytes]:
+        """What its samples follow from besides the header, the same on every machine."""
+        yield little_endian(self.samples)
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> LosslessBrick:
+        """The brick in an arithmetic of its own: there is none."""
+        return self
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
@@ -124,7 +143,7 @@ class LosslessBricks:
     def check(self, brick: int) -> Check:
         """The checksum of a brick's samples."""
         data = self._container.read(self._container.require(KIND, brick))
-        return Check(_head(data)[0], 0.0)
+        return Check(_head(data)[0])
 
 
 def unpack(

@@ -5,27 +5,24 @@ See docs/format.md, "Hybrid".
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from inif.coding import leb128
-from inif.coding.qweights import Check
+from inif.coding.check import SIZE, Check
 from inif.errors import FormatError
 from inif.fields.conditional import Repair
 from inif.frames import ORDERS
 from inif.priors import PRIORS
 from inif.priors.base import Prior
 
-FEATURE = "hybrid/1"
+FEATURE, FIRST = "hybrid/2", "hybrid/1"
+"""A hybrid's name in a header's ``requires``, now and first: that has other checks."""
+
 KIND = b"PRIO"
 MAX_BRICK = 1 << 27
 """Most samples of a brick; its streams are decoded whole."""
-
-HEAD = struct.Struct("<If")
-"""Of a section: CRC-32C and mean of the brick's decoded samples."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +95,16 @@ class BrickData:
 
     def pack(self, frames: int) -> bytes:
         """The section's bytes; each stream has so many frames."""
-        head = HEAD.pack(self.check.crc, self.check.mean)
         parts = list(self.streams)
         if self.repairs:
             parts.append(b"".join(repair.pack(frames) for repair in self.repairs))
-        return head + leb128.join(parts, self.rest)
+        return self.check.pack() + leb128.join(parts, self.rest)
 
     @classmethod
-    def unpack(cls, data: bytes, layout: Layout, *, file: object, brick: int) -> BrickData:
-        """The inverse of `pack`.
+    def unpack(
+        cls, data: bytes, layout: Layout, *, file: object, brick: int, means: bool = False
+    ) -> BrickData:
+        """The inverse of `pack`; `means` for sections of `FIRST`.
 
         Raises
         ------
@@ -114,12 +112,8 @@ class BrickData:
             Too short, lengths beyond the section's end, or repairs that cannot be.
         """
         try:
-            if len(data) < HEAD.size:
-                raise ValueError(f"{len(data)} bytes")
-            crc, mean = HEAD.unpack_from(data)
-            if not math.isfinite(mean):
-                raise ValueError(f"mean {mean}")
-            parts, rest = leb128.split(data, HEAD.size, layout.channels + bool(layout.bases))
+            check = Check.unpack(data, means=means)
+            parts, rest = leb128.split(data, SIZE, layout.channels + bool(layout.bases))
             repairs = layout.repairs(parts.pop()) if layout.bases else ()
         except ValueError as error:
             raise FormatError(
@@ -129,7 +123,7 @@ class BrickData:
                 got=str(error),
                 fix="get the file again from its source",
             ) from None
-        return cls(tuple(parts), Check(crc, mean), repairs, rest)
+        return cls(tuple(parts), check, repairs, rest)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ The section holds a whole `.inif` of that field, with bricks of its own. See doc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class Residual:
     """
 
     def __init__(self, data: bytes, axes: str, shape: tuple[int, ...], *, file: object) -> None:
+        self.data = data
         self.file: File = open_file(data)
         got = (self.file.axes, self.file.shape, self.file.dtype.name, "prior" in self.file.header)
         if got != (axes, shape, "float32", False):
@@ -38,6 +40,12 @@ class Residual:
                 expected=f"a field of axes {axes}, shape {shape}, float32",
                 got=f"axes {got[0]}, shape {got[1]}, {got[2]}{', a hybrid' if got[3] else ''}",
             )
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> Residual:
+        """The same in another arithmetic."""
+        other = copy(self)
+        other.file = File(self.file.container, dtype)
+        return other
 
     def plane(self, where: Mapping[str, int], y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Values to add at rows `y` and columns `x` of the image's plane: (len(y), len(x))."""

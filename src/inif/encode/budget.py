@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.coding import qweights
+from inif.coding.check import Check
 from inif.encode import rate
 
 ROUNDS = 40
@@ -114,5 +115,4 @@ def quantize_all(
 
 def packed_bytes(quantized: Sequence[qweights.QuantizedWeights]) -> int:
     """Bytes of all bricks' sections, as packing gives them."""
-    nothing = qweights.Check(0, 0.0)
-    return sum(len(qweights.pack(q, nothing)) for q in quantized)
+    return sum(len(qweights.pack(q, Check())) for q in quantized)

@@ -149,10 +149,9 @@ def _checked_section(
 ) -> Section:
     intensities = Intensities(np.array(header["range"], np.float64), network.dtype)
     grid = BrickGrid(network.shape, network.shape)
-    c = network.axes.find("C")
     decoder = BrickDecoder(
         field, weights.weights(), network.axes, grid.extent(0), 0, intensities, as_outputs=False
     )
     samples = decoder.grid([np.arange(n) for n in network.shape])
-    check = check_of(samples, c if c >= 0 else None, 0, intensities)
+    check = check_of(samples, header, 0, decoder.inputs())
     return Section(qweights.KIND, qweights.pack(weights, check), 0)

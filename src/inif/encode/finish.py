@@ -14,6 +14,7 @@ from inif.config import ProgressEvent
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder, Intensities
+from inif.decode.check import check_of
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
 from inif.encode.job import Job
@@ -66,7 +67,7 @@ def finish(
         if job.progress:
             seconds = time.monotonic() - begun
             job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
-        sections, facts = _decode_all(job.image, plan, quantized, intensities)
+        sections, facts = _decode_all(job.image, plan, quantized, intensities, header)
         data = with_record(header, [*extra, *sections], facts, budget)
         if len(data) > budget:
             room -= len(data) - budget
@@ -102,7 +103,8 @@ def constant(
     header |= {"field": field.to_json()}
     zeros = [np.zeros((1, *shape), np.float32) for shape in field.group_shapes]
     exps = np.zeros((1, len(zeros)), np.int64)
-    sections, facts = _decode_all(job.image, plan, quantize_all(zeros, exps, 1.0), job.intensities)
+    nothing = quantize_all(zeros, exps, 1.0)
+    sections, facts = _decode_all(job.image, plan, nothing, job.intensities, header)
     header["lossy"] |= facts | {"steps": 0}
     data = pack(header, [*extra, *sections])
     if len(data) > budget:
@@ -141,6 +143,7 @@ def _decode_all(
     plan: FieldPlan,
     quantized: list[qweights.QuantizedWeights],
     intensities: Intensities,
+    header: dict[str, Any],
 ) -> tuple[list[Section], dict[str, Any]]:
     """Decode as every reader will; sections with their checks, and the errors for the record."""
     c = image.channel_axis
@@ -152,6 +155,8 @@ def _decode_all(
         decoder = BrickDecoder(
             plan.field, weights.weights(), image.axes, extent, start, intensities, plan.as_outputs
         )
-        check = tally.add(decoder.grid([np.arange(n) for n in extent]), plan.grid, b)
+        samples = decoder.grid([np.arange(n) for n in extent])
+        tally.add(samples, plan.grid, b)
+        check = check_of(samples, header, b, decoder.inputs())
         sections.append(Section(qweights.KIND, qweights.pack(weights, check), b))
     return sections, tally.facts

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.coding.check import Check
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
 from inif.decode import residual
+from inif.decode.check import digest
 from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import FEATURE, KIND, BrickData, PriorSpec
 from inif.decode.residual import Residual
@@ -382,12 +384,13 @@ def _finish(
     budget: int,
 ) -> bytes:
     """Check the decode, and land inside the window, by padding up to its lower end if need be."""
-    tally, checks = streams.tally(bricks)
+    tally, digests = streams.tally(bricks)
     streams.report("check", 1, 1, tally.psnr)
     rest = b""
     for _ in range(3):
         sections = []
-        for b, (brick, check) in enumerate(zip(bricks, checks, strict=True)):
+        for b, (brick, crc) in enumerate(zip(bricks, digests, strict=True)):
+            check = Check(crc, digest(header, b, brick.inputs()))
             data = BrickData(brick.streams, check, brick.repairs, rest if b == 0 else b"")
             sections.append(Section(KIND, data.pack(brick.frames), b))
         file = with_record(header, [*extra, *sections], tally.facts, budget)

@@ -18,10 +18,11 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding import leb128
-from inif.coding.qweights import Check
+from inif.coding.check import SIZE
 from inif.config import ProgressEvent
+from inif.decode.check import crc_of
 from inif.decode.hybrid import HybridBrick
-from inif.decode.prior import HEAD, MAX_BRICK, PriorSpec
+from inif.decode.prior import MAX_BRICK, PriorSpec
 from inif.encode import mix
 from inif.encode.job import Job
 from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
@@ -101,7 +102,7 @@ class Streams:
     def fixed_bytes(self) -> int:
         """Bytes of the bricks' sections besides streams: checks and lengths."""
         lengths = len(leb128.write(1 << 20)) * (self.channels + 1)
-        return len(self.grid) * (HEAD.size + lengths)
+        return len(self.grid) * (SIZE + lengths)
 
     @property
     def channels(self) -> int:
@@ -291,16 +292,17 @@ class Streams:
 
     def quality(self, kind: str, order: str, streams: list[bytes]) -> float:
         """Pooled PSNR of the decoded streams in dB."""
-        tally, _ = self.tally(self.bricks(PriorSpec(kind, order), streams))
-        return tally.psnr or math.inf
+        return self.tally(self.bricks(PriorSpec(kind, order), streams))[0].psnr or math.inf
 
-    def tally(self, bricks: list[HybridBrick]) -> tuple[Tally, list[Check]]:
-        """The errors of the decoded bricks, and the fingerprint of each."""
+    def tally(self, bricks: list[HybridBrick]) -> tuple[Tally, list[int]]:
+        """The errors of the decoded bricks, and the CRC-32C of each one's samples."""
         tally = Tally(self.job.image, self.job.intensities)
-        checks = []
+        digests = []
         for b, brick in enumerate(bricks):
-            checks.append(tally.add(brick.grid([np.arange(n) for n in brick.extent]), self.grid, b))
-        return tally, checks
+            samples = brick.grid([np.arange(n) for n in brick.extent])
+            tally.add(samples, self.grid, b)
+            digests.append(crc_of(samples))
+        return tally, digests
 
     def bricks(self, spec: PriorSpec, streams: list[bytes]) -> list[HybridBrick]:
         """The bricks as a reader will have them, not repaired."""

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding.qweights import Check
 from inif.decode.brick import Intensities
-from inif.decode.check import check_of
 from inif.image import Image
 
 
@@ -26,8 +24,8 @@ class Tally:
         self._squares = np.zeros(image.n_channels)
         self._worst = 0.0
 
-    def add(self, decoded: np.ndarray, grid: BrickGrid, brick: int) -> Check:
-        """Count a brick's decoded samples; returns their fingerprint for the file."""
+    def add(self, decoded: np.ndarray, grid: BrickGrid, brick: int) -> None:
+        """Count a brick's decoded samples."""
         c = self._image.channel_axis
         channels = grid.channels(brick, c)
         original = self._image.data[grid.slices(brick)]
@@ -38,7 +36,6 @@ class Tally:
                 difference = g.astype(np.float64) - w
                 self._squares[channel] += float(np.vdot(difference, difference))
                 self._worst = max(self._worst, float(np.abs(difference).max()))
-        return check_of(decoded, c, channels.start, self._intensities)
 
     @property
     def psnr(self) -> float | None:

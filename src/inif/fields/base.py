@@ -38,11 +38,11 @@ class Field(Protocol):
         ...
 
     def points(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
-        """Values at (D, N) coordinates in [-1, 1]: (outputs, N) float32."""
+        """Values at (D, N) coordinates in [-1, 1]: (outputs, N) of the weights' dtype."""
         ...
 
     def grid(self, weights: Sequence[np.ndarray], axes: Sequence[np.ndarray]) -> np.ndarray:
-        """Values on the grid spanned by D coordinate vectors: (outputs, n1 · … · nD) float32."""
+        """Values on a grid of D vectors: (outputs, n1 · … · nD) of the weights' dtype."""
         ...
 
     def to_json(self) -> dict[str, Any]:

@@ -229,12 +229,22 @@ NO_REPAIR = Repair(active=False)
 
 
 def repaired(
-    head: Head, own: Volume, partner: Volume | None, t: int, z: int, y: np.ndarray, x: np.ndarray
+    head: Head,
+    own: Volume,
+    partner: Volume | None,
+    t: int,
+    z: int,
+    y: np.ndarray,
+    x: np.ndarray,
+    dtype: type[np.floating[Any]] = np.float32,
 ) -> np.ndarray:
-    """Values of a plane, repaired, at rows `y` and columns `x`: (len(y), len(x)) float32."""
+    """Values of a plane, repaired, at rows `y` and columns `x`: (len(y), len(x)).
+
+    `dtype` is that of the network's arithmetic and of the result; its inputs are float32.
+    """
     region = Blocks.around(y, x)
     rows, columns = region.shape
-    whole = np.empty((rows, 2, columns, 2), np.float32)
+    whole = np.empty((rows, 2, columns, 2), dtype)
     around = Surroundings.of(own, partner, t, z, region)
 
     scratch = np.zeros((INPUTS, min(max(_BAND, columns), rows * columns)), np.float32)
@@ -242,8 +252,8 @@ def repaired(
         for band in region.bands(_BAND):
             inside, unit = around.inputs(band, scratch)
             unit *= np.float32(own.error)
-            change = head.residual(inside)
-            change *= np.sqrt(unit, out=unit)
+            change = head.residual(inside.astype(dtype, copy=False))
+            change *= np.sqrt(unit)
             part = whole[band.top - region.top : band.bottom - region.top]
             here = around.windows["own"].band(band)
             for sample, (dy, dx) in enumerate(CORE):

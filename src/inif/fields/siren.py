@@ -61,8 +61,8 @@ class Siren:
         return (*matrices, (self.layers - 1, w), (self.outputs,))
 
     def points(self, weights: Sequence[np.ndarray], coords: np.ndarray) -> np.ndarray:
-        """Values at (D, N) float32 coordinates in [-1, 1]: (outputs, N) float32."""
-        out = np.empty((self.outputs, coords.shape[1]), np.float32)
+        """Values at (D, N) coordinates in [-1, 1]: (outputs, N) of the weights' dtype."""
+        out = np.empty((self.outputs, coords.shape[1]), weights[0].dtype)
 
         def task(start: int, stop: int) -> None:
             for at in range(start, stop, _BLOCK):
@@ -73,14 +73,14 @@ class Siren:
         return out
 
     def grid(self, weights: Sequence[np.ndarray], axes: Sequence[np.ndarray]) -> np.ndarray:
-        """Values on a grid, C order: (outputs, n1 · … · nD) float32; memory beyond it is small."""
+        """Values on a grid, C order: (outputs, n1 · … · nD) of the weights' dtype."""
         shape = tuple(len(a) for a in axes)
-        out = np.empty((self.outputs, math.prod(shape)), np.float32)
+        out = np.empty((self.outputs, math.prod(shape)), weights[0].dtype)
 
         def task(start: int, stop: int) -> None:
             for at in range(start, stop, _BLOCK):
                 flat = np.arange(at, min(at + _BLOCK, stop))
-                coords = np.zeros((len(axes), flat.size), np.float32)
+                coords = np.zeros((len(axes), flat.size), out.dtype)
                 index = np.unravel_index(flat, shape) if shape else ()
                 for row, a, i in zip(coords, axes, index, strict=True):
                     row[:] = a[i]

@@ -75,6 +75,7 @@ class Aom(Prior):
     title = "AV1 (libaom)"
     bits = 10
     suffix = ".obu"
+    exact = True
     package = "av"
     apart = True
     version = 2

@@ -76,6 +76,7 @@ class Av1(Prior):
     title = "AV1"
     bits = 10
     suffix = ".obu"
+    exact = True
     package = "av"
     version = 2
     _microseconds = (0.2, 0.01)

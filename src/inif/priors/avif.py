@@ -26,6 +26,7 @@ class Avif(StillPrior):
     title = "AVIF"
     bits = 12
     suffix = ".avif"
+    exact = True
     library = "AVIF"
     whole = True
     _microseconds = (0.25, 0.02)

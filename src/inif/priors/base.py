@@ -61,6 +61,9 @@ class Prior(ABC):
         The Python package that does it.
     apart
         Whether several encodes of one thread each, at once, beat one of several threads.
+    exact
+        Whether a stream stands for the same levels on every machine; else its standard leaves the
+        last bits to the decoder.
     version
         Of its blocks; grows where old decoders would fail.
     """
@@ -71,6 +74,7 @@ class Prior(ABC):
     suffix: ClassVar[str]
     package: ClassVar[str]
     apart: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
     version: ClassVar[int] = 1
     _microseconds: ClassVar[tuple[float, float]]  # per voxel: encode, decode
 

@@ -41,6 +41,7 @@ class Hevc(Prior):
     title = "HEVC"
     bits = 12
     suffix = ".hevc"
+    exact = True
     package = "av"
     _microseconds = (0.4, 0.02)
 
