@@ -89,7 +89,9 @@ def _usable(text: str, target: Any, name: str, notes: list[str]) -> str:
                 got=file,
             )
     own = os.path.basename(name)
-    if len(set(named)) == 1 and part is None and root.get("UUID") is None:
+    entries = sum(local(e) == "TiffData" for e in root.iter())
+    alone = len(set(named)) == 1 and len(named) == entries
+    if alone and part is None and root.get("UUID") is None:
         (file,) = set(named)
         if file.lower() != own.lower() and not os.path.exists(_beside(target, file)):
             notes.append(
