@@ -41,6 +41,7 @@ def axes_in_any_order() -> st.SearchStrategy[str]:
     return some.map("".join)
 
 
+@pytest.mark.filterwarnings("ignore::inif.errors.RemarkWarning")
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -101,6 +102,7 @@ def test_png_colour(tmp_path: Path, channels: int) -> None:
     np.testing.assert_array_equal(back.data, data.transpose(1, 2, 0))
 
 
+@pytest.mark.filterwarnings("ignore::inif.errors.RemarkWarning")
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
 @pytest.mark.parametrize(
     "scale",

@@ -10,8 +10,9 @@ import pytest
 import tifffile
 import zarr
 
-from inif.image import Image, Metadata
-from inif.io import read_image, write_image
+from inif.errors import RemarkWarning
+from inif.image import Channel, Image, Metadata
+from inif.io import read_image, to_ome_xml, write_image
 from inif.io.units import LENGTHS, TIMES, known, symbol, word
 
 STACK = np.arange(3 * 16 * 20, dtype=np.uint16).reshape(3, 16, 20)
@@ -217,8 +218,29 @@ def test_a_resolution_of_a_stack_with_axes_of_the_user(tmp_path: Path) -> None:
 
 def test_metadata_of_the_program_keep_an_unknown_unit(tmp_path: Path) -> None:
     image = Image(STACK, "ZYX", Metadata(scale={"Z": (2.0, "parsnip"), "X": (0.5, "µm")}))
-    write_image(image, tmp_path / "a.ome.tif")
+    with pytest.warns(RemarkWarning, match="Z 2 parsnip"):
+        write_image(image, tmp_path / "a.ome.tif")
     pixels = ome_pixels(tmp_path / "a.ome.tif")
     assert "PhysicalSizeZ" not in pixels
     assert pixels["PhysicalSizeX"] == "0.5"
     assert read_image(tmp_path / "a.ome.tif").meta.scale["Z"] == (2.0, "parsnip")
+
+
+def test_a_unit_that_zarr_does_not_know_is_said(tmp_path: Path) -> None:
+    image = Image(STACK, "ZYX", Metadata(scale={"Z": (2.0, "parsnip"), "X": (0.5, "µm")}))
+    with pytest.warns(RemarkWarning, match="“parsnip”"):
+        write_image(image, tmp_path / "a.ome.zarr")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.png"])
+def test_formats_of_samples_alone_say_so(tmp_path: Path, name: str) -> None:
+    plane = Image(STACK[0], "YX", Metadata("cells", {"X": (0.5, "µm")}, (Channel("DNA"),)))
+    with pytest.warns(RemarkWarning, match="steps along X, the names of channels"):
+        write_image(plane, tmp_path / name)
+    write_image(Image(STACK[0], "YX"), tmp_path / name)
+
+
+def test_ome_xml_of_another_schema_is_said(tmp_path: Path) -> None:
+    xml = to_ome_xml(STACK.shape, "ZYX", "uint16", Metadata("a")).replace("2016-06", "2013-06")
+    with pytest.warns(RemarkWarning, match="another schema"):
+        write_image(Image(STACK, "ZYX", Metadata("a", ome_xml=xml)), tmp_path / "a.ome.tif")

@@ -15,6 +15,7 @@ from inif.cli.common import (
     emit_json,
     emit_table,
     format_size,
+    remarks_noted,
 )
 from inif.cli.outputs import ForceFlag, check_outputs
 from inif.errors import InputError, SelectionError
@@ -89,7 +90,7 @@ def decompress(
     import inif
 
     start = time.perf_counter()
-    with inif.open(source) as file:
+    with inif.open(source) as file, remarks_noted(quiet=quiet) as remarks:
         if points is not None:
             facts = _points(file, points, out, force)
         elif mask is not None:
@@ -97,6 +98,7 @@ def decompress(
         else:
             facts = _region(file, region, stride, out, force)
     facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
+    facts["remarks"] = remarks
     if as_json:
         emit_json(facts)
     elif not quiet:

@@ -278,6 +278,20 @@ def hex_color(color: object) -> str | None:
     return match[1].upper() if match else None
 
 
+def unkept_metadata(image: Image, kind: str) -> list[str]:
+    """The remark of a format that holds samples alone, on an image that has more."""
+    meta = image.meta
+    parts = [
+        ("its name", bool(meta.name)),
+        (f"the steps along {', '.join(meta.scale)}", bool(meta.scale)),
+        ("the names of channels", any(c.name for c in meta.channels)),
+        ("the colours of channels", any(c.color for c in meta.channels)),
+        ("its OME-XML", bool(meta.ome_xml)),
+    ]
+    lost = ", ".join(text for text, there in parts if there)
+    return [f"{kind} holds samples alone, without what else the image has: {lost}"] * bool(lost)
+
+
 def planes_last(image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
     """The samples with Y and X as the last axes, and the axes then; both are added if missing.
 

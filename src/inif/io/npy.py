@@ -14,7 +14,15 @@ from numpy.lib import format as npy_format
 
 from inif.errors import InputError
 from inif.image import Image, Metadata
-from inif.io.common import Source, build, check_memory, only_scene, reading, replacing
+from inif.io.common import (
+    Source,
+    build,
+    check_memory,
+    only_scene,
+    reading,
+    replacing,
+    unkept_metadata,
+)
 
 MAX_HEADER = 10_000
 """Longest NPY header that is read, in bytes (NumPy's own bound for files it does not trust)."""
@@ -45,6 +53,11 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
     """The samples, in the image's own axes; NPY holds no metadata."""
     with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
         npy_format.write_array(file, image.data, allow_pickle=False)
+
+
+def unkept(image: Image) -> list[str]:
+    """Remarks on what NPY cannot hold of an image."""
+    return unkept_metadata(image, "NPY")
 
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:

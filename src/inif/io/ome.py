@@ -200,7 +200,7 @@ def to_ome_xml(
     )
     image = ElementTree.SubElement(root, "Image", {"ID": "Image:0"})
     if meta.name:
-        image.set("Name", _text(meta.name))
+        image.set("Name", xml_text(meta.name))
     pixels = ElementTree.SubElement(image, "Pixels", {"ID": "Pixels:0"})
     describe_pixels(pixels, image_shape, axes, dtype, meta)
     for index in range(int(pixels.get("SizeC", "1"))):
@@ -244,7 +244,7 @@ def describe_pixels(
 def describe_channel(element: Element, channel: Channel) -> None:
     """Set what `channel` states; the rest of the element stays."""
     if channel.name:
-        element.set("Name", _text(channel.name))
+        element.set("Name", xml_text(channel.name))
     if color := hex_color(channel.color):
         rgba = int(color, 16) << 8 | 0xFF
         element.set("Color", str(rgba - (1 << 32) if rgba >= 1 << 31 else rgba))
@@ -273,7 +273,7 @@ def annotate_steps(root: Element, image: Element, meta: Metadata) -> None:
     value = ElementTree.SubElement(entry, "Value")
     for axis, step in rest.items():
         item = ElementTree.SubElement(value, "M", {"K": axis})
-        item.text = _text(json.dumps(step, ensure_ascii=False))
+        item.text = xml_text(json.dumps(step, ensure_ascii=False))
     reference = Element("AnnotationRef", {"ID": ident})
     late = [i for i, e in enumerate(image) if local(e) == "MicrobeamManipulationRef"]
     image.insert(late[0] if late else len(image), reference)
@@ -340,6 +340,6 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) and number != 0 else None
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text that XML 1.0 can hold: control characters and lone surrogates become U+FFFD."""
     return re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

@@ -27,6 +27,7 @@ from inif.io.ome import (
     serialise,
     storage,
     to_ome_xml,
+    xml_text,
 )
 
 _STORAGE = ("BinData", "TiffData", "MetadataOnly")
@@ -72,27 +73,35 @@ def _update(
 ) -> str | None:
     root = parse_tree(xml)
     image = _the_image(root, meta)
-    if root.tag != f"{{{NAMESPACE}}}OME" or image is None:
+    if image is None:
         return None
     pixels = children(image, "Pixels")
-    if len(pixels) != 1:
-        return None
     keep_image(root, image)
     _remove_steps(root, image)
     root.attrib.pop("UUID", None)
     root.set("Creator", "inif")
     if meta.name:
-        image.set("Name", meta.name)
+        image.set("Name", xml_text(meta.name))
     _update_pixels(pixels[0], shape, axes, dtype, meta, tiff=tiff)
     annotate_steps(root, image, meta)
     return serialise(root)
 
 
+def can_update(meta: Metadata) -> bool:
+    """Whether `ome_document` can bring the source's own document up to date."""
+    try:
+        return bool(meta.ome_xml) and _the_image(parse_tree(meta.ome_xml or ""), meta) is not None
+    except InputError:
+        return False
+
+
 def _the_image(root: Element, meta: Metadata) -> Element | None:
+    """The element to bring up to date, if the schema is known and it is clear which it is."""
     images = children(root, "Image")
     if len(images) > 1:
         images = [e for e in images if meta.name and e.get("Name") == meta.name]
-    return images[0] if len(images) == 1 else None
+    clear = len(images) == 1 and len(children(images[0], "Pixels")) == 1
+    return images[0] if clear and root.tag == f"{{{NAMESPACE}}}OME" else None
 
 
 def _update_pixels(

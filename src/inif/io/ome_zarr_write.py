@@ -10,12 +10,12 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import Channel, Image
-from inif.io.common import hex_color, planes_last, replacing
+from inif.io.common import hex_color, one_line, planes_last, replacing
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
 from inif.io.ome_zarr import DEFAULT_COLOR
 from inif.io.ome_zarr_series import OME_XML
-from inif.io.units import word
+from inif.io.units import LENGTHS, TIMES, word
 
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}
 """Samples per chunk along each axis, at most."""
@@ -63,6 +63,16 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
             os.makedirs(os.path.dirname(file))
             with open(file, "xb") as out:
                 out.write(xml.encode())
+
+
+def unkept(image: Image) -> list[str]:
+    """Remarks on units that OME-Zarr does not know."""
+    words = {*LENGTHS, *TIMES}
+    units = {u: a for a, (_, u) in image.meta.scale.items() if u and word(u) not in words}
+    return [
+        f"OME-Zarr does not know the unit “{one_line(unit)}” (axis {axis}): it is written as it is"
+        for unit, axis in units.items()
+    ]
 
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:

@@ -13,7 +13,16 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import Channel, Image, Metadata
-from inif.io.common import Source, build, check_memory, only_scene, reading, replacing, rgb_channels
+from inif.io.common import (
+    Source,
+    build,
+    check_memory,
+    only_scene,
+    reading,
+    replacing,
+    rgb_channels,
+    unkept_metadata,
+)
 
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type → samples per pixel as stored
 MAX_FILE = 1 << 31
@@ -63,6 +72,11 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
     data = np.ascontiguousarray(data, data.dtype.newbyteorder("="))
     with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
         file.write(imagecodecs.png_encode(data))
+
+
+def unkept(image: Image) -> list[str]:
+    """Remarks on what PNG cannot hold of an image."""
+    return unkept_metadata(image, "PNG")
 
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:

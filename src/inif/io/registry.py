@@ -6,6 +6,7 @@ Names of microscope files lie (".tif" that is a PNG, ".lsm" that is a TIFF), fir
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.errors import InputError
+from inif.errors import InputError, RemarkWarning
 from inif.image import Image
 from inif.io.common import Source, guarded, reading, source_of
 from inif.outputs import ZARR_MARKERS, check_target
@@ -111,12 +112,19 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
     InputError
         Unknown suffix, an image that the format cannot hold, an existing target without
         `overwrite`, or a failing disk.
+
+    Warns
+    -----
+    RemarkWarning
+        What the image's metadata say and this format cannot hold.
     """
     kind = check_output(
         path, shape=image.data.shape, axes=image.axes, dtype=image.data.dtype, overwrite=overwrite
     )
-    writer: Callable[..., None] = import_module(_WRITERS[kind]).write
-    writer(image, os.fspath(path), overwrite=overwrite)
+    module = import_module(_WRITERS[kind])
+    module.write(image, os.fspath(path), overwrite=overwrite)
+    for remark in module.unkept(image):
+        warnings.warn(remark, RemarkWarning, stacklevel=2)
 
 
 def output_format(path: str | os.PathLike[str]) -> str:

@@ -19,6 +19,7 @@ from inif.io.common import (
     Source,
     build,
     check_memory,
+    one_line,
     only_scene,
     planes_last,
     reading,
@@ -27,7 +28,7 @@ from inif.io.common import (
 )
 from inif.io.imagej import imagej_metadata, ramp_color
 from inif.io.ome import PIXEL_TYPES, parse_ome_xml
-from inif.io.ome_update import ome_document
+from inif.io.ome_update import can_update, ome_document
 from inif.io.tiff_ome import image_number, missing_files, open_tiff, spare_pages, stated_planes
 from inif.io.tiff_said import pixel_size, rational, sample_channels, sample_remarks, vendor_scale
 from inif.io.tiff_whole import (
@@ -39,6 +40,7 @@ from inif.io.tiff_whole import (
     one_run,
     planes_of,
 )
+from inif.io.units import in_ome
 
 
 def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
@@ -99,6 +101,24 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
             description=xml.encode(),
             software=False,
         )
+
+
+def unkept(image: Image) -> list[str]:
+    """Remarks on what no other program will find in the OME-TIFF of an image."""
+    remarks = []
+    steps = {a: v for a, v in image.meta.scale.items() if not in_ome(a, *v)}
+    if steps:
+        said = ", ".join(f"{a} {step:g} {unit or ''}".rstrip() for a, (step, unit) in steps.items())
+        remarks.append(
+            f"OME-XML has no attribute for these steps: {one_line(said)}; they are in an "
+            "annotation that inif alone reads"
+        )
+    if image.meta.ome_xml and not can_update(image.meta):
+        remarks.append(
+            "the OME-XML of the source is of another schema, or unclear: what it says beside "
+            "names, steps and colours is not in the output"
+        )
+    return remarks
 
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
