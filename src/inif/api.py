@@ -111,6 +111,7 @@ def compress(
     from inif.config import FitSettings, Target
     from inif.decode.file import open_file
     from inif.image import check_image
+    from inif.io.ome import unkept_remark
     from inif.outputs import check_room, check_target, write_file
 
     if out is not None:
@@ -177,6 +178,7 @@ def compress(
     checked = check_image(as_image(image, axes), lossless=lossless)
 
     from inif.encode.job import Job
+    from inif.encode.metadata import fitting
     from inif.encode.method import encode
     from inif.encode.quality import encode_quality
     from inif.encode.select import criterion
@@ -190,6 +192,8 @@ def compress(
         from inif.guidance.registry import check
 
         check(named_guides)
+    budget = None if target is None else target.budget(checked.raw_bytes)
+    checked = fitting(checked, budget)
     job = Job(
         checked,
         target,
@@ -204,7 +208,6 @@ def compress(
         remarks=checked.remarks,
     )
     criterion(job)
-    budget = None if target is None else target.budget(checked.raw_bytes)
     if out is not None and budget is not None:
         check_room(out, min(budget, checked.raw_bytes), field="out")
     for remark in job.remarks:
@@ -219,9 +222,14 @@ def compress(
         assert budget is not None
         data = encode(job, budget)
     if out is None:
-        return open_file(data)
-    write_file(out, data, overwrite=overwrite)
-    return open_file(out)
+        file = open_file(data)
+    else:
+        write_file(out, data, overwrite=overwrite)
+        file = open_file(out)
+    if file.container.find(b"OMEX") is None:
+        for remark in unkept_remark(checked.meta.ome_xml):
+            warnings.warn(remark, RemarkWarning, stacklevel=2)
+    return file
 
 
 def open(source: object) -> File:

@@ -51,7 +51,7 @@ def test_a_name_that_xml_does_not_allow(tmp_path: Path, name: str) -> None:
         assert "damaged" in image.remarks[0]
         assert "mended" in image.remarks[0]
         check_image(image)
-        write_image(image, tmp_path / "b.ome.tif")
+        write_image(image, tmp_path / "b.ome.tif", overwrite=True)
         assert read_image(tmp_path / "b.ome.tif").meta.scale == image.meta.scale
 
 

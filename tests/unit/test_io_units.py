@@ -237,7 +237,7 @@ def test_formats_of_samples_alone_say_so(tmp_path: Path, name: str) -> None:
     plane = Image(STACK[0], "YX", Metadata("cells", {"X": (0.5, "µm")}, (Channel("DNA"),)))
     with pytest.warns(RemarkWarning, match="steps along X, the names of channels"):
         write_image(plane, tmp_path / name)
-    write_image(Image(STACK[0], "YX"), tmp_path / name)
+    write_image(Image(STACK[0], "YX"), tmp_path / name, overwrite=True)
 
 
 def test_ome_xml_of_another_schema_is_said(tmp_path: Path) -> None:

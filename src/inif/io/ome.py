@@ -141,6 +141,47 @@ def parse_ome_xml(
     return Metadata(image.get("Name") or None, scale, channels, xml)
 
 
+_PLAIN = {
+    "OME": ("Creator", "UUID", "schemaLocation"),
+    "Image": ("ID", "Name"),
+    "Pixels": ("ID", "DimensionOrder", "Type", "BigEndian", "Interleaved", "SignificantBits"),
+    "Channel": ("ID", "Name", "Color", "SamplesPerPixel"),
+    "TiffData": ("IFD", "PlaneCount", "FirstZ", "FirstC", "FirstT"),
+    "UUID": ("FileName",),
+    "LightPath": (),
+    "MetadataOnly": (),
+}
+_MEASURES = re.compile("(Size|PhysicalSize|TimeIncrement)[CTXYZ]?(Unit)?")
+
+
+def unkept_remark(xml: str | None) -> list[str]:
+    """The remark on a document that is left out, if it says more than `Metadata` holds.
+
+    That is all that it may say of the microscope, the sample, or single planes.
+    """
+    try:
+        root = parse_tree(xml) if xml else Element("OME")
+    except InputError:
+        return []
+    for outer in children(root, "StructuredAnnotations"):
+        if all(e.get("Namespace") == STEPS for e in outer):  # written here, and held
+            root.remove(outer)
+            for image in children(root, "Image"):
+                image[:] = [e for e in image if local(e) != "AnnotationRef"]
+    if not any(_says_more(e) for e in root.iter()):
+        return []
+    return [
+        f"the source's OME-XML ({len(xml or '')} characters) takes more than 1 % of the file: of "
+        "what it says, the image's name, its steps, and names and colours of channels are kept"
+    ]
+
+
+def _says_more(element: Element) -> bool:
+    known = _PLAIN.get(local(element))
+    names = [key.rpartition("}")[2] for key in element.attrib]
+    return known is None or any(n not in known and not _MEASURES.fullmatch(n) for n in names)
+
+
 _GROUPS = ("Project", "Dataset", "Folder", "Plate", "Screen")
 
 
