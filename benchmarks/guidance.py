@@ -28,8 +28,8 @@ from record import RESULTS, data_dir, load, save
 import inif
 from inif.bench.arms import find_arms
 from inif.bench.arms.base import Options
+from inif.bench.unseen import unseen
 from inif.encode.plan import header_bytes
-from inif.fields.conditional import unseen
 from inif.guidance import filaments
 from inif.guidance.overlap import iou
 from inif.image import Image
@@ -181,7 +181,7 @@ def compressed(
 ) -> tuple[np.ndarray, int, float, dict[str, Any]]:
     """An image by inif: decoded samples, bytes, seconds, header."""
     image, guides = read_image(path), () if guide is None else (guide,)
-    settings = {"start": unseen(path)}
+    settings = {"start": unseen(image.data)}
     effort = EFFORT if method == "hybrid" else EFFORT_FIELD
     begin = time.monotonic()
     with warnings.catch_warnings():

@@ -18,9 +18,11 @@ import numpy as np
 from record import data_dir, images, save
 
 from inif.bench.bdrate import bd_rate
+from inif.bench.unseen import LEFT_OUT, samples_digest
 from inif.encode.repair import choose, keep_or_drop, without_idle
 from inif.encode.select import by, by_psnr
 from inif.fields.conditional import Network, repaired
+from inif.io import read_image
 from pretrain import learn
 from pretrain.pairs import PRESET, RATIOS, Pair, bank, pair
 
@@ -53,6 +55,11 @@ Banks = dict[str, list[tuple[np.ndarray, ...]]]
 def ratios(path: Path) -> tuple[int, ...]:
     """Smaller ones for images of 8 bits."""
     return RATIOS[8 if "_u8" in path.name else 16]
+
+
+def digest(path: Path) -> str:
+    """Of an image's samples."""
+    return samples_digest(read_image(path).data)
 
 
 def judged(network: Network, item: Pair) -> dict[str, Any]:
@@ -90,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded pairs")
     parser.add_argument("--out", type=Path, default=Path("../src/inif/fields/starts"))
+    parser.add_argument("--left-out", type=Path, default=Path("../src/inif/bench") / LEFT_OUT)
     parser.add_argument("--steps", type=int, default=learn.STEPS)
     parser.add_argument("--folds", default="0123a")
     args = parser.parse_args()
@@ -118,8 +126,9 @@ def main() -> None:
             rows[image] = {"start": name, "cells": cells, "bd_rate": bd(cells)}
             gains = [(c["psnr"], c["gain"], c["repair_bytes"]) for c in cells]
             print(image, rows[image]["bd_rate"], gains, flush=True)
-    left_out = {f"a{i}": sorted(names) for i, names in enumerate(FOLDS)}
-    (args.out / "left_out.json").write_text(json.dumps(left_out, indent=1) + "\n")
+    digests = {path.name.removesuffix(".ome.tif"): digest(path) for path in paths}
+    left_out = {f"a{i}": {n: digests[n] for n in sorted(ns)} for i, ns in enumerate(FOLDS)}
+    args.left_out.write_text(json.dumps(left_out, indent=1) + "\n")
     if args.folds == "0123a":
         save("pretrain", {"prior": f"SVT-AV1 preset {PRESET}", "steps": args.steps, "images": rows})
 

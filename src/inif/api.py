@@ -71,7 +71,8 @@ def compress(
         Share of a hybrid's bytes for a pure field that is fitted to what codec and repair left:
         0.1 is the paper's way. By default 0, because it has not paid (docs/decisions/0007).
     effort
-        1 (seconds per MB) to 9 (hours); each step doubles the work.
+        1 (quickest) to 9 (best). Each step doubles the steps of a pure field's fit; a hybrid gets
+        slower presets of its codec and more encodes (docs/hybrid.md).
     optimizer
         "auto", a name of `inif.optim.registry`, or "name:rate".
     guide
@@ -108,7 +109,7 @@ def compress(
     import warnings
     from dataclasses import fields
 
-    from inif.config import FitSettings, Target
+    from inif.config import FitSettings, ProgressEvent, Target
     from inif.decode.file import open_file
     from inif.image import check_image
     from inif.io.ome import unkept_remark
@@ -175,6 +176,8 @@ def compress(
         "keep_partial": keep_partial,
     }
     chosen = FitSettings.for_effort(effort, **(named | changes))
+    if progress is not None and isinstance(image, str | PathLike):
+        progress(ProgressEvent("read", 0, 1, None, 0.0, None))
     checked = check_image(as_image(image, axes), lossless=lossless)
 
     from inif.encode.job import Job
@@ -224,6 +227,8 @@ def compress(
     if out is None:
         file = open_file(data)
     else:
+        if progress is not None:
+            progress(ProgressEvent("write", 0, 1, None, 0.0, None))
         write_file(out, data, overwrite=overwrite)
         file = open_file(out)
     if file.container.find(b"OMEX") is None:
@@ -321,7 +326,7 @@ def evaluate(
     InputError
         Shapes, axes or sample types differ, or a task cannot be done.
     MissingExtraError
-        A task needs SciPy.
+        A task needs an optional package.
     """
     from inif.metrics.report import evaluate as compare
 

@@ -18,13 +18,14 @@ class ProgressEvent:
     Attributes
     ----------
     stage
-        What is going on: "trial", "fit", "code", "check".
+        What is going on: "read", "choose" (a codec), "trial", "encode", "repair", "fit", "pack",
+        "check", "write"; "trial MODE" for fits that are compared.
     step, steps
-        Steps done and steps in all.
+        Steps done and steps in all, of this round: a search encodes or fits several times.
     psnr
         Quality so far in dB, an estimate on a sample; None where there is none yet.
     seconds, eta
-        Time since the stage began, and to its end.
+        Time since the stage began, and to its end; None where it is not known.
     """
 
     stage: str
@@ -118,7 +119,7 @@ class FitSettings:
 
     @classmethod
     def for_effort(cls, effort: int, **changes: Any) -> FitSettings:
-        """Settings for an effort of 1 (seconds per MB) to 9 (hours); each doubles the steps.
+        """Settings for an effort of 1 to 9; each doubles the steps of a fit.
 
         Raises
         ------

@@ -80,13 +80,25 @@ class UnsupportedError(InifError):
 
 
 class MissingExtraError(InifError):
-    """An optional dependency is needed; the message names the extra to install."""
+    """A package is not installed; the message says how to get it.
 
-    def __init__(self, package: str, extra: str, *, need: str, file: object = None) -> None:
+    Parameters
+    ----------
+    package
+        What cannot be imported.
+    extra
+        The optional part of inif that it belongs to; None for what every install needs.
+    need
+        What needs it: the subject of the message.
+    """
+
+    def __init__(self, package: str, extra: str | None, *, need: str, file: object = None) -> None:
+        wanted = "bioinif" if extra is None else f"'bioinif[{extra}]'"
+        here = "." if extra is None else f"'.[{extra}]'"
         super().__init__(
             f"{need} needs the Python package {package!r}",
             file=file,
-            fix=f"pip install 'inif[{extra}]'",
+            fix=f"pip install {wanted} (in a checkout: pip install {here})",
         )
 
 

@@ -138,7 +138,7 @@ class Image:
 
     @property
     def raw_bytes(self) -> int:
-        """Voxels × itemsize: the size that every ratio is measured against (design §3)."""
+        """Voxels × itemsize: the size that every ratio is measured against."""
         return int(self.data.size) * self.data.dtype.itemsize
 
     def with_data(self, data: np.ndarray) -> Image:

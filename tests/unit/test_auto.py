@@ -53,7 +53,7 @@ def test_a_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("inif.priors.base.installed", lambda package: False)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert lossy["method"] == "siren"
-    assert "inif[hybrid]" in lossy["auto"]
+    assert "needs the Python package" in lossy["auto"]
 
 
 def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,8 @@ def test_jobs_side_by_side_give_the_same_scores(folder):
 def test_another_image_of_the_same_name_is_refused(folder):
     plan = plan_of(folder)
     run(plan, "x")
-    write_image(Image(np.ones((3, 80, 96), np.uint16), "ZYX"), folder / "one.ome.tif")
+    other = Image(np.ones((3, 80, 96), np.uint16), "ZYX")
+    write_image(other, folder / "one.ome.tif", overwrite=True)
     with pytest.raises(InputError, match="another image of this name"):
         run(plan, "x")
 

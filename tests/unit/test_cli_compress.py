@@ -24,7 +24,7 @@ def source(stack: Image, tmp_path: Path) -> Path:
     return path
 
 
-def test_the_json_has_what_design_promises(cli: Cli, source: Path) -> None:
+def test_the_json_has_what_scripts_need(cli: Cli, source: Path) -> None:
     body = cli("compress", source, "--ratio", "4", *QUICK, "--json").json
     target = source.with_suffix(".inif")
     assert body["file"] == str(target)

@@ -24,7 +24,7 @@ PROMISED = {
 }
 
 
-def test_the_json_has_what_design_promises(cli: Cli, compressed: Any) -> None:
+def test_the_json_has_what_scripts_need(cli: Cli, compressed: Any) -> None:
     outcome = cli("evaluate", compressed.image, compressed.file, "--axes", "ZYX", "--json")
     assert outcome.code == 0
     assert outcome.json.keys() >= PROMISED

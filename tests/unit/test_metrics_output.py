@@ -85,7 +85,7 @@ def test_html_is_whole_escaped_and_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_html_without_matplotlib_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     without_matplotlib(monkeypatch)
-    assert "pip install &#x27;inif[plot]&#x27;" in html(make())
+    assert "pip install &#x27;bioinif[plot]&#x27;" in html(make())
 
 
 def test_html_and_figure_of_an_image_without_planes(tmp_path: Path) -> None:

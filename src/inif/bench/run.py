@@ -7,7 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -33,6 +32,7 @@ from inif.bench.store import (
     save_original,
     save_record,
 )
+from inif.bench.unseen import samples_digest
 from inif.bench.worker import Task, run_task, stem
 from inif.errors import InputError
 from inif.image import Image, check_image
@@ -237,14 +237,13 @@ def _variant(record: Record) -> dict[str, Any] | None:
 
 
 def _describe(image: Image, name: str, ranges: Ranges, reference: Path | None) -> dict[str, Any]:
-    digest = hashlib.sha256(np.ascontiguousarray(image.data).data).hexdigest()
     return {
         "name": name,
         "axes": image.axes,
         "shape": list(image.data.shape),
         "dtype": image.data.dtype.name,
         "raw_bytes": image.raw_bytes,
-        "sha256": digest,
+        "sha256": samples_digest(image.data),
         "ranges": [list(r) for r in ranges],
         "reference": None if reference is None else stem(reference),
     }

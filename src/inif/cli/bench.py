@@ -62,7 +62,7 @@ def run_command(
             help="A second exposure of image NAME, to score against as well; may be repeated.",
         ),
     ] = None,
-    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's pure field.")] = 1,
+    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's own methods.")] = 1,
     spots: Annotated[
         str | None,
         typer.Option(metavar="A,B", help="Search for spots in images whose name contains these."),

@@ -157,7 +157,10 @@ def compress(
     import inif
 
     start = time.perf_counter()
-    with progress_bar(quiet=quiet) as progress, remarks_noted(quiet=quiet) as remarks:
+    with (
+        progress_bar(quiet=quiet, by_psnr=psnr is not None) as progress,
+        remarks_noted(quiet=quiet) as remarks,
+    ):
         file = inif.compress(
             read_input(source, axes, series),
             out=target_file,
@@ -188,7 +191,7 @@ def compress(
 
 
 def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
-    """The facts of ``inif compress --json`` (design §3, and what the file's record adds)."""
+    """The facts of ``inif compress --json`` and of its table."""
     lossy = dict(file.header.get("lossy", {}))
     target = dict(lossy.get("target", {}))
     field = file.header.get("field", {})
@@ -202,7 +205,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "method": lossy.get("method"),
         "seconds": round(seconds, 3),
         "psnr": lossy.get("psnr"),
-        "psnr_range": lossy.get("psnr_range", file.header.get("range")),
+        "psnr_range": file.header.get("range"),
         "max_error": lossy.get("max_error"),
         "bits_per_voxel": 8 * file.file_bytes / file.size,
         "prior": file.header.get("prior", {}).get("kind"),
@@ -210,7 +213,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("auto", "weights", "steps", "effort", "optimizer", "guides", "select", "stopped")
+    extra = ("auto", "steps", "effort", "optimizer", "guides", "select", "stopped")
     if "lossless" in file.header:
         facts |= file.header["lossless"]
     return facts | {name: lossy[name] for name in extra if name in lossy}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from inif.cli.common import (
     read_input,
 )
 from inif.cli.outputs import ForceFlag, check_outputs
+from inif.errors import MissingExtraError
 
 
 def register(app: typer.Typer) -> None:
@@ -33,13 +35,14 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="F.png",
-            help="Write original, decoded and residual side by side (needs inif\\[plot]).",
+            help="Write original, decoded and residual side by side (needs the extra plot).",
         ),
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="R.html", help="Write a report of one HTML page (needs inif\\[plot])."
+            metavar="R.html",
+            help="Write a report of one HTML page; its pictures need the extra plot.",
         ),
     ] = None,
     task: Annotated[
@@ -49,7 +52,7 @@ def evaluate(
             help="Also measure what an analysis still finds: mask, objects, spots, intensity, "
             "frc, noise, perceptual or clean:FILE, as in objects:otsu, mask:ridge, "
             "intensity:labels=cells.tif, objects:python:module:function (docs/metrics.md). May be "
-            "repeated; segmenting needs inif\\[analysis].",
+            "repeated.",
         ),
     ] = None,
     against: Annotated[
@@ -71,6 +74,9 @@ def evaluate(
         force=force,
         inputs=[original, compressed, against],
     )
+
+    if figure is not None and find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plot", need="--figure")
 
     import inif
     from inif.metrics.tasks import parse_tasks

@@ -22,7 +22,6 @@ _PROVENANCE = (
     "method",
     "auto",
     "target",
-    "psnr_range",
     "reference",
     "optimizer",
     "steps",

@@ -67,7 +67,7 @@ def encode_lossless(job: Job) -> bytes:
         if job.progress:
             seconds = time.monotonic() - begun
             left = seconds / (brick + 1) * (len(grid) - brick - 1)
-            job.progress(ProgressEvent("encode", brick + 1, len(grid), None, seconds, left))
+            job.progress(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
     size = sum(len(section.data) for section in sections)
     header = draft_header(replace(job, method="lossless"), size) | {
         "field": {"kind": "none"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inif.config import ProgressEvent
 from inif.encode.job import Job
 from inif.errors import BudgetError
 
@@ -48,6 +49,8 @@ def decided(job: Job, budget: int) -> Job:
         return job
     from inif.encode.auto import Choice, choose
 
+    if job.progress:
+        job.progress(ProgressEvent("choose", 0, 1, None, 0.0, None))
     choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
     return replace(
         job,

@@ -7,7 +7,6 @@ the four mirror images of a block. See docs/format.md, "The field that repairs".
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -289,19 +288,6 @@ def load_start(name: str) -> Network:
     with (files("inif.fields") / "starts" / f"{name}.npz").open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return Network(**{key: arrays[key].astype(np.float32) for key in arrays.files})
-
-
-def unseen(source: object) -> str:
-    """The shipped network to judge with on an image: one that did not learn from it.
-
-    Goes by the name of the file, whatever its folder and endings.
-    """
-    left_out = json.loads((files("inif.fields") / "starts" / "left_out.json").read_text("utf-8"))
-    name = str(source).replace("\\", "/").rpartition("/")[2]
-    for start, names in left_out.items():
-        if any(name == n or name.startswith(f"{n}.") for n in names):
-            return str(start)
-    return STARTS[0]
 
 
 def _relu(values: np.ndarray, bias: np.ndarray) -> np.ndarray:

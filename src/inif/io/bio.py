@@ -1,4 +1,4 @@
-"""CZI, ND2 and LIF through bioio, which is optional: ``pip install 'inif[bioio]'``."""
+"""CZI, ND2 and LIF through bioio, which is optional: the extra ``bioio``."""
 
 from __future__ import annotations
 

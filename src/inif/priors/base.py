@@ -19,8 +19,6 @@ from inif.priors.knob import Knob
 from inif.priors.libraries import installed
 from inif.priors.pace import LOAD, Load
 
-EXTRA = "hybrid"
-
 Shape = tuple[int, int, int]
 Task = Literal["encode", "decode"]
 
@@ -133,7 +131,7 @@ class Prior(ABC):
     def unavailable(self, task: Task = "encode") -> str | None:
         """Why it cannot be used here, its package included, or None."""
         if not installed(self.package):
-            return f"{self.title} needs inif[{EXTRA}]"
+            return f"{self.title} needs the Python package {self.package!r}"
         return self.missing(task)
 
     @abstractmethod
@@ -263,7 +261,7 @@ class Prior(ABC):
 
     def _require(self, task: Task, file: object) -> None:
         if not installed(self.package):
-            raise MissingExtraError(self.package, EXTRA, need=f"{self.title}", file=file)
+            raise MissingExtraError(self.package, None, need=f"{self.title}", file=file)
         if reason := self.missing(task):
             raise UnsupportedError(reason, file=file, field="prior", fix="install another build")
 

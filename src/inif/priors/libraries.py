@@ -16,7 +16,7 @@ def installed(package: str) -> bool:
 def missing_av(codec: str, mode: Literal["r", "w"]) -> str | None:
     """Why PyAV cannot encode (mode "w") or decode ("r") with `codec`, or None."""
     if not installed("av"):
-        return "PyAV is not installed: pip install 'inif[hybrid]'"
+        return "PyAV is not installed: pip install av"
     import av
 
     try:
@@ -29,7 +29,7 @@ def missing_av(codec: str, mode: Literal["r", "w"]) -> str | None:
 def missing_imagecodec(name: str) -> str | None:
     """Why imagecodecs cannot do `name` ("JPEGXL", …), or None."""
     if not installed("imagecodecs"):
-        return "imagecodecs is not installed: pip install 'inif[hybrid]'"
+        return "imagecodecs is not installed: pip install imagecodecs"
     import imagecodecs
 
     if not getattr(getattr(imagecodecs, name), "available", False):
@@ -53,7 +53,7 @@ def ffmpeg() -> str:
 def missing_ffmpeg(encoder: str, pixels: str) -> str | None:
     """Why the program FFmpeg cannot encode these pixels with `encoder`, or None."""
     if not installed("imageio_ffmpeg"):
-        return "imageio-ffmpeg is not installed: pip install 'inif[hybrid]'"
+        return "imageio-ffmpeg is not installed: pip install imageio-ffmpeg"
     try:
         program = ffmpeg()
     except RuntimeError as error:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from inif.bench.arms.base import Encoded, Options, Session
+from inif.bench.unseen import unseen
 from inif.errors import BudgetError
-from inif.fields.conditional import unseen
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
 
@@ -20,7 +20,7 @@ class InifArm:
     """One of inif's methods; the seed is the run's, and the effort where none is given.
 
     Images that the shipped start of the conditional field learned from get the start that has not
-    seen them (`inif.fields.conditional.unseen`).
+    seen them (`inif.bench.unseen`).
     """
 
     name: str
@@ -71,7 +71,7 @@ class _Session:
         import inif
 
         effort = self.arm.effort or self.options.effort
-        start = {} if self.arm.method == "siren" else {"start": unseen(self.image.source)}
+        start = {} if self.arm.method == "siren" else {"start": unseen(self.image.data)}
         begin = time.perf_counter()
         file = inif.compress(
             self.image,
