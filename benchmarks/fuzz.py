@@ -90,6 +90,13 @@ def seeds(corpus: Path | None) -> list[bytes]:
         pack(channels, [*(Section(b"QWTS", bytes([i] * 40), i) for i in range(4)), ome]),
         pack({**base, "dtype": "float32", "range": [[-1.5, 2.5]]}, [Section(b"note", b"x", 0, 3)]),
     ]
+    labels = np.kron(np.arange(6).reshape(2, 3), np.ones((8, 8)))
+    noise = np.random.default_rng(0).normal(1000, 9, (16, 24))
+    found += [
+        inif.compress(labels.astype(np.uint32), axes="YX", lossless=True, effort=1).to_bytes(),
+        inif.compress(noise.astype(np.int16), axes="ZX", lossless=True, effort=1).to_bytes(),
+        inif.compress(noise.astype(np.float16), axes="YC", lossless=True, effort=1).to_bytes(),
+    ]
     if corpus is not None:
         found += [p.read_bytes() for p in sorted(corpus.rglob("*.inif"))]
     return found
@@ -237,7 +244,7 @@ def _table(rng: random.Random, data: bytearray) -> bytearray:
     column = rng.choice(layout.entry.names or ())
     bits = 8 * row.dtype[column].itemsize
     if column == "kind":
-        row[column] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"note", rng.randbytes(4)))
+        row[column] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"SAMP", b"note", rng.randbytes(4)))
     elif rng.random() < 0.5:
         row[column] = (int(row[column][0]) + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
     else:

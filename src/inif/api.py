@@ -180,6 +180,7 @@ def compress(
         progress(ProgressEvent("read", 0, 1, None, 0.0, None))
     checked = check_image(as_image(image, axes), lossless=lossless)
 
+    from inif.encode.advice import advice
     from inif.encode.job import Job
     from inif.encode.metadata import fitting
     from inif.encode.method import encode
@@ -208,7 +209,7 @@ def compress(
         select,
         share,
         guides=named_guides,
-        remarks=checked.remarks,
+        remarks=checked.remarks if target is None else (*checked.remarks, *advice(checked, target)),
     )
     criterion(job)
     if out is not None and budget is not None:

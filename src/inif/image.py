@@ -107,6 +107,8 @@ class Image:
         Where it came from, for messages and reports.
     remarks
         What its user must know of how it was read: what was dropped or assumed; a sentence each.
+    labels
+        Whether the source itself says that the samples are labels, as OME-Zarr can.
     """
 
     data: np.ndarray
@@ -114,6 +116,7 @@ class Image:
     meta: Metadata = field(default_factory=Metadata)
     source: str | None = None
     remarks: tuple[str, ...] = ()
+    labels: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape, file=self.source))

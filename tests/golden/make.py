@@ -19,8 +19,11 @@ import inif
 from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.coding.check import Check
+from inif.config import FitSettings
 from inif.container.writer import Section, pack
 from inif.decode.check import check_of
+from inif.encode.job import Job
+from inif.encode.lossless import packed
 from inif.fields.siren import Siren
 from inif.image import Channel, Image, Metadata
 
@@ -116,6 +119,39 @@ def coded(data: np.ndarray, axes: str, size: int, **options: Any) -> bytes:
     return inif.compress(Image(data, axes), size=size, **options).to_bytes()
 
 
+def exact(data: np.ndarray, axes: str, brick: Sequence[int]) -> bytes:
+    """A file of the very samples, in bricks of this shape."""
+    grid = BrickGrid(data.shape, tuple(brick))
+    sections = [
+        Section(b"SAMP", packed(data[grid.slices(b)], axes, 3), b) for b in range(len(grid))
+    ]
+    header: dict[str, Any] = {
+        "axes": axes,
+        "shape": list(data.shape),
+        "dtype": data.dtype.name,
+        "range": Job(Image(data, axes), None, FitSettings()).ranges,
+        "brick": list(brick),
+        "field": {"kind": "none"},
+        "lossless": {"codecs": ["jpegxl", "zstd"]},
+        "requires": ["lossless/1"],
+    }
+    return pack(header, sections)
+
+
+def noisy_and_labels() -> np.ndarray:
+    """Two channels of ZCYX: brightness with noise, and numbered blocks."""
+    noise = np.random.default_rng(0).normal(0, 1, (3, 20, 24))
+    labels = np.kron(np.arange(30).reshape(5, 6), np.ones((4, 4), int)) * 70_001 - 5
+    return np.stack([1e6 + 50 * waves(3, 20, 24) + noise, [labels, labels, 0 * labels]], 1)
+
+
+def not_only_numbers() -> np.ndarray:
+    """Float64 with everything that it can hold, and YX small enough for one chunk."""
+    data = np.round(waves(12, 15), 3)
+    data.flat[:5] = (np.nan, -0.0, np.inf, -np.inf, 5e-324)
+    return data
+
+
 def omex() -> Section:
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -209,6 +245,20 @@ FILES: dict[str, Callable[[], bytes]] = {
         extra=[omex()],
         seed=3,
     ),
+    "zcyx_int32_lossless": lambda: exact(
+        noisy_and_labels().astype(np.int32), "ZCYX", (2, 1, 20, 24)
+    ),
+    "yxc_float64_lossless": lambda: exact(
+        np.stack([not_only_numbers(), waves(12, 15) > 0], -1), "YXC", (12, 8, 2)
+    ),
+    "cyx_float32_lossless": lambda: exact(
+        np.stack([np.rint(noisy_and_labels()[0, 0] * 3), waves(20, 24) / 3 + 7]).astype(np.float32),
+        "CYX",
+        (1, 20, 24),
+    ),
+    "tzyx_bool_lossless": lambda: inif.compress(
+        Image(waves(2, 3, 40, 41) > 0.3, "TZYX", _PIXELS), lossless=True
+    ).to_bytes(),
     "zyx_uint16_hybrid_v2": lambda: coded(
         (9000 + 4000 * waves(6, 70, 83)).astype(np.uint16), "ZYX", 3400
     ),

@@ -27,8 +27,10 @@ from inif.errors import FormatError
 TESTS = Path(__file__).parents[1]
 SOURCE = TESTS / "reference" / "decoder.py"
 PAGE = TESTS.parent / "docs" / "format.md"
-GOLDEN = [p for p in sorted((TESTS / "golden").glob("*.inif")) if "hybrid" not in p.stem]
-HYBRIDS = sorted((TESTS / "golden").glob("*hybrid_checked.inif"))
+FILES = sorted((TESTS / "golden").glob("*.inif"))
+EXACT = [p for p in FILES if "lossless" in p.stem]
+GOLDEN = [p for p in FILES if "hybrid" not in p.stem and p not in EXACT]
+HYBRIDS = [p for p in FILES if p.stem.endswith("hybrid_checked")]
 reference = runpy.run_path(str(SOURCE))
 checks = runpy.run_path(str(TESTS / "reference" / "checks.py"))
 hand_made = runpy.run_path(str(TESTS / "golden" / "make.py"))["hand_made"]
@@ -122,6 +124,17 @@ def test_hand_made_files_agree(name: str) -> None:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_files_agree(path: Path) -> None:
     agree(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", EXACT, ids=lambda path: path.stem)
+def test_files_of_exact_samples_agree(path: Path) -> None:
+    exact = runpy.run_path(str(SOURCE.with_name("exact.py")))
+    header, bricks = exact["read"](path.read_bytes())
+    with inif.open(path) as ours:
+        assert header == ours.header
+        assert len(bricks) == len(ours.grid)
+        for number, samples in enumerate(bricks):
+            assert samples == ours.brick_samples(number).tobytes()
 
 
 def test_a_fitted_file_agrees(compressed: Any) -> None:

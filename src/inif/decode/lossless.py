@@ -31,7 +31,7 @@ KIND = b"SAMP"
 CODECS = ("zstd", "jpegxl")
 """Names of the codecs in the header."""
 
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 24
 """Most bytes of a brick's samples; its stream is decoded whole."""
 
 HEAD = struct.Struct("<IB")

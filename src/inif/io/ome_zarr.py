@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 DEFAULT_COLOR = "inif:default_color"
 """Marks a channel whose colour is there because OME-Zarr demands one."""
 
+_LABELS = re.compile(r"\.zarr/labels/[^/]+")
+"""Where OME-Zarr keeps the labels of an image."""
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -35,6 +39,8 @@ class _Found:
     ----------
     array, dimensions, meta, remarks
         The Zarr array, its axes, names and colours, and what its user must know.
+    labels
+        Whether these are labels, by the metadata.
     groups, index, listed
         Of a store of several image groups: `image_of_group` explains them.
     """
@@ -43,6 +49,7 @@ class _Found:
     dimensions: Dimensions
     meta: Metadata = field(default_factory=Metadata)
     remarks: tuple[str, ...] = ()
+    labels: bool = False
     groups: tuple[str, ...] = ("",)
     index: int = 0
     listed: bool = False
@@ -103,7 +110,8 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
             remarks += more
         finally:
             store.close()
-    return build(data, None, chosen, meta, source.name, remarks)
+    labels = found.labels or bool(_LABELS.search(source.path.split("?")[0]))
+    return replace(build(data, None, chosen, meta, source.name, remarks), labels=labels)
 
 
 def _find(store: Watched, scene: int, name: str) -> _Found:
@@ -186,7 +194,7 @@ def _from_multiscales(store: Watched, group: Any, scene: int, name: str) -> _Fou
     if len(images) > 1:
         remarks.insert(0, several_images(len(images), scene, title))
     meta = Metadata(title, {}, _omero(attributes.get("omero")))
-    return _Found(array, dimensions, meta, tuple(remarks))
+    return _Found(array, dimensions, meta, tuple(remarks), "image-label" in attributes)
 
 
 def _with_channels(meta: Metadata, axes: str, shape: Sequence[int]) -> tuple[Metadata, list[str]]:
