@@ -10,6 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
+import zarr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -22,6 +23,7 @@ from inif.encode.job import Job
 from inif.encode.lossless import LEAST_BYTES, MOST_BYTES, encode_lossless, jpegxl, lossless_grid
 from inif.errors import FormatError, InputError
 from inif.image import DTYPES, LOSSLESS_DTYPES, Image
+from inif.io import read_image, write_image
 
 EXTRA = tuple(sorted(set(LOSSLESS_DTYPES) - set(DTYPES)))
 
@@ -47,7 +49,7 @@ def same(a: Any, b: Any) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(images(), st.integers(0, 2**32 - 1))
 @example((np.array([0, 2**64 - 1], np.uint64), "X"), 0)
 @example((np.array([[-(2**63), 2**63 - 1]], np.int64), "YX"), 0)
@@ -172,14 +174,14 @@ def test_a_job_with_a_target_keeps_it_in_the_record() -> None:
 def test_progress_is_told_and_a_stop_is_a_stop() -> None:
     data = np.zeros((4, 256, 256), np.uint16)
     events: list[ProgressEvent] = []
-    stored(data, "ZYX", progress=events.append)
+    stored(data, "ZYX", progress=events.append, effort=1)
     assert [(e.step, e.steps) for e in events] == [(n, 4) for n in (1, 2, 3, 4)]
 
     def stop(event: ProgressEvent) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stored(data, "ZYX", progress=stop)
+        stored(data, "ZYX", progress=stop, effort=1)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,81 @@ def test_every_effort_is_exact(effort: int) -> None:
 
 
 def test_the_same_image_gives_the_same_bytes() -> None:
-    data = np.random.default_rng(0).poisson(3, (3, 200, 200)).astype(np.uint8)
+    data = np.random.default_rng(0).poisson(3, (3, 200, 99)).astype(np.uint8)
     assert stored(data, "ZYX").to_bytes() == stored(data, "ZYX").to_bytes()
     assert all(same(p, q) for p, q in itertools.zip_longest(stored(data, "ZYX"), data))
+
+
+# --- reports and other formats -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", LOSSLESS_DTYPES)
+def test_every_type_is_evaluated_as_exact(dtype: str) -> None:
+    data = (np.random.default_rng(0).random((2, 24, 30)) * 1.9).astype(dtype)
+    report = inif.evaluate(data, stored(data, "CYX"), axes="CYX")
+    assert math.isinf(report.psnr)
+    assert report.max_error == 0
+
+
+def test_what_is_no_number_is_left_out_of_the_report_and_told() -> None:
+    data = np.random.default_rng(0).random((2, 24, 30)).astype(np.float32)
+    data[0, 3, 4:9], data[1, 5, 5] = np.nan, np.inf
+    file = stored(data, "CYX")
+    report = inif.evaluate(data, file, axes="CYX")
+    assert math.isinf(report.psnr)
+    assert "6 samples are NaN or infinite" in " ".join(report.warnings)
+    assert report.channels[1].range == (data[1].min(), data[1][np.isfinite(data[1])].max())
+    other = data.copy()
+    other[0, 3, 4] = 0.5
+    with pytest.raises(InputError, match="NaN"):
+        inif.evaluate(data, other, axes="CYX")
+    data[0] = np.nan
+    assert math.isinf(inif.evaluate(data, stored(data, "CYX"), axes="CYX").psnr)
+
+
+@pytest.mark.parametrize("dtype", LOSSLESS_DTYPES)
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr", ".npy"])
+def test_formats_hold_the_samples_or_say_what_does(dtype: str, ending: str, tmp_path: Path) -> None:
+    data = (np.random.default_rng(0).random((2, 20, 30)) * 1.9).astype(dtype)
+    out = tmp_path / f"a{ending}"
+    if ending == ".ome.tif" and dtype in ("uint64", "int64", "float16"):
+        with pytest.raises(InputError, match=r"fix: write \.ome\.zarr or \.npy"):
+            write_image(stored(data, "ZYX").to_image(), out)
+        return
+    write_image(stored(data, "ZYX").to_image(), out)
+    assert same(read_image(out, axes="ZYX").data, data)
+
+
+def test_levels_of_labels_are_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.integers(0, 90, (30, 40)), np.ones((13, 17))).astype(np.uint32)
+    write_image(Image(labels, "YX"), tmp_path / "a.ome.zarr")
+    root = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="r")
+    assert same(np.asarray(root["1"][...]), labels[:390:2, :680:2])
+    assert dict(root.attrs["ome"])["multiscales"][0]["type"] == "nearest"  # type: ignore[arg-type,index,call-overload]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint32", "float64"])
+def test_the_command_line_does_all_of_it(dtype: str, tmp_path: Path, cli: Any) -> None:
+    data = np.kron(np.arange(12).reshape(3, 4), np.ones((16, 16))).astype(dtype)
+    source, file, back, table, values = (
+        tmp_path / name for name in ("a.npy", "a.inif", "b.npy", "p.csv", "v.csv")
+    )
+    np.save(source, data)
+    words = ("compress", source, "-o", file, "--axes", "YX", "--lossless", "--effort", "1")
+    assert "every sample is exact" in cli(*words).stdout
+    assert cli("verify", file).code == 0
+    assert "lossless" in cli("info", file).stdout
+    assert cli("decompress", file, "-o", back).code == 0
+    assert same(np.load(back), data)
+    table.write_text("y,x\n40,20\n40.2,19.6\n")
+    assert cli("decompress", file, "-o", values, "--points", table).code == 0
+    found = [line.split(",")[-1] for line in values.read_text().splitlines()]
+    assert found == ["value", str(data[40, 20]), str(data[40, 20])]
+
+
+def test_one_of_lossless_and_a_target(tmp_path: Path, cli: Any) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((8, 8), np.uint8))
+    found = cli("compress", tmp_path / "a.npy", "--axes", "YX", "--lossless", "--psnr", "9")
+    assert found.code == 2
+    assert "one of --ratio, --size, --psnr and --lossless" in found.stderr

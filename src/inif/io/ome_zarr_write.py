@@ -16,6 +16,7 @@ from inif.io.ome_update import ome_document
 from inif.io.ome_zarr import DEFAULT_COLOR
 from inif.io.ome_zarr_series import OME_XML
 from inif.io.units import LENGTHS, TIMES, word
+from inif.labels import label_channels
 
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}
 """Samples per chunk along each axis, at most."""
@@ -30,7 +31,8 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
 
     OME-Zarr fixes the order time, channel, space: axes in another order are transposed to that of
     "TCZYX", and Y or X are added with length 1 if missing. Each level holds the means of 2 × 2
-    samples of the one before. OME-Zarr has steps only for the axes of the array.
+    samples of the one before; of labels and masks, whose means are nothing, the first of them.
+    OME-Zarr has steps only for the axes of the array.
     """
     import zarr
 
@@ -41,6 +43,7 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
     with replacing(path, overwrite=overwrite) as temporary:
         root = zarr.create_group(temporary, zarr_format=3)
         datasets: list[dict[str, Any]] = []
+        labels = image.labels or len(label_channels(image)) == image.n_channels
         factor, level = 1, data
         while True:
             name = str(len(datasets))
@@ -55,9 +58,9 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
             datasets.append(_dataset(name, axes, image, factor))
             if max(level.shape[-2:]) <= SMALLEST or min(level.shape[-2:]) < 2:
                 break
-            level, factor = _halved(level), 2 * factor
-        root.attrs["ome"] = _attributes(image, data, axes, datasets)
-        if image.meta.ome_xml:
+            level, factor = _halved(level, labels=labels), 2 * factor
+        root.attrs["ome"] = _attributes(image, data, axes, datasets, labels=labels)
+        if image.meta.ome_xml and data.dtype.name in PIXEL_TYPES:
             xml = ome_document(data.shape, axes, data.dtype, image.meta)
             file = os.path.join(temporary, OME_XML)
             os.makedirs(os.path.dirname(file))
@@ -77,18 +80,18 @@ def unkept(image: Image) -> list[str]:
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
     """Whether OME-Zarr can hold such an image; InputError if not."""
-    if dtype.name not in PIXEL_TYPES:
+    if dtype.kind not in "biufc":
         raise InputError(
             "OME-Zarr cannot hold this sample type",
             file=path,
             field="dtype",
-            expected=", ".join(PIXEL_TYPES),
+            expected="numbers or booleans",
             got=dtype,
         )
 
 
 def _attributes(
-    image: Image, data: np.ndarray, axes: str, datasets: list[dict[str, Any]]
+    image: Image, data: np.ndarray, axes: str, datasets: list[dict[str, Any]], *, labels: bool
 ) -> dict[str, Any]:
     entries: list[dict[str, str]] = []
     for axis in axes:
@@ -97,7 +100,7 @@ def _attributes(
         entries.append({**entry, "unit": unit} if unit else entry)
     multiscale: dict[str, Any] = {"axes": entries, "datasets": datasets}
     if len(datasets) > 1:
-        multiscale["type"] = "mean"
+        multiscale["type"] = "nearest" if labels else "mean"
     if image.meta.name:
         multiscale["name"] = image.meta.name
     out: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
@@ -146,12 +149,15 @@ def _dataset(name: str, axes: str, image: Image, factor: int) -> dict[str, Any]:
     return {"path": name, "coordinateTransformations": transformations}
 
 
-def _halved(data: np.ndarray) -> np.ndarray:
+def _halved(data: np.ndarray, *, labels: bool) -> np.ndarray:
     """Means of 2 × 2 samples, plane by plane; the last of an odd number of rows is left out."""
     height, width = data.shape[-2] // 2, data.shape[-1] // 2
+    if labels:
+        return data[..., : 2 * height : 2, : 2 * width : 2]
     out = np.empty((*data.shape[:-2], height, width), data.dtype)
     for index in itertools.product(*(range(n) for n in data.shape[:-2])):
         blocks = data[index][: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-        mean = blocks.mean(axis=(1, 3), dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            mean = blocks.mean(axis=(1, 3), dtype=np.float64)
         out[index] = mean if data.dtype.kind in "fc" else np.rint(mean)
     return out

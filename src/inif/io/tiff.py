@@ -123,13 +123,14 @@ def unkept(image: Image) -> list[str]:
 
 def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
     """Whether OME-TIFF can hold such an image; InputError if not."""
-    if dtype.name not in PIXEL_TYPES or dtype.kind in "bc":
+    if dtype.name not in PIXEL_TYPES or dtype.kind == "c":
         raise InputError(
             "OME-TIFF cannot hold this sample type",
             file=path,
             field="dtype",
-            expected=", ".join(n for n in PIXEL_TYPES if np.dtype(n).kind in "iuf"),
+            expected=", ".join(n for n in PIXEL_TYPES if np.dtype(n).kind in "biuf"),
             got=dtype,
+            fix="write .ome.zarr or .npy",
         )
 
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from inif.errors import InputError
 from inif.image import Metadata
 from inif.metrics.detail import PeakAccumulator, ResidualAccumulator
 from inif.metrics.evaluation import ChannelReport, Evaluation, Panel, Resolution, Slice
 from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel_ranges
 from inif.metrics.findings import findings
+from inif.metrics.holes import without_holes
 from inif.metrics.planes import Layout, layout, read_plane, strips, walk
 from inif.metrics.source import Source, agree, load_pair, load_third
 from inif.metrics.spectrum import Spectrum, SpectrumAccumulator
@@ -62,8 +64,8 @@ def evaluate(
     Raises
     ------
     InputError
-        Axes, shape or dtype of the images differ, a sample is NaN or infinite, or a task cannot be
-        done.
+        Axes, shape or dtype of the images differ, a sample is NaN or infinite in one of them (what
+        both have is left out, and told), or a task cannot be done.
     MissingExtraError
         A task needs SciPy.
     AxesError
@@ -83,8 +85,18 @@ def evaluate(
             agree(dataclasses.replace(first, axes=common), file)
         shape = tuple(first.samples.shape)
         ready = prepare(asked, common, shape)
-        ranges = channel_ranges(first.samples, common)
+        holes = 0
+        try:
+            ranges = channel_ranges(first.samples, common)
+        except InputError:
+            (first, *files), holes = without_holes((first, *files), common)
+            if not holes:
+                raise
+            ranges = channel_ranges(first.samples, common)
         found = [_evaluate(first, file, common, ranges) for file in files]
+        if holes:
+            text = f"{holes} samples are NaN or infinite, the same in both, and not measured"
+            found = [dataclasses.replace(e, warnings=(*e.warnings, text)) for e in found]
         results = measure(ready, first.samples, [f.samples for f in files], common, ranges)
     done = [_with_tasks(e, r) for e, r in zip(found, results, strict=True)]
     return done[0] if len(done) == 1 else dataclasses.replace(done[0], against=done[1])
