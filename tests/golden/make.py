@@ -23,7 +23,7 @@ from inif.config import FitSettings
 from inif.container.writer import Section, pack
 from inif.decode.check import check_of
 from inif.encode.job import Job
-from inif.encode.lossless import packed
+from inif.encode.lossless import lossless_section
 from inif.fields.siren import Siren
 from inif.image import Channel, Image, Metadata
 
@@ -122,9 +122,6 @@ def coded(data: np.ndarray, axes: str, size: int, **options: Any) -> bytes:
 def exact(data: np.ndarray, axes: str, brick: Sequence[int]) -> bytes:
     """A file of the very samples, in bricks of this shape."""
     grid = BrickGrid(data.shape, tuple(brick))
-    sections = [
-        Section(b"SAMP", packed(data[grid.slices(b)], axes, 3), b) for b in range(len(grid))
-    ]
     header: dict[str, Any] = {
         "axes": axes,
         "shape": list(data.shape),
@@ -135,7 +132,8 @@ def exact(data: np.ndarray, axes: str, brick: Sequence[int]) -> bytes:
         "lossless": {"codecs": ["jpegxl", "zstd"]},
         "requires": ["lossless/1"],
     }
-    return pack(header, sections)
+    parts = enumerate(data[grid.slices(b)] for b in range(len(grid)))
+    return pack(header, [lossless_section(part, header, b, 3) for b, part in parts])
 
 
 def noisy_and_labels() -> np.ndarray:

@@ -19,8 +19,16 @@ import inif
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container import Section, open_container, pack
 from inif.decode import lossless
+from inif.decode.check import digest
 from inif.encode.job import Job
-from inif.encode.lossless import LEAST_BYTES, MOST_BYTES, encode_lossless, jpegxl, lossless_grid
+from inif.encode.lossless import (
+    LEAST_BYTES,
+    MOST_BYTES,
+    encode_lossless,
+    jpegxl,
+    lossless_grid,
+    lossless_section,
+)
 from inif.errors import FormatError, InputError
 from inif.image import DTYPES, LOSSLESS_DTYPES, Image
 from inif.io import read_image, write_image
@@ -223,23 +231,23 @@ def test_lossy_methods_name_the_way_out(dtype: str) -> None:
 # --- hostile files -----------------------------------------------------------------------------
 
 
+HEADER: dict[str, Any] = {
+    "axes": "YX",
+    "shape": [8, 8],
+    "dtype": "uint8",
+    "range": [[0, 1]],
+    "field": {"kind": "none"},
+    "lossless": {"codecs": ["zstd"]},
+    "requires": ["lossless/1"],
+}
+
+
 def forged(section: bytes, **changes: Any) -> bytes:
-    header = {
-        "axes": "YX",
-        "shape": [8, 8],
-        "dtype": "uint8",
-        "range": [[0, 1]],
-        "field": {"kind": "none"},
-        "lossless": {"codecs": ["zstd"]},
-        "requires": ["lossless/1"],
-    }
-    return pack(header | changes, [Section(b"SAMP", section, 0)])
+    return pack(HEADER | changes, [Section(b"SAMP", section, 0)])
 
 
-def head(way: int, samples: np.ndarray) -> bytes:
-    from inif.container.spec import crc32c
-
-    return lossless.HEAD.pack(crc32c(samples.tobytes()), way)
+def head(way: int, samples: np.ndarray, **changes: Any) -> bytes:
+    return lossless.HEAD.pack(digest(HEADER | changes, 0, [samples.tobytes()]), way)
 
 
 ZEROS = np.zeros((8, 8), np.uint8)
@@ -297,6 +305,23 @@ def test_a_header_that_cannot_be_is_one_error(changes: dict[str, Any]) -> None:
         inif.open(forged(head(0, ZEROS) + GOOD, **changes))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"axes": "XY"}, {"dtype": "int8"}, {"range": [[0, 3]]}, {"axes": "ZX"}]
+)
+def test_samples_under_another_header_are_refused(changes: dict[str, Any]) -> None:
+    data = forged(head(0, ZEROS) + GOOD, **changes)
+    with inif.open(data) as file, pytest.raises(FormatError, match="digest"):
+        file[...]
+
+
+def test_bricks_that_change_places_are_found() -> None:
+    header = HEADER | {"shape": [8, 16], "brick": [8, 8]}
+    sections = [lossless_section(ZEROS + b, header, b, 1) for b in range(2)]
+    assert inif.verify(pack(header, sections))["ok"]
+    swapped = [Section(b"SAMP", sections[1 - b].data, b) for b in range(2)]
+    assert not inif.verify(pack(header, swapped))["ok"]
+
+
 def test_a_brick_without_section_is_one_error() -> None:
     file = inif.open(forged(head(0, ZEROS) + GOOD, brick=[4, 8]))
     with pytest.raises(FormatError):
@@ -304,7 +329,9 @@ def test_a_brick_without_section_is_one_error() -> None:
 
 
 def test_bytes_that_are_no_booleans_are_refused() -> None:
-    section = head(0, ZEROS + 2) + bytes(imagecodecs.zstd_encode((ZEROS + 2).tobytes(), 3))
+    section = head(0, ZEROS + 2, dtype="bool") + bytes(
+        imagecodecs.zstd_encode((ZEROS + 2).tobytes(), 3)
+    )
     with inif.open(forged(section, dtype="bool")) as file, pytest.raises(FormatError):
         file[...]
 

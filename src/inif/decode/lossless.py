@@ -1,7 +1,7 @@
 """Bricks whose samples are stored exactly: nothing is estimated, so nothing may differ.
 
 A brick's samples are one stream of a lossless codec. Every size is known from the header before
-anything is allocated, and samples are given out only if their checksum is the encoder's. See
+anything is allocated, and samples are given out only if their digest is the encoder's. See
 docs/format.md, "Lossless".
 """
 
@@ -19,8 +19,7 @@ import numpy as np
 from inif.bricks import BrickGrid
 from inif.coding.check import Check
 from inif.container.reader import Container
-from inif.container.spec import crc32c
-from inif.decode.check import little_endian
+from inif.decode.check import digest, little_endian
 from inif.errors import FormatError, UnsupportedError
 from inif.frames import CANON, from_canon, sizes_of
 from inif.priors.base import Damaged
@@ -35,7 +34,7 @@ MAX_BYTES = 1 << 24
 """Most bytes of a brick's samples; its stream is decoded whole."""
 
 HEAD = struct.Struct("<IB")
-"""Of a section: CRC-32C of the brick's samples, and how they are coded."""
+"""Of a section: digest of the brick (`inif.decode.check`), and how its samples are coded."""
 
 LOWEST = struct.Struct("<Q")
 """Of a picture: what is added to its levels, modulo 2⁶⁴."""
@@ -96,7 +95,6 @@ class LosslessBricks:
 
     def __init__(self, container: Container, grid: BrickGrid, dtype: np.dtype[np.generic]) -> None:
         self._container, self._grid, self._dtype = container, grid, dtype
-        self._axes: str = container.header["axes"]
         size = math.prod(grid.brick) * dtype.itemsize
         if size > MAX_BYTES:
             raise FormatError(
@@ -126,7 +124,12 @@ class LosslessBricks:
         data = self._container.read(self._container.require(KIND, brick))
         name, field = self._container.name, f"section SAMP of brick {brick}"
         try:
-            samples = unpack(data, self._dtype, self._axes, self._grid.extent(brick))
+            stated, way = head(data)
+            axes, extent = self._container.header["axes"], self._grid.extent(brick)
+            opened = LosslessBrick(unpack(data[HEAD.size :], way, self._dtype, axes, extent))
+            found = digest(self._container.header, brick, opened.inputs())
+            if found != stated:
+                raise Damaged(f"samples of digest {found:08x}", f"samples of digest {stated:08x}")
         except (MemoryError, UnsupportedError):
             raise
         except Exception as error:  # libraries raise what they like on damaged streams
@@ -138,44 +141,55 @@ class LosslessBricks:
                 got=error.got if isinstance(error, Damaged) else f"{type(error).__name__}: {error}",
                 fix="get the file again from its source",
             ) from error
-        return LosslessBrick(samples)
+        return opened
 
     def check(self, brick: int) -> Check:
-        """The checksum of a brick's samples."""
+        """The digest of a brick."""
         data = self._container.read(self._container.require(KIND, brick))
-        return Check(_head(data)[0])
+        return Check(inputs=head(data)[0])
 
 
-def unpack(
-    data: bytes, dtype: np.dtype[np.generic], axes: str, extent: tuple[int, ...]
-) -> np.ndarray:
-    """A brick's samples out of its section: (n1, …) in the image's axes and dtype.
+def head(data: bytes) -> tuple[int, int]:
+    """Digest and way of a section.
 
     Raises
     ------
     Damaged
-        The section is too short, is coded in no known way, holds more or fewer samples than the
-        brick has, or other samples than the encoder had. Codecs may raise errors of their own.
+        The section is too short, or coded in no known way.
+    """
+    if len(data) < HEAD.size:
+        raise Damaged(f"{len(data)} bytes", f"at least {HEAD.size}")
+    stated, way = HEAD.unpack_from(data)
+    if way > PICTURE_16:
+        raise Damaged(f"way {way}", f"0 … {PICTURE_16}")
+    return stated, way
+
+
+def unpack(
+    data: bytes, way: int, dtype: np.dtype[np.generic], axes: str, extent: tuple[int, ...]
+) -> np.ndarray:
+    """A brick's samples out of what follows its head: (n1, …) in the image's axes and dtype.
+
+    Raises
+    ------
+    Damaged
+        These are more or fewer samples than the brick has. Codecs may raise errors of their own.
     UnsupportedError
         The installed library lacks the codec.
     """
-    crc, way = _head(data)
     sizes = sizes_of(axes, extent)
     if way in (PLAIN, SHUFFLED):
-        stored = _unpacked(data[HEAD.size :], math.prod(extent) * dtype.itemsize)
+        stored = _unpacked(data, math.prod(extent) * dtype.itemsize)
         if way == SHUFFLED:
             stored = np.ascontiguousarray(stored.reshape(dtype.itemsize, -1).T).reshape(-1)
         if dtype.kind == "b" and stored.max() > 1:
             raise Damaged(f"byte {stored.max()}", "0 or 1")
         flat = stored.view(dtype.newbyteorder("<")).astype(dtype, copy=False)
     else:
-        (lowest,) = LOWEST.unpack_from(data, HEAD.size)
-        levels = _picture(data[HEAD.size + LOWEST.size :], axes, extent, way)
+        (lowest,) = LOWEST.unpack_from(data)
+        levels = _picture(data[LOWEST.size :], axes, extent, way)
         flat = raised(levels.reshape(-1), lowest, dtype)
-    samples = from_canon(flat.reshape(sizes), axes)
-    if (found := crc32c(little_endian(samples))) != crc:
-        raise Damaged(f"samples of crc32c {found:08x}", f"samples of crc32c {crc:08x}")
-    return samples
+    return from_canon(flat.reshape(sizes), axes)
 
 
 def raised(levels: np.ndarray, lowest: int, dtype: np.dtype[np.generic]) -> np.ndarray:
@@ -216,16 +230,6 @@ def points(
             rows = np.flatnonzero(weight)
             out[rows] += weight[rows] * pick(low[rows] + corner)
         return out.astype(dtype)
-
-
-def _head(data: bytes) -> tuple[int, int]:
-    """Checksum and way of a section."""
-    if len(data) < HEAD.size:
-        raise Damaged(f"{len(data)} bytes", f"at least {HEAD.size}")
-    crc, way = HEAD.unpack_from(data)
-    if way > PICTURE_16:
-        raise Damaged(f"way {way}", f"0 … {PICTURE_16}")
-    return crc, way
 
 
 def _unpacked(stream: bytes, size: int) -> np.ndarray:

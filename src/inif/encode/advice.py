@@ -8,6 +8,7 @@ import numpy as np
 
 from inif.config import Target
 from inif.container.spec import ENTRY_SIZE
+from inif.decode.lossless import HEAD
 from inif.encode.lossless import lossless_grid, packed
 from inif.image import Image
 from inif.labels import Patches, label_channels
@@ -58,7 +59,7 @@ def estimate(image: Image) -> int:
             longest = int(np.argmax(part.shape))
             middle = part.shape[longest] // 4
             part = part.take(range(middle, middle + part.shape[longest] // 2), axis=longest)
-        coded += len(packed(part, axes, 1))
+        coded += len(packed(part, axes, 1)[1]) + HEAD.size
         seen += part.nbytes
     return _HEADER + len(grid) * ENTRY_SIZE + math.ceil(coded * image.raw_bytes / seen)
 

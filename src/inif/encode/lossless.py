@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.config import ProgressEvent
-from inif.container.spec import LOSSLESS, crc32c
+from inif.container.spec import LOSSLESS
 from inif.container.writer import Section, pack
 from inif.decode import lossless
-from inif.decode.check import little_endian
+from inif.decode.check import digest, little_endian
 from inif.encode.job import Job, draft_header, ome_section
 from inif.fields.parallel import in_order
 from inif.frames import CANON
@@ -56,29 +58,43 @@ def encode_lossless(job: Job) -> bytes:
     image, effort = job.image, job.effort or 3
     grid = lossless_grid(image.axes, image.data.shape, image.data.dtype.itemsize)
     begun = time.monotonic()
-    sections, ways = [], set()
+    header: dict[str, Any] = {
+        "axes": image.axes,
+        "shape": list(image.data.shape),
+        "dtype": image.data.dtype.name,
+        "range": job.ranges,
+        "field": {"kind": "none"},
+        "requires": [LOSSLESS],
+    }
+    if len(grid) > 1:
+        header |= {"brick": list(grid.brick)}
 
-    def packed_brick(brick: int) -> bytes:
-        return packed(image.data[grid.slices(brick)], image.axes, effort)
+    def section(brick: int) -> Section:
+        return lossless_section(image.data[grid.slices(brick)], header, brick, effort)
 
-    for brick, data in enumerate(in_order(packed_brick, range(len(grid)))):
-        sections.append(Section(lossless.KIND, data, brick))
-        ways.add(data[lossless.HEAD.size - 1])
+    sections = []
+    for brick, made in enumerate(in_order(section, range(len(grid)))):
+        sections.append(made)
         if job.progress:
             seconds = time.monotonic() - begun
             left = seconds / (brick + 1) * (len(grid) - brick - 1)
             job.progress(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
     size = sum(len(section.data) for section in sections)
-    header = draft_header(replace(job, method="lossless"), size) | {
-        "field": {"kind": "none"},
-        "lossless": {"codecs": sorted({codec_of(way) for way in ways})},
-        "requires": [LOSSLESS],
-    }
-    header["lossy"] |= {"psnr": None, "max_error": 0}
-    del header["lossy"]["seed"]  # nothing is random
-    if len(grid) > 1:
-        header |= {"brick": list(grid.brick)}
-    return pack(header, [*ome_section(image, size), *sections])
+    codecs = {codec_of(lossless.head(section.data)[1]) for section in sections}
+    draft = draft_header(replace(job, method="lossless"), size)
+    draft["lossy"] |= {"psnr": None, "max_error": 0}
+    del draft["lossy"]["seed"]  # nothing is random
+    whole = draft | header | {"lossless": {"codecs": sorted(codecs)}}
+    return pack(whole, [*ome_section(image, size), *sections])
+
+
+def lossless_section(
+    samples: np.ndarray, header: Mapping[str, Any], brick: int, effort: int
+) -> Section:
+    """The section of a brick's samples, in a file of this header."""
+    way, data = packed(samples, header["axes"], effort)
+    stated = digest(header, brick, [little_endian(samples)])
+    return Section(lossless.KIND, lossless.HEAD.pack(stated, way) + data, brick)
 
 
 def lossless_grid(axes: str, shape: tuple[int, ...], itemsize: int) -> BrickGrid:
@@ -101,8 +117,8 @@ def lossless_grid(axes: str, shape: tuple[int, ...], itemsize: int) -> BrickGrid
     return BrickGrid(shape, tuple(brick[a] for a in axes))
 
 
-def packed(samples: np.ndarray, axes: str, effort: int) -> bytes:
-    """The smallest section found for a chunk, (n1, …) in the image's axes.
+def packed(samples: np.ndarray, axes: str, effort: int) -> tuple[int, bytes]:
+    """How a chunk, (n1, …) in the image's axes, is coded smallest, and what follows the head then.
 
     Parameters
     ----------
@@ -127,7 +143,7 @@ def packed(samples: np.ndarray, axes: str, effort: int) -> bytes:
                 better = zstd(data, level)
                 found.append((len(better), way, better))
     _, way, data = min(found)
-    return lossless.HEAD.pack(crc32c(little_endian(samples)), way) + data
+    return way, data
 
 
 def picture_efforts(effort: int, flat: bool) -> tuple[int, ...]:
