@@ -107,7 +107,7 @@ def compress(
         What the user must know and did not ask: what was not kept, what looks wrong.
     """
     import warnings
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
     from inif.config import FitSettings, ProgressEvent, Target
     from inif.decode.file import open_file
@@ -209,9 +209,11 @@ def compress(
         select,
         share,
         guides=named_guides,
-        remarks=checked.remarks if target is None else (*checked.remarks, *advice(checked, target)),
+        remarks=checked.remarks,
     )
     criterion(job)
+    if target is not None and job.varied:
+        job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
     if out is not None and budget is not None:
         check_room(out, min(budget, checked.raw_bytes), field="out")
     for remark in job.remarks:
