@@ -75,12 +75,15 @@ def sound_files() -> dict[str, bytes]:
         "aom, float": ((2, 64, 66), "CYX", "float32", {"prior": "aom"}),
         "avif": ((70, 64), "YX", "int16", {"prior": "avif"}),
         "sperr": ((4, 40, 44), "ZYX", "uint16", {"prior": "sperr"}),
+        "outliers": ((3, 64, 72), "CYX", "uint16", {"prior": "av1"}),
         "a share for a field": ((3, 64, 72), "ZYX", "uint16", {"prior": "av1", "share": 0.4}),
     }
     found = {}
     for name, (shape, axes, dtype, options) in kinds.items():
         scale = {"uint8": 250, "uint16": 4000, "int16": 900, "float32": 1.0}[dtype]
         image = (scale * picture(*shape)).astype(dtype)
+        if "outliers" in name:
+            image[1, 7, 9:11] = 65535
         options = {"method": "hybrid", "effort": 1, "settings": {"steps": 8}, **options}
         size = max(1400, image.nbytes // 8)
         found[name] = inif.compress(image, axes=axes, size=size, **options).to_bytes()

@@ -216,6 +216,17 @@ def compress(
         job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
     if out is not None and budget is not None:
         check_room(out, min(budget, checked.raw_bytes), field="out")
+    if target is not None:
+        from inif.encode.apart import set_apart
+
+        split = set_apart(checked, budget or max(checked.raw_bytes // 128, 4096))
+        job = replace(
+            job,
+            image=split.image,
+            outliers=split.outliers,
+            original=None if split.image is checked else checked,
+            remarks=(*job.remarks, *split.remarks),
+        )
     for remark in job.remarks:
         warnings.warn(remark, RemarkWarning, stacklevel=2)
     if target is None:

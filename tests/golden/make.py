@@ -111,10 +111,14 @@ def fitted(data: np.ndarray, axes: str, ratio: float, meta: Metadata | None = No
         return path.read_bytes()
 
 
-def coded(data: np.ndarray, axes: str, size: int, **options: Any) -> bytes:
-    """A hybrid of an image with some noise, as `inif.compress` makes it."""
+def coded(
+    data: np.ndarray, axes: str, size: int, *, hot: Sequence[tuple[int, ...]] = (), **options: Any
+) -> bytes:
+    """A hybrid of an image with some noise and samples of -9999, as `inif.compress` makes it."""
     noise = np.random.default_rng(0).normal(0, 0.02 * np.ptp(data), data.shape)
     data = (data + noise).astype(data.dtype)
+    for place in hot:
+        data[place] = -9999
     options = {"method": "hybrid", "effort": 1, **options}
     return inif.compress(Image(data, axes), size=size, **options).to_bytes()
 
@@ -272,6 +276,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     ),
     "czyx_uint16_hybrid_checked": lambda: coded(
         (9000 + 4000 * waves(2, 5, 70, 83)).astype(np.uint16), "CZYX", 5600
+    ),
+    "cyx_float32_hybrid_outliers": lambda: coded(
+        (3 * waves(2, 65, 64) - 1).astype(np.float32), "CYX", 1500, hot=[(0, 3, 3), (1, 64, 0)]
     ),
 }
 

@@ -7,16 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import (
-    JsonFlag,
-    QuietFlag,
-    decibels,
-    emit_json,
-    emit_table,
-    format_size,
-    remarks_noted,
-)
-from inif.web import public
+from inif.cli.common import JsonFlag, QuietFlag, decibels, emit_json, emit_table, format_size
 
 _PROVENANCE = (
     "method",
@@ -45,14 +36,11 @@ def info(
     """Show what a file holds. Reads its header only; nothing is decoded."""
     import inif
 
-    with remarks_noted(quiet=quiet) as remarks:
-        facts = inif.inspect(source)
-    if remarks:
-        facts["remarks"] = remarks
+    facts = inif.inspect(source)
     if as_json:
         emit_json(facts)
     elif not quiet:
-        emit_table(public(source), rows(facts))
+        emit_table(source, rows(facts))
 
 
 def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:

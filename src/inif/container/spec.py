@@ -55,7 +55,7 @@ SUPPORTED = frozenset(
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"SAMP"})
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP"})
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

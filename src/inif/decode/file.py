@@ -7,7 +7,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from os import PathLike
 from threading import Lock
 from types import TracebackType
@@ -24,6 +24,7 @@ from inif.container.spec import LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
 from inif.errors import FormatError, InputError, SelectionError
 from inif.image import Image, Metadata
+from inif.outliers import NO_OUTLIERS, Outliers
 
 _CACHE_BYTES = 256 << 20
 MAX_OME_BYTES = 16 << 20
@@ -192,10 +193,13 @@ class File:
         out = np.empty(selection.full_shape, self.dtype)
         for piece in self.grid.pieces(selection):
             out[piece.out] = self.brick(piece.brick).grid(piece.local)
+        self.outliers.put(out, selection.ranges, self.shape)
         return out.reshape(selection.shape)[()]
 
     def points(self, coords: Any) -> np.ndarray:
         """Intensities at any positions, also between samples: (N,) float32, not rounded.
+
+        An outlier that the file keeps exactly is there at its own position, not between samples.
 
         Of a file that stores its samples exactly: the nearest sample where they are whole numbers
         or booleans (they may be labels, between which there is nothing), linear between samples
@@ -240,7 +244,9 @@ class File:
             from inif.decode import lossless
 
             return lossless.points(where, self.dtype, self._at)
-        return self.intensities.real(self._at(where), self._channel(where))
+        found = self.intensities.real(self._at(where), self._channel(where))
+        self.outliers.put_at(found, where, self.shape)
+        return found
 
     def mask(self, mask: Any) -> np.ndarray:
         """Samples where a mask is true, in C order: (count,) of the image's dtype.
@@ -264,7 +270,10 @@ class File:
             )
         where = np.argwhere(np.broadcast_to(chosen, self.shape)).astype(np.float64)
         found = self._at(where)
-        return found if self.exact else self.intensities.samples(found, self._channel(where))
+        if not self.exact:
+            found = self.intensities.samples(found, self._channel(where))
+        self.outliers.put_at(found, where, self.shape)
+        return found
 
     def preview(self, max_size: int = 512) -> np.ndarray:
         """Every k-th row and column so that neither is longer than `max_size`; other axes whole."""
@@ -329,6 +338,19 @@ class File:
         """All samples of one brick, in the brick's shape."""
         local = tuple(np.arange(n) for n in self.grid.extent(brick))
         return self.brick(brick).grid(local)
+
+    @cached_property
+    def outliers(self) -> Outliers:
+        """Samples that are kept exactly, apart from all others; read when they are first needed.
+
+        Raises
+        ------
+        FormatError
+            Their section is not what it should be.
+        """
+        from inif.decode import apart
+
+        return NO_OUTLIERS if self.exact else apart.load(self.container)
 
     def close(self) -> None:
         """Release the underlying file."""

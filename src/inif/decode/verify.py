@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from inif.coding.check import Check
+from inif.decode.apart import stored
 from inif.decode.check import crc_of, digest, mean_of
 from inif.decode.file import Brick, File, open_file
 from inif.errors import InifError
@@ -72,9 +73,12 @@ def verify_file(source: object) -> dict[str, Any]:
         container = file.container
         found = _Findings("sample values" if file.dtype.kind == "f" else "counts")
         found.problems += [str(error) for error in container.check_all()]
-        for brick in range(len(file.grid)):
+        for brick in range(-1, len(file.grid)):
             try:
-                _check_brick(file, brick, found)
+                if brick < 0:
+                    _ = file.outliers
+                else:
+                    _check_brick(file, brick, found)
             except InifError as error:
                 if str(error) not in found.problems:
                     found.problems.append(str(error))
@@ -105,7 +109,7 @@ def _check_brick(file: File, number: int, found: _Findings) -> None:
         if same:
             return
         _by_mean(file, number, brick, samples, check, found)
-    elif digest(file.header, number, brick.inputs()) != check.inputs:
+    elif digest(file.header, number, [*brick.inputs(), stored(file.container)]) != check.inputs:
         found.problems.append(
             f"brick {number} holds the encoder's samples, but not at the place or under the header "
             "that the encoder wrote"

@@ -19,6 +19,7 @@ from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.encode.trial import Judged, Trial
 from inif.errors import InifError
 from inif.image import Image
+from inif.outliers import NO_OUTLIERS
 from inif.priors import load_prior
 from inif.priors.aom import sparse
 from inif.priors.pace import Load
@@ -85,6 +86,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         return None
     stated = job.ranges[channels]
     small = replace(job, image=sample, method="hybrid", progress=None, stated=stated)
+    small = replace(small, outliers=NO_OUTLIERS, original=None)
     load, effort = load_of(job, budget), job.effort or 3
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     wanted = int(_STREAMS * room)

@@ -13,7 +13,7 @@ from inif.coding import qweights
 from inif.config import ProgressEvent
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
-from inif.decode.brick import BrickDecoder, Intensities
+from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
 from inif.encode import rate
 from inif.encode.budget import WINDOW, RateControl, quantize_all
@@ -22,7 +22,6 @@ from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.encode.tally import Tally
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
-from inif.image import Image
 
 if TYPE_CHECKING:
     from inif.encode.fit import FitResult
@@ -44,7 +43,6 @@ def finish(
     BudgetError
         The weights do not fit, or the file misses the window.
     """
-    intensities = job.intensities
     if control.exponents is None:
         control.exponents = rate.exponents(result.sensitivity, control.voxels)
     header["lossy"]["steps"] = result.steps
@@ -67,7 +65,7 @@ def finish(
         if job.progress:
             seconds = time.monotonic() - begun
             job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
-        sections, facts = _decode_all(job.image, plan, quantized, intensities, header)
+        sections, facts = _decode_all(job, plan, quantized, header)
         data = with_record(header, [*extra, *sections], facts, budget)
         if len(data) > budget:
             room -= len(data) - budget
@@ -104,7 +102,7 @@ def constant(
     zeros = [np.zeros((1, *shape), np.float32) for shape in field.group_shapes]
     exps = np.zeros((1, len(zeros)), np.int64)
     nothing = quantize_all(zeros, exps, 1.0)
-    sections, facts = _decode_all(job.image, plan, nothing, job.intensities, header)
+    sections, facts = _decode_all(job, plan, nothing, header)
     header["lossy"] |= facts | {"steps": 0}
     data = pack(header, [*extra, *sections])
     if len(data) > budget:
@@ -139,13 +137,13 @@ def recorded_psnr(data: bytes) -> float:
 
 
 def _decode_all(
-    image: Image,
+    job: Job,
     plan: FieldPlan,
     quantized: list[qweights.QuantizedWeights],
-    intensities: Intensities,
     header: dict[str, Any],
 ) -> tuple[list[Section], dict[str, Any]]:
     """Decode as every reader will; sections with their checks, and the errors for the record."""
+    image, intensities = job.image, job.intensities
     c = image.channel_axis
     tally = Tally(image, intensities)
     sections = []
@@ -157,6 +155,6 @@ def _decode_all(
         )
         samples = decoder.grid([np.arange(n) for n in extent])
         tally.add(samples, plan.grid, b)
-        check = check_of(samples, header, b, decoder.inputs())
+        check = check_of(samples, header, b, [*decoder.inputs(), job.outlier_section])
         sections.append(Section(qweights.KIND, qweights.pack(weights, check), b))
     return sections, tally.facts

@@ -25,7 +25,7 @@ from inif.decode.residual import Residual
 from inif.encode import repair
 from inif.encode.budget import WINDOW
 from inif.encode.finish import inexact, with_record
-from inif.encode.job import TINY, Job, draft_header, guides_record, ome_section
+from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
 from inif.encode.streams import Streams, hybrid_grid, load_of
@@ -207,7 +207,7 @@ class Draft:
             header |= {"brick": list(streams.grid.brick)}
         if budget >= TINY:
             header["lossy"] |= {"knob": prior.knob(streams.frames).start}
-        return cls(job, prior, streams, header, ome_section(image, budget), budget, guided)
+        return cls(job, prior, streams, header, extra_sections(job, budget), budget, guided)
 
     def room(self) -> int:
         """Bytes that are left for streams.
@@ -370,9 +370,7 @@ def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> byt
         missing[streams.grid.slices(b)] = from_canon(here, job.image.axes)
     rest = Image(missing, job.image.axes)
     settings = replace(job.settings, time_limit=None)
-    small = replace(
-        job, image=rest, method="siren", settings=settings, chosen=None, share=0.0, guides=()
-    )
+    small = Job(rest, job.target, settings, "siren", job.effort, job.progress)
     return encode_field(small, budget)
 
 
@@ -390,7 +388,7 @@ def _finish(
     for _ in range(3):
         sections = []
         for b, (brick, crc) in enumerate(zip(bricks, digests, strict=True)):
-            check = Check(crc, digest(header, b, brick.inputs()))
+            check = Check(crc, digest(header, b, [*brick.inputs(), streams.job.outlier_section]))
             data = BrickData(brick.streams, check, brick.repairs, rest if b == 0 else b"")
             sections.append(Section(KIND, data.pack(brick.frames), b))
         file = with_record(header, [*extra, *sections], tally.facts, budget)

@@ -15,10 +15,12 @@ from inif._version import __version__
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.validate import clean_text
 from inif.container.writer import Section
+from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
 from inif.decode.file import MAX_OME_BYTES
 from inif.image import Image
+from inif.outliers import NO_OUTLIERS, Outliers
 
 Progress = Callable[[ProgressEvent], None]
 _OME_SHARE = 0.01
@@ -85,6 +87,10 @@ class Job:
         Ranges to state instead of the image's own, where it is part of a larger one.
     remarks
         What the user must know, for the record; a sentence each.
+    outliers
+        Samples that are kept exactly; `image` has what is around them in their places.
+    original
+        The image with its outliers, where it has some.
     """
 
     image: Image
@@ -101,6 +107,13 @@ class Job:
     guides: tuple[str, ...] = ()
     stated: list[list[float | int]] | None = None
     remarks: tuple[str, ...] = ()
+    outliers: Outliers = NO_OUTLIERS
+    original: Image | None = None
+
+    @cached_property
+    def outlier_section(self) -> bytes:
+        """The section of the outliers, empty where there are none."""
+        return apart.pack(self.outliers) if len(self.outliers.positions) else b""
 
     @cached_property
     def intensities(self) -> Intensities:
@@ -131,7 +144,7 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
         "max_error": 12345 if image.data.dtype.kind != "f" else 0.1234567,
         "seed": job.settings.seed,
         "encoder": f"inif {__version__}",
-        "sha256": _digest(image.data)[: _SHORT if budget < TINY else None],
+        "sha256": _digest((job.original or image).data)[: _SHORT if budget < TINY else None],
     }
     if job.target is not None:
         lossy["target"] = job.target.to_json()
@@ -166,6 +179,12 @@ def guides_record(guides: Sequence[str], *, short: bool = False) -> list[str]:
             options = options.replace("\\", "/").rpartition("/")[2]
         out.append(clean_text(name + colon + options))
     return out
+
+
+def extra_sections(job: Job, budget: int) -> list[Section]:
+    """What belongs to the whole file: outliers, and the source's OME-XML where it is small."""
+    kept = [Section(apart.KIND, job.outlier_section)] if job.outlier_section else []
+    return kept + ome_section(job.image, budget)
 
 
 def ome_section(image: Image, budget: int) -> list[Section]:

@@ -55,7 +55,7 @@ def encode_lossless(job: Job) -> bytes:
     KeyboardInterrupt
         Ctrl-C.
     """
-    image, effort = job.image, job.effort or 3
+    image, effort = job.original or job.image, job.effort or 3
     grid = lossless_grid(image.axes, image.data.shape, image.data.dtype.itemsize)
     begun = time.monotonic()
     header: dict[str, Any] = {

@@ -15,7 +15,7 @@ from inif.config import FitSettings
 from inif.encode.budget import RateControl
 from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
-from inif.encode.job import Job, draft_header, guides_record, ome_section
+from inif.encode.job import Job, draft_header, extra_sections, guides_record
 from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.sampling import Sampler
 from inif.errors import BudgetError
@@ -51,7 +51,7 @@ def encode_field(job: Job, budget: int) -> bytes:
     }
     if job.guides:
         header["lossy"] |= {"guides": guides_record(job.guides)}
-    extra = ome_section(job.image, budget)
+    extra = extra_sections(job, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not job.varied:
         return constant(job, header, extra, budget)

@@ -25,6 +25,7 @@ import numpy as np
 from inif.errors import InputError
 from inif.image import scale_of
 from inif.metrics.planes import Layout, Samples, Strip, layout, strips, walk, walk_one
+from inif.outliers import Extremes
 
 WINDOW = 7
 Ranges = tuple[tuple[float, float], ...]
@@ -89,7 +90,7 @@ class Fidelity:
 
 
 def channel_ranges(original: Samples, axes: str) -> Ranges:
-    """(min, max) of each channel of an image, in counts.
+    """(min, max) of each channel of an image without its outliers (`inif.outliers`), in counts.
 
     Raises
     ------
@@ -97,15 +98,12 @@ def channel_ranges(original: Samples, axes: str) -> Ranges:
         A sample is NaN or infinite.
     """
     lay = layout(axes, original.shape)
-    lows = [math.inf] * lay.n_channels
-    highs = [-math.inf] * lay.n_channels
+    extremes = [Extremes(lay.voxels_per_channel) for _ in range(lay.n_channels)]
     for channel, plane in walk_one(original, lay):
-        low, high = float(plane.min()), float(plane.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
+        if not np.isfinite(plane).all():
             raise _not_finite("original", channel)
-        lows[channel] = min(lows[channel], low)
-        highs[channel] = max(highs[channel], high)
-    return tuple(zip(lows, highs, strict=True))
+        extremes[channel].add(plane)
+    return tuple(e.inner for e in extremes)
 
 
 def psnr_of(mean_square: float) -> float:
