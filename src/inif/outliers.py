@@ -16,7 +16,7 @@ is a quarter or less of what it was, which is 12 dB. A bright spot, however smal
 between; a hot pixel has none."""
 
 SHARE = 10_000
-LEAST, MOST = 4, 1024
+LEAST, MOST = 16, 1024
 """Of the samples of a channel at most one in `SHARE` is an outlier, but `LEAST` may be, and no more
 than `MOST`."""
 
