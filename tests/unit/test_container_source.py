@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from inif.container import Rejection, Section, open_container, open_source, pack, spec
-from inif.errors import FormatError, InputError, MissingExtraError
+from inif.errors import FormatError, InputError, MissingExtraError, RemarkWarning
 
 HEADER: dict[str, Any] = {
     "axes": "ZYX",
@@ -103,7 +103,9 @@ def test_a_server_sends_only_the_ranges_needed(server: Server) -> None:
 
 def test_a_server_without_ranges_is_read_whole_once(server: Server) -> None:
     server.ranges = False
-    with open_container(server.url) as container:
+    with pytest.warns(RemarkWarning, match="does not send parts"):
+        container = open_container(server.url)
+    with container:
         assert container.read(container.require(b"QWTS", 2)) == b"\2" * BRICK
         before = len(server.gets)
         assert container.check_all() == []
@@ -112,15 +114,17 @@ def test_a_server_without_ranges_is_read_whole_once(server: Server) -> None:
 
 def test_a_server_that_hides_the_length_is_read_whole(server: Server) -> None:
     server.ranges = server.length = False
-    with open_container(server.url) as container:
+    with pytest.warns(RemarkWarning, match="does not send parts"):
+        container = open_container(server.url)
+    with container:
         assert container.read(container.require(b"OMEX")) == b"<OME/>"
 
 
 def test_a_large_file_is_not_taken_whole(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inif.container.source.MAX_WHOLE", 1000)
+    monkeypatch.setenv("INIF_DOWNLOAD_LIMIT", "1000")
     server.ranges = False
-    with open_container(server.url) as container, pytest.raises(InputError, match="download"):
-        container.read(container.require(b"QWTS", 2))
+    with pytest.raises(InputError, match="download"):
+        open_container(server.url)
 
 
 def test_a_missing_url_is_one_error_without_its_secrets(server: Server) -> None:
@@ -149,7 +153,7 @@ def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"inif\[remote\]"):
-        open_container("https://host/a.inif")
+        open_container("s3://host/a.inif")
 
 
 def test_every_local_source_reads_the_same(tmp_path: Path) -> None:

@@ -251,7 +251,10 @@ def test_damaged_zarr(tmp_path: Path) -> None:
 
 def test_urls_need_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
-    with pytest.raises(MissingExtraError, match=r"inif\[remote\]"):
+    monkeypatch.setitem(__import__("sys").modules, "aiohttp", None)
+    with pytest.raises(MissingExtraError, match=r"\[remote\]"):
+        read_image("s3://bucket/a.zarr")
+    with pytest.raises(MissingExtraError, match=r"\[remote\]"):
         read_image("https://user:secret@example.org/a.zarr?token=1")
     with pytest.raises(InputError, match="local files only") as caught:
         output_format("s3://user:secret@bucket/a.ome.tif?token=1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import sys
@@ -107,9 +108,12 @@ def note(message: str, *, quiet: bool) -> None:
 
 @contextmanager
 def remarks_noted(*, quiet: bool) -> Iterator[list[str]]:
-    """Yield the remarks made inside, filled at the end; each is also a line on stderr."""
+    """Yield the remarks made inside, filled at the end; each is also a line on stderr.
+
+    What a server is waited for shows there at once.
+    """
     remarks: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, _waits_noted(quiet=quiet):
         warnings.simplefilter("always", RemarkWarning)
         yield remarks
     for warning in caught:
@@ -120,6 +124,20 @@ def remarks_noted(*, quiet: bool) -> Iterator[list[str]]:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
+
+
+@contextmanager
+def _waits_noted(*, quiet: bool) -> Iterator[None]:
+    log, handler = logging.getLogger("inif.web"), logging.StreamHandler(sys.stderr)
+    level = log.level
+    if not quiet:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 def words(text: str | None) -> tuple[str, ...]:

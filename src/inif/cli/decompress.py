@@ -90,7 +90,7 @@ def decompress(
     import inif
 
     start = time.perf_counter()
-    with inif.open(source) as file, remarks_noted(quiet=quiet) as remarks:
+    with remarks_noted(quiet=quiet) as remarks, inif.open(source) as file:
         if points is not None:
             facts = _points(file, points, out, force)
         elif mask is not None:

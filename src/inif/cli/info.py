@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, decibels, emit_json, emit_table, format_size
+from inif.cli.common import (
+    JsonFlag,
+    QuietFlag,
+    decibels,
+    emit_json,
+    emit_table,
+    format_size,
+    remarks_noted,
+)
+from inif.web import public
 
 _PROVENANCE = (
     "method",
@@ -36,11 +45,14 @@ def info(
     """Show what a file holds. Reads its header only; nothing is decoded."""
     import inif
 
-    facts = inif.inspect(source)
+    with remarks_noted(quiet=quiet) as remarks:
+        facts = inif.inspect(source)
+    if remarks:
+        facts["remarks"] = remarks
     if as_json:
         emit_json(facts)
     elif not quiet:
-        emit_table(source, rows(facts))
+        emit_table(public(source), rows(facts))
 
 
 def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:

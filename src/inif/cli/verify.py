@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import BAD_INPUT, JsonFlag, QuietFlag, emit_json, emit_table
+from inif.cli.common import BAD_INPUT, JsonFlag, QuietFlag, emit_json, emit_table, remarks_noted
+from inif.web import public
 
 
 def register(app: typer.Typer) -> None:
@@ -22,10 +23,11 @@ def verify(
     """Check every checksum of a file, and its decode against the encoder's. Exit 2 if it fails."""
     import inif
 
-    facts = inif.verify(source)
+    with remarks_noted(quiet=quiet) as remarks:
+        facts = inif.verify(source)
     problems = facts["problems"]
     if as_json:
-        emit_json(facts)
+        emit_json(facts | {"remarks": [*remarks, *facts["remarks"]]})
     elif not quiet:
         rows: list[tuple[str, object]] = [
             ("result", _result(facts)),
@@ -34,10 +36,12 @@ def verify(
         if facts["ok"]:
             rows.append(("decodes", _decodes(facts)))
         rows += [("problem", problem) for problem in problems]
-        emit_table(source, rows + [("note", remark) for remark in facts["remarks"]])
+        emit_table(public(source), rows + [("note", remark) for remark in facts["remarks"]])
     if not facts["ok"]:
         if quiet and not as_json:
-            typer.echo(f"error: {source}: {'; '.join(map(str, problems)) or 'damaged'}", err=True)
+            typer.echo(
+                f"error: {public(source)}: {'; '.join(map(str, problems)) or 'damaged'}", err=True
+            )
         raise typer.Exit(BAD_INPUT)
 
 

@@ -12,14 +12,11 @@ import re
 import threading
 from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
-from inif.container.spec import Rejection
+from inif.container.spec import FIRST_READ, Rejection
 from inif.errors import FormatError, InputError, MissingExtraError
-
-MAX_WHOLE = 1 << 28
-"""Largest file taken whole from a server that cannot serve ranges."""
+from inif.web import is_web, public
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
-_URL_IN_TEXT = re.compile(r"\w+://\S+")
 
 
 @runtime_checkable
@@ -58,6 +55,8 @@ def open_source(source: object) -> Source:
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesSource(bytes(source))
+    if isinstance(source, str) and is_web(source):
+        return WebSource(source)
     if isinstance(source, str) and _URL.match(source):
         return RemoteSource(source)
     if isinstance(source, str | os.PathLike):
@@ -82,7 +81,7 @@ def origin(source: Source) -> object:
     """
     if isinstance(source, BytesSource):
         return source.data
-    if isinstance(source, RemoteSource):
+    if isinstance(source, RemoteSource | WebSource):
         return source.url
     if not isinstance(source, FileSource):
         return source
@@ -154,15 +153,35 @@ class FileSource:
             self._file.close()
 
 
-class RemoteSource:
-    """A file behind a URL, read by ranges through fsspec without read-ahead.
+class WebSource:
+    """A file behind http:// or https://, read by ranges (see `inif.web`)."""
 
-    A server that cannot serve ranges is read once, whole, up to 256 MiB.
+    def __init__(self, url: str) -> None:
+        from inif.web.file import WebFile
+
+        self._file = WebFile(url, FIRST_READ)
+        self.url, self.name, self.size = url, self._file.name, self._file.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See `Source.read`."""
+        if offset + length > self.size:
+            raise _truncated(offset, length, self)
+        return self._file.read(offset, length)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+
+
+class RemoteSource:
+    """A file behind another URL, read by ranges through fsspec without read-ahead.
+
+    Storage that cannot serve ranges is read once, whole, up to a limit (`inif.web.limits`).
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.name = _public(url)
+        self.name = public(url)
         self._lock = threading.Lock()
         self._whole: bytes | None = None
         try:
@@ -204,19 +223,22 @@ class RemoteSource:
         self._file.close()
 
     def _download(self) -> bytes:
+        from inif.web.limits import Limits
+
+        most = Limits.from_environment().download
         try:
             with self._fs.open(self._path, "rb", block_size=0) as file:
                 data = bytearray()
                 # A stream gives what has arrived; only nothing means the end.
-                while len(data) <= MAX_WHOLE and (part := file.read(1 << 20)):
+                while len(data) <= most and (part := file.read(1 << 20)):
                     data += part
         except Exception as error:
             raise _unreadable(self.name, error) from error
-        if len(data) > MAX_WHOLE:
+        if len(data) > most:
             raise InputError(
                 "the server cannot serve parts of this file, and it is too large to read whole",
                 file=self.name,
-                expected=f"at most {MAX_WHOLE} bytes, or a server with HTTP range requests",
+                expected=f"at most {most} bytes, or a server with HTTP range requests",
                 fix="download the file first",
             )
         return bytes(data)
@@ -257,11 +279,6 @@ def _unreadable(name: str, error: Exception) -> InputError:
     return InputError(
         "the file cannot be read",
         file=name,
-        got=_URL_IN_TEXT.sub(lambda url: _public(url[0]), text),
+        got=public(text),
         fix="check that the file exists and may be read",
     )
-
-
-def _public(url: str) -> str:
-    """The URL without user, password and query, which may hold secrets."""
-    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])

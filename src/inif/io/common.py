@@ -7,6 +7,7 @@ each becomes one `InputError` that names the file.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import math
 import os
@@ -14,16 +15,23 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from inif.axes import check_axes
-from inif.errors import InifError, InputError, MissingExtraError
+from inif.errors import InifError, InputError, MissingExtraError, RemarkWarning
 from inif.image import Channel, Image, Metadata
 from inif.io.units import known
 from inif.outputs import URL as _URL
 from inif.outputs import replacing as _replacing
+from inif.web import is_web, public
+from inif.web.failures import refused
+
+if TYPE_CHECKING:
+    from inif.web.client import Answer
+
+_READ_AHEAD = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -46,13 +54,27 @@ class Source:
         """The path for messages: a URL without user, password and query."""
         if not self.remote:
             return self.path
-        return _public(self.path)
+        return public(self.path)
 
     def open(self) -> BinaryIO:
         """The file, for reading; the caller closes it."""
         if not self.remote:
             return open(self.path, "rb")
+        if is_web(self.path):
+            from inif.web.file import WebFile, WebStream
+
+            return cast(BinaryIO, io.BufferedReader(WebStream(WebFile(self.path)), _READ_AHEAD))
         return cast(BinaryIO, self.filesystem()[0].open(self.filesystem()[1], "rb"))
+
+    def head(self, count: int) -> bytes:
+        """The first bytes of the file, as many as asked for or as there are."""
+        if is_web(self.path):
+            with self._answer((0, count), enough=count) as answer:
+                if answer.status not in (200, 206, 416):
+                    raise refused(answer.status, self.name)
+                return answer.body.read()[:count]
+        with self.open() as file:
+            return file.read(count)
 
     def filesystem(self) -> tuple[Any, str]:
         """The fsspec file system of a URL, and the path in it."""
@@ -68,8 +90,11 @@ class Source:
 
     def read_small(self, relative: str, limit: int) -> bytes | None:
         """A file inside this directory; None if it is absent, InputError if it is larger."""
+        inner = Source(join(self.path, relative), self.remote)
+        if is_web(self.path):
+            with inner._answer(None, limit=limit) as answer:
+                return answer.body.read() if answer.status == 200 else None
         try:
-            inner = Source(join(self.path, relative), self.remote)
             with inner.open() as file:
                 data = file.read(limit + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -87,8 +112,27 @@ class Source:
         """Whether this directory has such a file."""
         if not self.remote:
             return os.path.isfile(join(self.path, relative))
+        if is_web(self.path):
+            inner = Source(join(self.path, relative), self.remote)
+            with inner._answer((0, 1), enough=1) as answer:
+                return answer.status in (200, 206)
         fs, path = self.filesystem()
         return bool(fs.isfile(join(path, relative)))
+
+    @contextlib.contextmanager
+    def _answer(
+        self, part: tuple[int, int] | None, *, limit: int | None = None, enough: int | None = None
+    ) -> Iterator[Answer]:
+        """What a server answers to one request for this file, or a part of it."""
+        from inif.web.client import Client
+
+        client = Client(self.name)
+        try:
+            answer = client.run(client.get(self.path, self.name, part, limit, enough=enough))
+            with answer.body:
+                yield answer
+        finally:
+            client.close()
 
 
 def source_of(path: str | os.PathLike[str]) -> Source:
@@ -116,6 +160,7 @@ def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RemarkWarning)
             yield
     except InifError:
         raise
@@ -125,7 +170,7 @@ def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception
             reason = error.strerror
         if isinstance(error, MemoryError):
             reason = f"not enough memory ({error})"
-        raise InputError(problem, file=name, got=_public(reason), fix=fix) from error
+        raise InputError(problem, file=name, got=public(reason), fix=fix) from error
     finally:
         log.removeFilter(silence)
 
@@ -135,11 +180,6 @@ def reading(name: str, kind: str) -> contextlib.AbstractContextManager[None]:
     return guarded(
         name, f"this {kind} cannot be read", "check that the file is complete, or export it again"
     )
-
-
-def _public(text: str) -> str:
-    """The text with the user, password and query of each URL in it taken out: they hold secrets."""
-    return re.sub(r"(://)(?:[^/@\s]*@)?([^?\s]*)(?:\?[^\s'\")]*)?", r"\1\2", text)
 
 
 class _Silence(logging.Filter):

@@ -118,6 +118,8 @@ def _find(store: Watched, scene: int, name: str) -> _Found:
     """The array that a store means by its image number `scene`."""
     node = node_at(store, "")
     if node is None:
+        if refusal := getattr(store.inner, "refusal", None):
+            raise refusal
         raise InputError("there is no Zarr array or group here", file=name, fix="check the path")
     if hasattr(node, "dtype"):
         only_scene(scene, 1, name)

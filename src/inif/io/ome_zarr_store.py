@@ -17,7 +17,9 @@ from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from inif.errors import InifError, InputError
 from inif.io.common import Source, check_memory
+from inif.io.ome_zarr_web import WebStore
 from inif.io.ome_zarr_zip import ZipArchive
+from inif.web import is_web
 
 _CODECS = frozenset(
     (
@@ -67,6 +69,8 @@ def open_store(source: Source, *, zipped: bool) -> Watched:
     """The store of a directory, of a ZIP file, or behind a URL."""
     if zipped:
         return Watched(ZipArchive(source))
+    if is_web(source.path):
+        return Watched(WebStore(source))
     if source.remote:
         return Watched(FsspecStore.from_url(source.path, read_only=True))
     return Watched(LocalStore(source.path, read_only=True))
@@ -92,7 +96,7 @@ def read_array(array: Any, store: Watched, name: str) -> tuple[np.ndarray, list[
     check_memory(array.shape, dtype, name)
     chunk = array.shards or array.chunks
     check_memory(chunk, dtype, name)
-    if isinstance(store.inner, ZipArchive):
+    if isinstance(store.inner, ZipArchive | WebStore):
         store.inner.limit = 2 * math.prod(chunk) * dtype.itemsize + (1 << 24)
     store.index_bytes = _index_bytes(array)
     store.absent.clear()

@@ -7,17 +7,13 @@ size is held against what a chunk of the array can need, before it is inflated.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
-
-from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 
 from inif.errors import InputError
 from inif.io.common import Source
+from inif.io.ome_zarr_readonly import MAX_METADATA, ReadOnlyStore, cut
 from inif.outputs import ZARR_MARKERS
-
-MAX_METADATA = 16 << 20
-"""Largest member that is read before the array is known, in bytes."""
 
 
 def store_roots(members: Sequence[str]) -> list[str]:
@@ -29,7 +25,7 @@ def store_roots(members: Sequence[str]) -> list[str]:
     return sorted(f for f in folders if f.count("/") + bool(f) == depth)
 
 
-class ZipArchive(Store):
+class ZipArchive(ReadOnlyStore):
     """The store.
 
     Attributes
@@ -48,7 +44,7 @@ class ZipArchive(Store):
         InputError
             Several stores, or an encrypted one.
         """
-        super().__init__(read_only=True)
+        super().__init__()
         self._name = source.name
         self._last: tuple[str, bytes] = ("", b"")
         self._file = source.open()
@@ -117,21 +113,7 @@ class ZipArchive(Store):
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """See `zarr.abc.store.Store.get`."""
         data = self.read(key)
-        if data is None:
-            return None
-        if isinstance(byte_range, RangeByteRequest):
-            data = data[byte_range.start : byte_range.end]
-        elif isinstance(byte_range, OffsetByteRequest):
-            data = data[byte_range.offset :]
-        elif isinstance(byte_range, SuffixByteRequest):
-            data = data[max(0, len(data) - byte_range.suffix) :]
-        return prototype.buffer.from_bytes(data)
-
-    async def get_partial_values(
-        self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]
-    ) -> list[Any]:
-        """See `zarr.abc.store.Store.get_partial_values`."""
-        return [await self.get(key, prototype, part) for key, part in key_ranges]
+        return None if data is None else prototype.buffer.from_bytes(cut(data, byte_range))
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a member."""
@@ -160,31 +142,8 @@ class ZipArchive(Store):
         """Yes."""
         return True
 
-    @property
-    def supports_writes(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def supports_deletes(self) -> bool:
-        """No."""
-        return False
-
-    async def set(self, key: str, value: Any) -> None:
-        """Refused: the store is for reading."""
-        raise NotImplementedError
-
-    async def delete(self, key: str) -> None:
-        """Refused: the store is for reading."""
-        raise NotImplementedError
-
     def close(self) -> None:
         """Close the ZIP file."""
         super().close()
         self._zip.close()
         self._file.close()
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = None  # type: ignore[assignment]

@@ -202,11 +202,8 @@ def detect(path: str | os.PathLike[str]) -> str:
         if not source.remote:
             raise _unknown(source, "a directory without zarr.json, .zattrs, .zgroup or .zarray")
     try:
-        with (
-            guarded(source.name, "this cannot be read", "check the path and the permissions"),
-            source.open() as file,
-        ):
-            head = file.read(64)
+        with guarded(source.name, "this cannot be read", "check the path and the permissions"):
+            head = source.head(64)
     except InputError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise InputError(
