@@ -14,6 +14,7 @@ import pytest
 from inif.errors import InputError, MissingExtraError, UnsupportedError
 from inif.image import Channel, Metadata
 from inif.io import read_image, to_ome_xml
+from inif.io.common import several_images
 
 HEADS = {
     "czi": b"ZISRAWFILE\x00",
@@ -77,8 +78,25 @@ def test_reading(tmp_path: Path, fake: type[FakeImage], kind: str) -> None:
         {"Y": (0.5, "µm"), "X": (0.25, "µm"), "T": (0.5, "s")},
         (Channel("DNA"), Channel("actin"), Channel("tubulin")),
     )
+    assert image.remarks == (several_images(2, 0, "a"),)
+    assert read_image(path, scene=1).remarks == (several_images(2, 1, "b"),)
     with pytest.raises(InputError, match="scene"):
         read_image(path, scene=2)
+
+
+def test_sizes_of_one_are_those_of_libraries(tmp_path: Path, fake: type[FakeImage]) -> None:
+    class Plain(fake):  # type: ignore[misc, valid-type]
+        def __init__(self, path: str, reader: Any) -> None:
+            super().__init__(path, reader)
+            self.scenes = ("a",)
+            self.physical_pixel_sizes = SimpleNamespace(Z=1.0, Y=1.0, X=1.0)
+
+    sys.modules["bioio"].BioImage = Plain  # type: ignore[attr-defined]
+    path = tmp_path / "a.nd2"
+    path.write_bytes(HEADS["nd2"])
+    image = read_image(path)
+    assert image.meta.scale == {"T": (0.5, "s")}
+    assert "1 µm" in image.remarks[0]
 
 
 def test_ome_metadata_are_kept(tmp_path: Path, fake: type[FakeImage]) -> None:

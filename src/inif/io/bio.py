@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -11,7 +10,16 @@ import numpy as np
 
 from inif.errors import InifError, MissingExtraError, UnsupportedError
 from inif.image import Channel, Image, Metadata
-from inif.io.common import Source, build, check_memory, only_scene, reading, rgb_channels
+from inif.io.bio_whole import check_czi, check_nd2
+from inif.io.common import (
+    Source,
+    build,
+    check_memory,
+    only_scene,
+    reading,
+    rgb_channels,
+    several_images,
+)
 from inif.io.ome import MAX_XML, parse_ome_xml
 
 _PLUGINS = {"czi": "bioio_czi", "nd2": "bioio_nd2", "lif": "bioio_lif"}
@@ -40,13 +48,24 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
         raise MissingExtraError(
             error.name or "bioio", "bioio", need=f"reading {kind.upper()}", file=source.name
         ) from error
+    remarks: list[str] = []
     with reading(source.name, f"{kind.upper()} file"):
         image = bio_image(source.path, reader=plugin)
         only_scene(scene, len(image.scenes), source.name)
+        count = check_czi(source.path, scene, source.name) if kind == "czi" else 0
+        if kind == "nd2":
+            check_nd2(source.path, source.name)
+        if count > len(image.scenes):
+            remarks.append(
+                f"this file holds blocks of {count} scenes, and the library for CZI finds "
+                f"{len(image.scenes)}: the others are left out"
+            )
+        elif len(image.scenes) > 1:
+            remarks.append(several_images(len(image.scenes), scene, str(image.scenes[scene])))
         image.set_scene(scene)
         order: str = image.dims.order
         check_memory(tuple(image.shape), np.dtype(image.dtype), source.name)
-        meta = _metadata(image, scene, len(image.scenes))
+        meta = _metadata(image, scene, remarks)
         data = np.asarray(image.data)
     gone = tuple(i for i, a in enumerate(order) if a not in "YX" and data.shape[i] == 1)
     data = data.squeeze(gone)
@@ -55,18 +74,24 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
         samples = data.shape[stored.index("S")]
         meta = Metadata(meta.name, meta.scale, rgb_channels(samples), meta.ome_xml)
         stored = stored.replace("S", "C")
-    return build(data, stored, axes, meta, source.name)
+    return build(data, stored, axes, meta, source.name, remarks)
 
 
-def _metadata(image: Any, scene: int, scenes: int) -> Metadata:
-    """What bioio says about the current scene; its OME-XML, where it has one that is sound."""
-    said = _ome(image, scene, scenes)
+def _metadata(image: Any, scene: int, remarks: list[str]) -> Metadata:
+    """What bioio says about the current scene; its OME-XML, where it has one that is sound.
+
+    A pixel size of exactly 1 µm along both X and Y is what libraries give where the file has none.
+    """
+    said = _ome(image, scene, remarks)
     sizes = image.physical_pixel_sizes
     scale = dict(said.scale)
     for axis in "ZYX":
         step = getattr(sizes, axis, None)
-        if axis not in scale and step and math.isfinite(step):
+        if axis not in scale and step:
             scale[axis] = (float(step), "µm")
+    if all(scale.get(a) == (1.0, "µm") for a in "XY"):
+        scale = {a: step for a, step in scale.items() if a == "T" or step != (1.0, "µm")}
+        remarks.append("pixel sizes of exactly 1 µm mean that the file states none: left out")
     interval = getattr(image, "time_interval", None)
     if isinstance(interval, timedelta):
         interval = interval.total_seconds()
@@ -79,11 +104,14 @@ def _metadata(image: Any, scene: int, scenes: int) -> Metadata:
     return Metadata(said.name, scale, channels or said.channels, said.ome_xml)
 
 
-def _ome(image: Any, scene: int, scenes: int) -> Metadata:
+def _ome(image: Any, scene: int, remarks: list[str]) -> Metadata:
+    doubts: list[str] = []
     try:
         xml = str(image.ome_metadata.to_xml())
         if len(xml) > MAX_XML:
             return Metadata()
-        return parse_ome_xml(xml, scene)
+        said = parse_ome_xml(xml, scene, remarks=doubts)
+        remarks.extend(doubts)
+        return said
     except (InifError, NotImplementedError, AttributeError, ValueError, KeyError, TypeError):
         return Metadata()  # the plug-in cannot translate this file's metadata

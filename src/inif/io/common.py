@@ -154,9 +154,10 @@ def join(path: str, relative: str) -> str:
 @contextlib.contextmanager
 def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception) -> Iterator[None]:
     """Silence a library's warnings and log, and turn what it raises into an InputError."""
-    log = logging.getLogger("tifffile")
+    logs = [logging.getLogger(library) for library in ("tifffile", "bioio.bio_image")]
     silence = _Silence()
-    log.addFilter(silence)
+    for log in logs:
+        log.addFilter(silence)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -172,7 +173,8 @@ def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception
             reason = f"not enough memory ({error})"
         raise InputError(problem, file=name, got=public(reason), fix=fix) from error
     finally:
-        log.removeFilter(silence)
+        for log in logs:
+            log.removeFilter(silence)
 
 
 def reading(name: str, kind: str) -> contextlib.AbstractContextManager[None]:
