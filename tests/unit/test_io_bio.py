@@ -136,7 +136,7 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abse
     bioio.BioImage = object  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "bioio", bioio)
     monkeypatch.setitem(sys.modules, absent, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'inif\[bioio\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'bioinif\[bioio\]'"):
         read_image(path)
 
 
