@@ -316,8 +316,9 @@ def evaluate(
     compressed: Any,
     *,
     axes: str | None = None,
-    tasks: str | Task | Sequence[str | Task] = (),
+    tasks: str | Task | Sequence[str | Task] | None = None,
     against: Any = None,
+    quick: bool = False,
 ) -> Evaluation:
     """Compare an original with its compressed file; the honest report.
 
@@ -331,9 +332,11 @@ def evaluate(
         One letter of "TCZYX" per axis, where neither side names them.
     tasks
         What an analysis would look for in both, as in ``("objects:otsu", "spots")``:
-        docs/metrics.md, "Tasks".
+        docs/metrics.md, "Tasks". By default spots and noise, on a sample of planes.
     against
         Another compressed version of the original, whose figures are put beside.
+    quick
+        Leave out the default tasks and the search for places where structure was lost.
 
     Raises
     ------
@@ -344,7 +347,7 @@ def evaluate(
     """
     from inif.metrics.report import evaluate as compare
 
-    return compare(original, compressed, axes=axes, tasks=tasks, against=against)
+    return compare(original, compressed, axes=axes, tasks=tasks, against=against, quick=quick)
 
 
 def as_image(image: Any, axes: str | None) -> Image:

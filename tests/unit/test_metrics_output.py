@@ -137,7 +137,7 @@ def test_text_shows_ranges_warnings_and_names_as_they_are() -> None:
     print_evaluation(make(), Console(file=out, width=200))
     text = out.getvalue()
     assert "[red]" in text
-    for word in ("PSNR", "Range used", "Provenance", "Worse than the original", "What was lost"):
+    for word in ("PSNR", "Range used", "Provenance", "Nothing stands out", "What was lost"):
         assert word in text
     short = io.StringIO()
     print_evaluation(make(), Console(file=short, width=200), full=False)

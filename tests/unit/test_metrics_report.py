@@ -217,10 +217,10 @@ def test_warnings_name_what_is_worse() -> None:
     assert warned(a, good, "CZYX") == ""
     b = good.copy()
     b[1, 4] = gaussian_filter(a[1, 4], 4)
-    assert "Channel 1: slice c=1, z=4" in warned(a, b, "CZYX")
+    assert "Channel 1: slices worse than their neighbours: z=4" in warned(a, b, "CZYX")
     b = good.copy()
     b[2] = changed(a[2], 300)
-    assert "Far below the other channels" in warned(a, b, "CZYX")
+    assert "dB less than the others do" in warned(a, b, "CZYX")
     assert "brighter by 90" in warned(a[0], a[0] + np.uint16(90), "ZYX")
     said = warned(a[0], gaussian_filter(a[0], (0, 5, 5)), "ZYX")
     assert "finest detail" in said

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.metrics.detail import Peaks, Residual
+from inif.metrics.places import ChannelPlaces, Place, Profile
 from inif.metrics.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class ChannelReport:
     peaks: Peaks
     spectrum: Spectrum | None
     resolution: Resolution | None
+    places: ChannelPlaces | None = None
 
     @property
     def constant(self) -> bool:
@@ -121,6 +123,27 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """One of the worst blocks of both images, with what surrounds it, for the figure.
+
+    Attributes
+    ----------
+    channel, place
+        Which block.
+    original, decoded
+        (rows, columns) in the image's dtype, at full resolution.
+    at
+        (row, column) of the crop's first pixel in the plane.
+    """
+
+    channel: int
+    place: Place
+    original: np.ndarray
+    decoded: np.ndarray
+    at: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How good a compressed image is, against its original.
 
@@ -150,8 +173,14 @@ class Evaluation:
         ((Y step, X step), unit) where known.
     provenance
         The file's record of how it was made, if it is an ``.inif`` file.
-    panels
-        Planes for the figure; not part of the JSON.
+    panels, crops
+        Planes and places for the figure; not part of the JSON.
+    profiles
+        Quality along Z, T and other axes that number planes, per channel.
+    slice_axes, slice_psnr, slice_ssim
+        The axes that number the planes, and quality of every plane as nested lists along them.
+    places_note
+        Why structure was not looked for by place, if it was not.
     tasks
         What an analysis still finds (`inif.metrics.tasks`), one entry per task asked for.
     against
@@ -179,6 +208,12 @@ class Evaluation:
     pixel_size: tuple[tuple[float, float], str | None] | None = None
     provenance: Mapping[str, Any] | None = None
     panels: tuple[Panel, ...] = field(default=(), repr=False, compare=False)
+    crops: tuple[Crop, ...] = field(default=(), repr=False, compare=False)
+    profiles: tuple[Profile, ...] = ()
+    slice_axes: str = ""
+    slice_psnr: Any = None
+    slice_ssim: Any = None
+    places_note: str | None = None
     tasks: tuple[TaskResult, ...] = ()
     against: Evaluation | None = None
 
@@ -232,6 +267,13 @@ class Evaluation:
             "worst_slice": self.worst_slice.to_json(),
             "channels": [_channel_json(c, whole) for c in self.channels],
             "spectrum_note": self.spectrum_note,
+            "places_note": self.places_note,
+            "profiles": [p.to_json() for p in self.profiles],
+            "slices": {
+                "axes": self.slice_axes,
+                "psnr": _nested(self.slice_psnr),
+                "ssim": self.slice_ssim,
+            },
             "provenance": None if self.provenance is None else dict(self.provenance),
             "warnings": list(self.warnings),
             "tasks": [t.to_json([c.name for c in self.channels]) for t in self.tasks],
@@ -247,6 +289,13 @@ def finite(value: float) -> float | None:
 def psnr_json(value: float) -> dict[str, Any]:
     """``{"psnr": 36.2, "lossless": false}``; null and true for an exact image."""
     return {"psnr": finite(value), "lossless": math.isinf(value)}
+
+
+def _nested(values: Any) -> Any:
+    """Nested lists with None for what is infinite."""
+    if isinstance(values, list):
+        return [_nested(v) for v in values]
+    return None if values is None else finite(values)
 
 
 def _counts(values: tuple[float, ...], whole: bool) -> list[float]:
@@ -268,6 +317,9 @@ def _channel_json(c: ChannelReport, whole: bool) -> dict[str, Any]:
         "residual": dataclasses.asdict(c.residual),
         "peaks": dataclasses.asdict(c.peaks),
         "detail": _detail_json(c),
+        "places": None
+        if c.places is None
+        else c.places.to_json(c.range[1] - c.range[0] if not c.constant else 1.0),
     }
 
 

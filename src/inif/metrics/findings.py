@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inif.metrics import findings_places as places
 from inif.metrics.evaluation import ChannelReport, Evaluation, Slice
 
 WORST_SLICE_DB = 3.0
@@ -43,11 +44,12 @@ def findings(evaluation: Evaluation) -> tuple[str, ...]:
     """
     if evaluation.lossless:
         return tuple(_record(evaluation))
-    out = [*_record(evaluation), *_weak_channels(evaluation)]
+    out = [*_record(evaluation), *_weak_channels(evaluation), *places.drops(evaluation)]
     many = len(evaluation.channels) > 1
     found: dict[str, list[tuple[Finding, str]]] = {}
     for channel in evaluation.channels:
-        for finding in _channel(channel):
+        dropped = any(places.dropped(p) for p in evaluation.profiles if p.channel == channel.index)
+        for finding in _channel(channel, dropped=dropped):
             found.setdefault(finding.kind, []).append((finding, channel.name))
     for same in found.values():
         worst = max(same, key=lambda pair: pair[0].severity)
@@ -72,7 +74,8 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _channel(c: ChannelReport) -> Iterator[Finding]:
+def _channel(c: ChannelReport, *, dropped: bool) -> Iterator[Finding]:
+    """Findings on a channel; `dropped` says that its worst slices are named already."""
     if math.isinf(c.psnr):
         return
     if c.constant:
@@ -83,10 +86,14 @@ def _channel(c: ChannelReport) -> Iterator[Finding]:
             "its errors are measured with a range of 1 count.",
         )
         return
-    yield from _worst_slice(c)
+    noise = c.places is not None and c.places.like_noise
+    yield from _places(c)
+    if not noise and not dropped:
+        yield from _worst_slice(c)
     yield from _residual(c)
     yield from _fine_detail(c)
-    yield from _peaks(c)
+    if not noise:
+        yield from _peaks(c)
     yield from _saturation(c)
 
 
@@ -104,14 +111,30 @@ def _record(e: Evaluation) -> Iterator[str]:
 
 
 def _weak_channels(e: Evaluation) -> Iterator[str]:
-    values = [c.psnr for c in e.channels if math.isfinite(c.psnr) and not c.constant]
-    if len(values) < 2:
-        return
-    middle = statistics.median(values)
-    weak = [c for c in e.channels if c.psnr < middle - CHANNEL_DB and not c.constant]
-    if weak:
-        names = ", ".join(f"{c.name} ({c.psnr:.1f} dB)" for c in weak)
-        yield f"Far below the other channels (median {middle:.1f} dB): {names}."
+    """Each channel against the others: the median of these, so that two channels count alike."""
+    varied = [c for c in e.channels if not c.constant]
+    weak = []
+    for c in varied:
+        others = [o.psnr for o in varied if o is not c]
+        if others and statistics.median(others) - c.psnr > CHANNEL_DB:
+            weak.append((c, statistics.median(others)))
+    for c, middle in sorted(weak, key=lambda pair: pair[0].psnr)[:GROUPED]:
+        than = "the others do" if len(varied) > 2 else f"channel {_other(varied, c).name}"
+        gap = "are exact" if math.isinf(middle) else f"{middle - c.psnr:.1f} dB less than {than}"
+        head = f"Channel {c.name} has {c.psnr:.1f} dB on its own range"
+        noise = (
+            " What was removed there passes for noise."
+            if c.places is not None and c.places.like_noise
+            else ""
+        )
+        if math.isinf(middle):
+            yield f"{head}; the others {gap}.{noise}"
+        else:
+            yield f"{head}, {gap} ({middle:.1f} dB).{noise}"
+
+
+def _other(channels: list[ChannelReport], c: ChannelReport) -> ChannelReport:
+    return next(o for o in channels if o is not c)
 
 
 def _worst_slice(c: ChannelReport) -> Iterator[Finding]:
@@ -123,6 +146,14 @@ def _worst_slice(c: ChannelReport) -> Iterator[Finding]:
             f"{place(c.worst_slice)} has {c.worst_slice.psnr:.1f} dB, {gap:.1f} dB less than the "
             f"median slice ({c.median_slice_psnr:.1f} dB).",
         )
+
+
+def _places(c: ChannelReport) -> Iterator[Finding]:
+    for kind, many, text in places.lost_spots(c):
+        yield Finding(kind, many, text)
+    blocks = places.lost_blocks(c)
+    if blocks is not None and c.places is not None:
+        yield Finding("blocks", c.places.failed / c.places.blocks, blocks)
 
 
 def _residual(c: ChannelReport) -> Iterator[Finding]:
@@ -173,12 +204,7 @@ def _fine_detail(c: ChannelReport) -> Iterator[Finding]:
         if period is None
         else f"detail is kept down to a period of {period:.1f} pixels"
     )
-    smooth = _smoothness(c)
-    noise = (
-        " The error is noise-like, so this may be noise rather than detail."
-        if smooth is not None and abs(smooth) < SMOOTH_RESIDUAL
-        else ""
-    )
+    noise = places.noise_words(c)
     yield Finding(
         "fine detail",
         1 - ratio,

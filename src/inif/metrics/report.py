@@ -1,8 +1,8 @@
 """`evaluate`: one honest comparison of a compressed image with its original.
 
 It reads the original twice (its range must be known before errors can be scaled) and decodes the
-compressed image once, plane by plane; the few planes of the figure are decoded once more. Tasks, if
-there are any, read both once more, a volume at a time.
+compressed image once, plane by plane; the few planes of the figure are decoded once more. Tasks
+that are asked for read both once more, a volume at a time; the default ones some planes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,31 @@ import numpy as np
 from inif.errors import InputError
 from inif.image import Metadata
 from inif.metrics.detail import PeakAccumulator, ResidualAccumulator
-from inif.metrics.evaluation import ChannelReport, Evaluation, Panel, Resolution, Slice
+from inif.metrics.evaluation import ChannelReport, Crop, Evaluation, Panel, Resolution, Slice
 from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel_ranges
 from inif.metrics.findings import findings
 from inif.metrics.holes import without_holes
+from inif.metrics.places import PlaceAccumulator, profiles
 from inif.metrics.planes import Layout, layout, read_plane, strips, walk
 from inif.metrics.source import Source, agree, load_pair, load_third
 from inif.metrics.spectrum import Spectrum, SpectrumAccumulator
-from inif.metrics.tasks import Task, TaskResult, measure, parse_tasks, prepare
+from inif.metrics.tasks import (
+    DEFAULT,
+    Task,
+    TaskResult,
+    measure,
+    parse_tasks,
+    prepare,
+    sample_of,
+)
 
 __all__ = ["Evaluation", "evaluate"]
 
 SHOWN_CHANNELS = 4
 SHOWN_SIDE = 1024
 ZOOM_SIDE = 96
+CROPS = 6
+CROP_MARGIN = 16
 
 PixelSize = tuple[tuple[float, float], str | None]
 
@@ -41,8 +52,9 @@ def evaluate(
     compressed: Any,
     *,
     axes: str | None = None,
-    tasks: str | Task | Sequence[str | Task] = (),
+    tasks: str | Task | Sequence[str | Task] | None = None,
     against: Any = None,
+    quick: bool = False,
 ) -> Evaluation:
     """Measure what compression did to an image.
 
@@ -57,9 +69,11 @@ def evaluate(
         naming them is enough.
     tasks
         What to look for in both images, as in ``("objects:otsu", "spots")``: docs/metrics.md,
-        "Tasks".
+        "Tasks". By default spots and noise, on a sample of planes.
     against
         Another compressed version of the same original, whose figures are put beside.
+    quick
+        Leave out the default tasks and the search for places where structure was lost.
 
     Raises
     ------
@@ -71,7 +85,7 @@ def evaluate(
     AxesError
         Neither side names its axes.
     """
-    asked = parse_tasks(tasks)
+    asked = None if tasks is None else parse_tasks(tasks)
     with contextlib.ExitStack() as stack:
         first, second = load_pair(original, compressed, axes)
         stack.callback(first.close)
@@ -84,7 +98,8 @@ def evaluate(
         for file in files[1:]:
             agree(dataclasses.replace(first, axes=common), file)
         shape = tuple(first.samples.shape)
-        ready = prepare(asked, common, shape)
+        sample = sample_of(common, shape) if asked is None and not quick else None
+        ready = prepare(asked or (() if sample is None else DEFAULT), common, shape)
         holes = 0
         try:
             ranges = channel_ranges(first.samples, common)
@@ -93,11 +108,12 @@ def evaluate(
             if not holes:
                 raise
             ranges = channel_ranges(first.samples, common)
-        found = [_evaluate(first, file, common, ranges) for file in files]
+        found = [_evaluate(first, file, common, ranges, quick=quick) for file in files]
         if holes:
             text = f"{holes} samples are NaN or infinite, the same in both, and not measured"
             found = [dataclasses.replace(e, warnings=(*e.warnings, text)) for e in found]
-        results = measure(ready, first.samples, [f.samples for f in files], common, ranges)
+        copies = [f.samples for f in files]
+        results = measure(ready, first.samples, copies, common, ranges, sample)
     done = [_with_tasks(e, r) for e, r in zip(found, results, strict=True)]
     return done[0] if len(done) == 1 else dataclasses.replace(done[0], against=done[1])
 
@@ -106,21 +122,27 @@ def _with_tasks(evaluation: Evaluation, results: tuple[TaskResult, ...]) -> Eval
     return dataclasses.replace(evaluation, tasks=results) if results else evaluation
 
 
-def _evaluate(original: Source, compressed: Source, axes: str, ranges: Ranges) -> Evaluation:
+def _evaluate(
+    original: Source, compressed: Source, axes: str, ranges: Ranges, *, quick: bool
+) -> Evaluation:
     lay = layout(axes, original.samples.shape)
     dtype = np.dtype(original.samples.dtype)
     total = FidelityAccumulator(lay, ranges)
     residual = ResidualAccumulator(lay, ranges, dtype)
     peaks = PeakAccumulator(lay)
     detail = SpectrumAccumulator(lay)
+    places = None if quick else PlaceAccumulator(original.samples, lay, ranges)
     for plane in walk(original.samples, compressed.samples, lay):
         for strip in strips(plane):
             total.add(strip)
             residual.add(strip)
             peaks.add(strip)
         detail.add(plane)
+        if places is not None:
+            places.add(plane)
     figures = total.result()
     spectra = detail.result()
+    lost = None if places is None else places.result()
     pixel_size = _pixel_size(original.meta) or _pixel_size(compressed.meta)
     names = _names(original.meta, compressed.meta, lay.n_channels)
     channels = tuple(
@@ -139,6 +161,7 @@ def _evaluate(original: Source, compressed: Source, axes: str, ranges: Ranges) -
             peaks=peak,
             spectrum=None if spectra is None else spectra[c],
             resolution=None if spectra is None else resolution(spectra[c], pixel_size),
+            places=None if lost is None else lost[c],
         )
         for c, (stats, peak) in enumerate(zip(residual.result(), peaks.result(), strict=True))
     )
@@ -163,6 +186,12 @@ def _evaluate(original: Source, compressed: Source, axes: str, ranges: Ranges) -
         pixel_size=pixel_size,
         provenance=compressed.lossy,
         panels=_panels(original, compressed, figures),
+        crops=_crops(original, compressed, lay, channels),
+        profiles=profiles(figures),
+        slice_axes="".join(axes[i].lower() for i in lay.slots),
+        slice_psnr=figures.slice_psnr.tolist(),
+        slice_ssim=None if figures.slice_ssim is None else figures.slice_ssim.tolist(),
+        places_note="not asked for" if places is None else places.note,
     )
     return dataclasses.replace(out, warnings=findings(out))
 
@@ -243,6 +272,23 @@ def _panels(original: Source, compressed: Source, figures: Fidelity) -> tuple[Pa
             b = read_plane(compressed.samples, lay, slot)
             panels.append(_panel(c, title, _slice(figures, slot), a, b))
     return tuple(panels)
+
+
+def _crops(
+    original: Source, compressed: Source, lay: Layout, channels: Sequence[ChannelReport]
+) -> tuple[Crop, ...]:
+    """The worst blocks of the image with what surrounds them, the worst first."""
+    every = [(p, c.index) for c in channels if c.places is not None for p in c.places.worst]
+    every.sort(key=lambda pair: -pair[0].times_noise)
+    out = []
+    letters = [lay.axes[i].lower() for i in lay.slots]
+    for place, c in every[:CROPS]:
+        slot = [c if a == "c" else place.index[a] for a in letters]
+        top, left = max(0, place.y[0] - CROP_MARGIN), max(0, place.x[0] - CROP_MARGIN)
+        part = (slice(top, place.y[1] + CROP_MARGIN), slice(left, place.x[1] + CROP_MARGIN))
+        a, b = (read_plane(s.samples, lay, slot)[part].copy() for s in (original, compressed))
+        out.append(Crop(c, place, a, b, (top, left)))
+    return tuple(out)
 
 
 def _panel(c: int, title: str, place: Slice, a: np.ndarray, b: np.ndarray) -> Panel:

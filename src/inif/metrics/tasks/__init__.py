@@ -10,11 +10,12 @@ from inif.metrics.tasks.objects import ObjectsTask
 from inif.metrics.tasks.registry import parse_tasks
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
-from inif.metrics.tasks.run import measure, prepare
+from inif.metrics.tasks.run import DEFAULT, measure, prepare, sample_of
 from inif.metrics.tasks.segment import Otsu, Own, Segmenter
 from inif.metrics.tasks.tophat import Tophat
 
 __all__ = [
+    "DEFAULT",
     "Clean",
     "CleanTask",
     "Figure",
@@ -37,4 +38,5 @@ __all__ = [
     "measure",
     "parse_tasks",
     "prepare",
+    "sample_of",
 ]

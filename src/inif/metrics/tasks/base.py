@@ -91,17 +91,22 @@ class Figures:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The outcome of a task: what it is called, how it measures, and `Figures` per channel."""
+    """The outcome of a task: what it is called, how it measures, and `Figures` per channel.
+
+    `sample` says what part of the image was looked at, None for all of it.
+    """
 
     task: str
     about: str
     channels: tuple[Figures, ...]
+    sample: str | None = None
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
         """A JSON object with one entry per channel; `names` are the channels' names."""
         return {
             "task": self.task,
             "about": self.about,
+            "sample": self.sample,
             "channels": [
                 {"channel": name, **figures.to_json()}
                 for name, figures in zip(names, self.channels, strict=True)
