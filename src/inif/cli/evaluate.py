@@ -49,10 +49,10 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME[:HOW]",
-            help="Also measure what an analysis still finds: mask, objects, spots, intensity, "
-            "frc, noise, perceptual or clean:FILE, as in objects:otsu, mask:ridge, "
-            "intensity:labels=cells.tif, objects:python:module:function (docs/metrics.md). May be "
-            "repeated.",
+            help="Measure what an analysis still finds, instead of spots and noise: mask, objects, "
+            "spots, intensity, frc, noise, perceptual or clean:FILE, as in objects:otsu, "
+            "mask:ridge, intensity:labels=cells.tif, objects:python:module:function "
+            "(docs/metrics.md). May be repeated.",
         ),
     ] = None,
     against: Annotated[
@@ -62,13 +62,24 @@ def evaluate(
             help="Another file compressed from the original; its figures are put beside.",
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Leave out spots, noise and the search for places where structure was lost.",
+        ),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Also show how the encoder chose its settings."),
+    ] = False,
     axes: AxesOption = None,
     series: SeriesOption = 0,
     force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare a file with its original: PSNR, SSIM, errors, worst slice, tasks."""
+    """Compare a file with its original: how good it is, and where structure was lost."""
     check_outputs(
         [("--figure", figure), ("--report", report)],
         force=force,
@@ -81,9 +92,9 @@ def evaluate(
     import inif
     from inif.metrics.tasks import parse_tasks
 
-    tasks = parse_tasks(task or [])
+    tasks = parse_tasks(task) if task else None
     image = read_input(original, axes, series)
-    result = inif.evaluate(image, compressed, tasks=tasks, against=against)
+    result = inif.evaluate(image, compressed, tasks=tasks, against=against, quick=quick)
     if figure is not None:
         from inif.metrics.figure import figure as draw
 
@@ -101,4 +112,4 @@ def evaluate(
 
         from inif.metrics.text import render
 
-        Console().print(render(result))
+        Console().print(render(result, verbose=verbose))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from inif.metrics.tasks.base import TaskResult
 
 RANGE_NOTE = (
-    "[min, max] of each channel of the original; errors are divided by max - min "
-    "(by 1 where a channel is constant)"
+    "[min, max] of each channel of the original without its outliers; errors are divided by "
+    "max - min (by 1 where a channel is constant)"
 )
 
 
@@ -218,6 +218,13 @@ class Evaluation:
     against: Evaluation | None = None
 
     @property
+    def explain(self) -> dict[str, str]:
+        """One sentence for each figure."""
+        from inif.metrics.explain import explain
+
+        return explain(self)
+
+    @property
     def ratio(self) -> float | None:
         """raw_bytes / file_bytes; None where there is no file."""
         return self.raw_bytes / self.file_bytes if self.file_bytes else None
@@ -276,6 +283,7 @@ class Evaluation:
             },
             "provenance": None if self.provenance is None else dict(self.provenance),
             "warnings": list(self.warnings),
+            "explain": dict(self.explain),
             "tasks": [t.to_json([c.name for c in self.channels]) for t in self.tasks],
             "against": None if self.against is None else self.against.to_json(),
         }

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError, MissingExtraError
-from inif.metrics.evaluation import ChannelReport, Evaluation, Panel
+from inif.metrics import figure_places
+from inif.metrics.evaluation import ChannelReport, Crop, Evaluation, Panel
 from inif.metrics.report import evaluate
 from inif.outputs import write_file
 
@@ -86,13 +87,16 @@ def figure_png(evaluation: Evaluation, dpi: int = 110) -> bytes:
         width = MARGIN + 3 * slots * (SIDE + GAP) + (slots - 1) * SLOT_GAP + BAR
         legend = textwrap.fill(_legend(evaluation), int(width * 17))
         footer = 0.1 + 0.14 * (legend.count("\n") + 1)
-        fig = Figure(figsize=(width, HEADLINE + len(groups) * each + footer))
+        upper = HEADLINE + len(groups) * each
+        lower = figure_places.height(evaluation, width)
+        fig = Figure(figsize=(width, upper + footer + lower))
         FigureCanvasAgg(fig)
         page = _Page(fig)
         page.text(MARGIN, 0.12, _headline(evaluation), size=11, weight="bold")
         for n, panels in enumerate(groups):
             _draw_channel(page, panels, evaluation, HEADLINE + n * each, title)
-        page.text(MARGIN, HEADLINE + len(groups) * each, legend, size=7, color=FAINT)
+        page.text(MARGIN, upper, legend, size=7, color=FAINT)
+        figure_places.draw(page, evaluation, upper + footer, MARGIN, _draw_crop)
         out = io.BytesIO()
         fig.savefig(out, format="png", dpi=dpi, facecolor="white", metadata={"Software": "inif"})
         return out.getvalue()
@@ -199,6 +203,14 @@ def _draw_three(
         ax.imshow(plane, cmap="gray", vmin=window[0], vmax=window[1], **options)
     error = b.astype(np.float64) - a
     return axes[2].imshow(error, cmap="RdBu_r", vmin=-limit, vmax=limit, **options)
+
+
+def _draw_crop(axes: Any, crop: Crop, limit: float) -> None:
+    """A place in the grey window of its block, so that what is faint there can be seen."""
+    (top, bottom), (left, right) = crop.place.y, crop.place.x
+    y, x = crop.at
+    block = crop.original[top - y : bottom - y, left - x : right - x]
+    _draw_three(axes, crop.original, crop.decoded, grey_window(block), limit)
 
 
 def _labels(panel: Panel, window: tuple[float, float], limit: float) -> tuple[str, str, str]:

@@ -39,6 +39,7 @@ white-space:nowrap}
 th{color:var(--faint);font-weight:600;font-size:.85rem}
 th:first-child,td:first-child{text-align:left}
 table.list td{text-align:left;white-space:normal;overflow-wrap:anywhere;vertical-align:top}
+table.list td:nth-child(3){color:var(--faint);font-size:.87rem}
 table.list td:first-child{color:var(--faint);white-space:nowrap}
 img{max-width:100%;height:auto;background:#fff;border:1px solid var(--line);border-radius:.4rem}
 """
@@ -121,7 +122,7 @@ def _picture(e: Evaluation) -> str:
     except MissingExtraError as error:
         return f"<p>No picture: {escape(str(error))}.</p>"
     data = base64.b64encode(png).decode("ascii")
-    text = "Original, decoded and error of the middle and the worst slice"
+    text = "Original, decoded and error of slices and of the worst places; quality by slice"
     return f'<img alt="{text}" src="data:image/png;base64,{data}">'
 
 

@@ -6,9 +6,18 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from inif.metrics.evaluation import ChannelReport, Evaluation, Resolution
+from inif.metrics.explain import explain
 from inif.metrics.findings import place
+from inif.metrics.findings_places import block_name
+
+if TYPE_CHECKING:
+    from inif.metrics.tasks.base import TaskResult
+
+INTERNAL = frozenset({"auto", "knob"})
+"""What the record says of how the encoder found its settings; of interest to developers."""
 
 PROVENANCE = ("method", "target", "psnr", "max_error", "seed", "encoder", "sha256")
 
@@ -27,15 +36,23 @@ class Table:
     channels: tuple[int, ...] | None = None
 
 
-def tables(e: Evaluation) -> list[Table]:
+def tables(e: Evaluation, *, verbose: bool = False) -> list[Table]:
     """All tables of an evaluation, most important first."""
-    out = [summary(e), quality(e), losses(e)]
+    out = [summary(e), quality(e), *by_place(e), losses(e)]
     if any(c.spectrum is not None for c in e.channels):
         out.append(detail(e))
     out += application(e)
     if e.provenance is not None:
-        out.append(provenance(e))
+        out.append(provenance(e, verbose=verbose))
     return out
+
+
+def by_place(e: Evaluation) -> list[Table]:
+    """Where structure was lost, and quality along Z and T, where there is anything to say."""
+    out = []
+    if any(c.places is not None for c in e.channels):
+        out.append(places(e))
+    return [*out, along(e)] if e.profiles else out
 
 
 def application(e: Evaluation) -> list[Table]:
@@ -44,30 +61,72 @@ def application(e: Evaluation) -> list[Table]:
 
 
 def summary(e: Evaluation) -> Table:
-    """The figures that decide: size, ratio, pooled quality, worst slice."""
-    rows = [
-        ("Image", f"{' × '.join(map(str, e.shape))} ({e.axes}), {e.dtype}"),
-        ("Raw size", f"{e.raw_bytes:,} bytes"),
+    """The figures that decide: size, ratio, pooled quality, worst slice; each with a sentence."""
+    words = explain(e)
+    rows: list[tuple[str, str, str]] = [
+        ("Image", f"{' × '.join(map(str, e.shape))} ({e.axes}), {e.dtype}", ""),
+        ("Raw size", f"{e.raw_bytes:,} bytes", ""),
     ]
     if e.file_bytes is not None and e.ratio is not None and e.bits_per_voxel is not None:
         rows += [
-            ("File size", f"{e.file_bytes:,} bytes"),
-            ("Ratio", f"{e.ratio:.4g} × smaller"),
-            ("Bits per voxel", f"{e.bits_per_voxel:.4g}"),
+            ("File size", f"{e.file_bytes:,} bytes", ""),
+            ("Ratio", f"{e.ratio:.4g} × smaller", words["ratio"]),
+            ("Bits per voxel", f"{e.bits_per_voxel:.4g}", words["bits_per_voxel"]),
         ]
     rows += [
-        ("PSNR", decibel(e.psnr)),
-        ("SSIM", number(e.ssim, 4) + (f" ({e.ssim_note})" if e.ssim_note else "")),
-        ("NRMSE", f"{100 * e.nrmse:.3g} % of the range"),
-        ("Largest error", f"{e.max_error:.6g} counts"),
-        ("Mean error", f"{e.mean_error:+.3g} counts"),
+        ("PSNR", decibel(e.psnr), words["psnr"]),
         (
-            "Worst slice",
-            f"{place(e.worst_slice)}: {decibel(e.worst_slice.psnr)}, "
-            f"SSIM {number(e.worst_slice.ssim, 4)}",
+            "SSIM",
+            number(e.ssim, 4) + (f" ({e.ssim_note})" if e.ssim_note else ""),
+            words.get("ssim", ""),
         ),
+        ("NRMSE", f"{100 * e.nrmse:.3g} % of the range", words["nrmse"]),
+        ("Largest error", f"{e.max_error:.6g} counts", words["max_error"]),
+        ("Mean error", f"{e.mean_error:+.3g} counts", words["mean_error"]),
     ]
+    if e.worst_slice.index:
+        text = f"{place(e.worst_slice)}: {decibel(e.worst_slice.psnr)}"
+        rows.append(("Worst slice", text, words["worst_slice"]))
+    if "channels" in words:
+        rows.append(("Channels", f"{len(e.channels)}", words["channels"]))
     return Table("Summary", (), tuple(rows))
+
+
+def places(e: Evaluation) -> Table:
+    """Per channel: blocks whose error is more than noise, spots lost and new, the worst block."""
+    rows = []
+    for c in e.channels:
+        p = c.places
+        if p is None:
+            continue
+        lost = [f"{s.changed:,} of {s.original:,}" for s in p.spots[:2]]
+        new = sum(s.changed for s in p.spots[2:])
+        worst = f"{block_name(p.worst[0])}" if p.worst else "-"
+        rows.append((c.name, f"{p.failed:,} of {p.blocks:,}", *lost, f"{new:,}", worst))
+    note = (
+        "Blocks of 32 × 32 pixels; spots and holes are counted slice by slice. "
+        + explain(e)["places"]
+    )
+    head = ("Channel", "Blocks", "Bright lost", "Dark lost", "New", "Worst block")
+    return Table("Where structure was lost", head, tuple(rows), note, _indices(e))
+
+
+def along(e: Evaluation) -> Table:
+    """The worst slices and time points of every channel."""
+    rows, channels = [], []
+    for p in e.profiles:
+        order = sorted(range(len(p.psnr)), key=lambda i: p.psnr[i])[:3]
+        middle = sorted(p.psnr)[len(p.psnr) // 2]
+        worst = ", ".join(f"{p.axis}={i}: {decibel(p.psnr[i])}" for i in order)
+        rows.append((e.channels[p.channel].name, p.axis.upper(), decibel(middle), worst))
+        channels.append(p.channel)
+    head = ("Channel", "Along", "Median", "Worst")
+    note = explain(e)["profiles"]
+    return Table("Slices and time points (PSNR)", head, tuple(rows), note, tuple(channels))
+
+
+def _indices(e: Evaluation) -> tuple[int, ...]:
+    return tuple(c.index for c in e.channels if c.places is not None)
 
 
 def quality(e: Evaluation) -> Table:
@@ -143,9 +202,9 @@ def detail(e: Evaluation) -> Table:
     return Table("Fine detail", head, rows, note, tuple(c.index for c in e.channels))
 
 
-def provenance(e: Evaluation) -> Table:
-    """How the file says it was made."""
-    record = dict(e.provenance or {})
+def provenance(e: Evaluation, *, verbose: bool = False) -> Table:
+    """How the file says it was made; `verbose` with how its encoder searched."""
+    record = {k: v for k, v in (e.provenance or {}).items() if verbose or k not in INTERNAL}
     keys = [k for k in PROVENANCE if k in record] + sorted(set(record) - set(PROVENANCE))
     return Table("Provenance", (), tuple((str(k), _plain(record[k])) for k in keys))
 
@@ -184,10 +243,21 @@ def _tasks(e: Evaluation) -> list[Table]:
         head = ("Channel", "Figure") if many else ("Figure",)
         out.append(
             Table(
-                f"Task {task.task}", (*head, *_files(e)), tuple(rows), task.about, tuple(channels)
+                f"Task {task.task}",
+                (*head, *_files(e)),
+                tuple(rows),
+                _about(e, task),
+                tuple(channels),
             )
         )
     return out
+
+
+def _about(e: Evaluation, task: TaskResult) -> str:
+    """What a task asks, how it measures, and on what part of the image."""
+    plain = explain(e).get(task.task, "")
+    sample = f" On {task.sample}." if task.sample else ""
+    return f"{plain} {task.about}{sample}".strip()
 
 
 def _files(e: Evaluation) -> tuple[str, ...]:

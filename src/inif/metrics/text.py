@@ -9,12 +9,21 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from inif.metrics.evaluation import Evaluation
-from inif.metrics.tables import Table, application, detail, losses, provenance, quality, summary
+from inif.metrics.tables import (
+    Table,
+    application,
+    by_place,
+    detail,
+    losses,
+    provenance,
+    quality,
+    summary,
+)
 
 FEW = 12
 
 
-def render(evaluation: Evaluation, *, full: bool = True) -> RenderableType:
+def render(evaluation: Evaluation, *, full: bool = True, verbose: bool = False) -> RenderableType:
     """An evaluation as something that rich can print.
 
     Parameters
@@ -24,15 +33,18 @@ def render(evaluation: Evaluation, *, full: bool = True) -> RenderableType:
     full
         False leaves only the summary, the ranges, and the warnings. Tables of more than 12
         channels show the 12 with the lowest PSNR, and say so.
+    verbose
+        True also shows how the encoder found its settings.
     """
     chosen = [summary(evaluation), quality(evaluation)]
     if full:
+        chosen += by_place(evaluation)
         chosen.append(losses(evaluation))
         if any(c.spectrum is not None for c in evaluation.channels):
             chosen.append(detail(evaluation))
         chosen += application(evaluation)
         if evaluation.provenance is not None:
-            chosen.append(provenance(evaluation))
+            chosen.append(provenance(evaluation, verbose=verbose))
     weakest = sorted(evaluation.channels, key=lambda c: c.psnr)[:FEW]
     keep = {c.index for c in weakest}
     parts: list[RenderableType] = [_table(t, keep) for t in chosen]
@@ -65,6 +77,8 @@ def _table(table: Table, keep: set[int]) -> RenderableType:
     else:
         out.add_column(style="dim")
         out.add_column(overflow="fold")
+        if len(table.rows[0]) > 2:
+            out.add_column(style="dim", ratio=1)
     for row in rows:
         out.add_row(*(Text(cell) for cell in row))
     note = table.note
