@@ -47,8 +47,8 @@ bench-full: $(STAMP) ## every rival on every image of INIF_DATA (hours; goes on 
 	$(BIN)/inif bench run --data "$$INIF_DATA" --results $(RESULTS) $(REFERENCES) $(ARGS)
 	$(MAKE) bench-report
 
-bench-report: $(STAMP) ## docs/benchmark.md, its figures and the README's table from the JSON
-	$(BIN)/inif bench report --results $(RESULTS) --docs docs --readme README.md
+bench-report: $(STAMP) ## docs/benchmark.md and its figures from the JSON
+	$(BIN)/inif bench report --results $(RESULTS) --docs docs
 
 bench-fit: $(STAMP) ## speed, access, memory, and the field against a SIREN as published (minutes)
 	$(BIN)/python benchmarks/speed.py

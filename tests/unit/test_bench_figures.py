@@ -19,8 +19,6 @@ from inif.bench.store import save_original, save_record
 from inif.bench.summary import View
 from inif.errors import InputError, MissingExtraError
 
-README = "# x\n\n<!-- bench:summary -->\n<!-- /bench:summary -->\n\nmore\n"
-
 
 def pixels(png: bytes) -> np.ndarray:
     """(Y, X, 3) uint8; figures have a palette."""
@@ -41,7 +39,6 @@ def results(tmp_path: Path) -> Path:
         if one.image["name"] in ("nuclei_zyx", "low_yx"):
             save_record(folder, one)
             save_original(folder, original(one.image))
-    (tmp_path / "README.md").write_text(README, "utf-8")
     return folder
 
 
@@ -95,50 +92,32 @@ def test_boxes_can_be_drawn_where_no_arm_met_anything() -> None:
     assert boxes(View([record(one, arm("zfp"), ratios=(), r64=missed)])).startswith(b"\x89PNG")
 
 
-def test_the_report_writes_page_figures_and_readme(results: Path) -> None:
-    docs, readme = results.parent / "docs", results.parent / "README.md"
+def test_the_report_writes_page_and_figures(results: Path) -> None:
+    docs = results.parent / "docs"
     (docs / "figures").mkdir(parents=True)
     (docs / "figures" / "bench-rd-gone.png").write_bytes(b"old")
     (docs / "figures" / "other.png").write_bytes(b"keep")
-    written = write_report(results, docs, readme)
+    written = write_report(results, docs)
     text = (docs / "benchmark.md").read_text("utf-8")
     pictures = {p.name for p in (docs / "figures").glob("bench-*.png")}
     assert pictures == {p.name for p in written if p.suffix == ".png"}
     assert all(f"figures/{name}" in text for name in pictures)
     assert (docs / "figures" / "other.png").exists()
     assert imagecodecs.png_decode((docs / "figures" / "bench-rd.png").read_bytes()).ndim >= 2
-    lines = readme.read_text("utf-8")
-    assert lines.startswith("# x\n\n<!-- bench:summary -->\n| arm |")
-    assert lines.endswith("<!-- /bench:summary -->\n\nmore\n")
-    assert write_report(results, docs, readme, check=True) == [docs / "benchmark.md", readme]
+    assert write_report(results, docs, check=True) == [docs / "benchmark.md"]
 
 
 def test_check_finds_stale_text_and_writes_nothing(results: Path) -> None:
-    docs, readme = results.parent / "docs", results.parent / "README.md"
+    docs = results.parent / "docs"
     with pytest.raises(InputError, match="no such file"):
         write_report(results, docs, check=True)
     assert not docs.exists()
-    write_report(results, docs, readme)
+    write_report(results, docs)
     page = docs / "benchmark.md"
     right = page.read_text("utf-8")
     page.write_text(right.replace("45.40", "55.40"), "utf-8")
     with pytest.raises(InputError, match=r"another text from line \d+"):
-        write_report(results, docs, readme, check=True)
-    page.write_text(right, "utf-8")
-    readme.write_text(README, "utf-8")
-    with pytest.raises(InputError, match="README"):
-        write_report(results, docs, readme, check=True)
-    assert readme.read_text("utf-8") == README
-
-
-def test_a_readme_without_marks_is_one_error_and_nothing_is_written(results: Path) -> None:
-    readme = results.parent / "README.md"
-    readme.write_text("# x\n", "utf-8")
-    with pytest.raises(InputError, match=r"no place .* file: .*README\.md"):
-        write_report(results, results.parent / "docs", readme)
-    with pytest.raises(InputError, match="cannot be read"):
-        write_report(results, results.parent / "docs", results / "none.md")
-    assert not (results.parent / "docs").exists()
+        write_report(results, docs, check=True)
 
 
 def test_no_results_are_one_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page and the README's table: every number where it belongs, every gap with its reason."""
+"""The page: every number where it belongs, every gap with its reason."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import re
 import pytest
 from bench_records import PLANE, RATIOS, arm, cell, everything, image, lossless, original, record
 
-from inif.bench.markdown import page, replace_block, summary_table
+from inif.bench.markdown import page, summary_table
 from inif.bench.summary import digits, figure_name, percent, table
-from inif.errors import InputError
 
 
 def rows(text: str, section: str, first: str) -> list[list[str]]:
@@ -156,27 +155,6 @@ def test_the_summary_counts_images_that_all_arms_met() -> None:
     records += [record(i, arm("av1")) for i in images[1:]]
     records += [lossless(i) for i in images]
     assert "256×, dB (4 images) | 512×, dB (3 images)" in summary_table(records)
-
-
-def test_replace_block_replaces_what_is_between_the_marks() -> None:
-    before = "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb <!-- bench:y --><!-- /bench:y -->"
-    after = replace_block(before, "x", "new | row\n")
-    assert after == before.replace("old", "new | row")
-    assert replace_block(after, "x", "new | row") == after
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "<!-- bench:x -->",
-        "<!-- /bench:x --> <!-- bench:x -->",
-        "<!-- bench:x --><!-- bench:x --><!-- /bench:x -->",
-    ],
-)
-def test_replace_block_needs_its_marks(text: str) -> None:
-    with pytest.raises(InputError, match="there is no place"):
-        replace_block(text, "x", "body")
 
 
 def test_how_numbers_are_written() -> None:

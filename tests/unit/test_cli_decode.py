@@ -158,7 +158,7 @@ def test_info(cli: Cli, compressed: Any) -> None:
     assert body == json.loads(json.dumps(inif.inspect(compressed.file)))
     shown = cli("info", compressed.file)
     assert shown.code == 0
-    for part in ("Z 6 × Y 24 × X 20", "uint16", "0.5 µm", "siren"):
+    for part in ("Z 6 × Y 24 × X 20", "uint16", "0.5 µm", "a neural network alone"):
         assert part in shown.stdout
 
 

@@ -23,9 +23,8 @@ from inif.bench.summary import (
     summary_table,
     table,
 )
-from inif.errors import InputError
 
-__all__ = ["page", "replace_block", "summary_table"]
+__all__ = ["page", "summary_table"]
 
 _NOT_TESTED = """\
 These numbers say how some programs did on some images, no more:
@@ -80,26 +79,6 @@ def page(records: Sequence[Record], originals: Mapping[str, dict[str, Any]] | No
     sizes = [round(image["raw_bytes"] / 1e6) for image in view.images]
     limits = _NOT_TESTED.strip().format(smallest=min(sizes), largest=max(sizes))
     return "\n\n".join([*parts, "## What is not tested", limits]) + "\n"
-
-
-def replace_block(text: str, name: str, body: str) -> str:
-    """Markdown with what stands between ``<!-- bench:NAME -->`` and its end mark replaced.
-
-    Raises
-    ------
-    InputError
-        The marks are missing, repeated, or in the wrong order.
-    """
-    start, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-    before, opened, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if not opened or not closed or text.count(start) != 1 or text.count(end) != 1:
-        raise InputError(
-            "there is no place for the benchmark's numbers",
-            expected=f"{start} and, after it, {end}, once each",
-            got=f"{text.count(start)} and {text.count(end)} of them",
-        )
-    return f"{before}{start}\n{body.strip()}\n{end}{after}"
 
 
 def _head(view: View) -> Iterator[str]:

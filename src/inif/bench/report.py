@@ -1,23 +1,20 @@
-"""Documentation out of results: the page, its figures, the README's table, or a check of them."""
+"""Documentation out of results: the page and its figures, or a check of the page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from inif.bench.markdown import page, replace_block
+from inif.bench.markdown import page
 from inif.bench.store import load_all, load_original
-from inif.bench.summary import View, summary_table
+from inif.bench.summary import View
 from inif.errors import InputError
 
 PAGE = "benchmark.md"
 FIGURES = "figures"
-BLOCK = "summary"
 
 
-def write_report(
-    results: Path, docs: Path, readme: Path | None = None, check: bool = False
-) -> list[Path]:
+def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
     """Write what the results say into the documentation.
 
     Parameters
@@ -27,8 +24,6 @@ def write_report(
     docs
         Gets ``benchmark.md`` and ``figures/bench-*.png``; figures of that name that are not of
         these results are removed.
-    readme
-        Its block ``<!-- bench:summary -->`` gets the summary table.
     check
         Write nothing; compare the Markdown on disk with what the results give. Figures are not
         compared, and matplotlib is not needed.
@@ -40,8 +35,7 @@ def write_report(
     Raises
     ------
     InputError
-        There are no results; a file cannot be read or has no place for the table; with `check`, a
-        file is not what the results give.
+        There are no results; with `check`, the page is not what they give.
     MissingExtraError
         matplotlib is not installed (extra "plot").
     """
@@ -54,8 +48,6 @@ def write_report(
         if (original := load_original(results, image["name"])) is not None:
             originals[image["name"]] = original
     texts = {docs / PAGE: page(records, originals)}
-    if readme is not None:
-        texts[readme] = _with_block(readme, summary_table(records))
     if check:
         for path, text in texts.items():
             _compare(path, text)
@@ -73,17 +65,6 @@ def write_report(
     for path, text in texts.items():
         path.write_text(text, "utf-8")
     return [*texts, *pictures]
-
-
-def _with_block(readme: Path, body: str) -> str:
-    try:
-        return replace_block(readme.read_text("utf-8"), BLOCK, body)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("the README cannot be read", file=readme, got=error) from None
-    except InputError as error:
-        raise InputError(
-            error.problem, file=readme, expected=error.expected, got=error.got
-        ) from None
 
 
 def _compare(path: Path, text: str) -> None:

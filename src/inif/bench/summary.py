@@ -91,7 +91,7 @@ class View:
 
 
 def summary_table(records: Sequence[Record]) -> str:
-    """The table of the README: one row per arm, and what its numbers mean."""
+    """The table of the summary: one row per arm, and what its numbers mean."""
     view = View(records)
     ratios = view.ratios()
     shares = {ratio: view.shared(ratio) for ratio in ratios}

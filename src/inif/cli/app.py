@@ -52,7 +52,7 @@ class _Group(TyperGroup):
 app = typer.Typer(
     name="inif",
     cls=_Group,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -74,15 +74,15 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Compress microscopy images with neural fields, to an exact size, in one safe file."""
+    """Compress microscopy images to an exact size, in one safe file."""
 
 
 for module in (
     compress,
     decompress,
     info,
-    verify,
     evaluate,
+    verify,
     convert,
     extract,
     bench,

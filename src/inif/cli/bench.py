@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inif.cli import bench_fetch
-from inif.cli.common import AxesOption, JsonFlag, QuietFlag, decibels, emit_json, note, words
+from inif.cli.common import (
+    ADVANCED,
+    MORE,
+    AxesOption,
+    JsonFlag,
+    QuietFlag,
+    decibels,
+    emit_json,
+    note,
+    words,
+)
 from inif.cli.progress import format_time
 from inif.errors import InputError
 
@@ -32,7 +42,7 @@ bench_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.add_typer(bench_app, name="bench")
+    app.add_typer(bench_app, name="bench", rich_help_panel=MORE)
     bench_fetch.register(bench_app)
 
 
@@ -60,24 +70,48 @@ def run_command(
             "--reference",
             metavar="NAME=PATH",
             help="A second exposure of image NAME, to score against as well; may be repeated.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
-    effort: Annotated[int, typer.Option(min=1, max=9, help="Of inif's own methods.")] = 1,
+    effort: Annotated[
+        int, typer.Option(min=1, max=9, help="Of inif's own methods.", rich_help_panel=ADVANCED)
+    ] = 1,
     spots: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Search for spots in images whose name contains these."),
+        typer.Option(
+            metavar="A,B",
+            help="Search for spots in images whose name contains these.",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=1, help="For each fit of the fields as published.")
+        float,
+        typer.Option(
+            min=1, help="For each fit of the fields as published.", rich_help_panel=ADVANCED
+        ),
     ] = 60.0,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Arms side by side, each on its share of the cores.")
+        int,
+        typer.Option(
+            min=1,
+            help="Arms side by side, each on its share of the cores.",
+            rich_help_panel=ADVANCED,
+        ),
     ] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For each arm (default: the cores, shared by jobs).")
+        int | None,
+        typer.Option(
+            min=1,
+            help="For each arm (default: the cores, shared by jobs).",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    again: Annotated[bool, typer.Option(help="Run cells again that are there.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of everything random.", rich_help_panel=ADVANCED)
+    ] = 0,
+    again: Annotated[
+        bool, typer.Option(help="Run cells again that are there.", rich_help_panel=ADVANCED)
+    ] = False,
     axes: AxesOption = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
@@ -135,10 +169,6 @@ def report_command(
     docs: Annotated[
         Path, typer.Option(metavar="DIR", help="Where benchmark.md and figures/ go.")
     ] = Path("bench-report"),
-    readme: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.md", help="Also renew the table between its bench markers."),
-    ] = None,
     check: Annotated[
         bool, typer.Option(help="Write nothing; fail where the text is not what the JSON gives.")
     ] = False,
@@ -148,7 +178,7 @@ def report_command(
     """Tables and figures out of the results."""
     from inif.bench.report import write_report
 
-    written = write_report(results, docs, readme, check=check)
+    written = write_report(results, docs, check=check)
     if as_json:
         emit_json({"written": [str(path) for path in written]})
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, emit_json, note
+from inif.cli.common import ADVANCED, JsonFlag, QuietFlag, emit_json, note
 from inif.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def fetch_command(
         bool, typer.Option("--list", help="List the data sets, licences and sources.")
     ] = False,
     manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Your own list of data sets.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", help="Your own list of data sets.", rich_help_panel=ADVANCED
+        ),
     ] = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,

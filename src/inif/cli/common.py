@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from inif.image import Image
 
 GOOD, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# Panels of the help, in this order: commands, and options after those that have no panel.
+EVERYDAY, MORE, ADVANCED = "Everyday commands", "More commands", "Advanced"
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
 ]
 QuietFlag = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and the JSON, if asked).")
+]
+VerboseFlag = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print how it was made, in all detail.")
 ]
 AxesOption = Annotated[
     str | None,

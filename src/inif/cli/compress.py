@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inif.cli.common import (
+    ADVANCED,
+    EVERYDAY,
     AxesOption,
     JsonFlag,
     QuietFlag,
     SeriesOption,
+    VerboseFlag,
     decibels,
     emit_json,
     emit_table,
@@ -24,6 +27,7 @@ from inif.cli.common import (
     remarks_noted,
 )
 from inif.cli.outputs import ForceFlag, inif_output
+from inif.cli.plain import stored_as
 from inif.cli.progress import format_time, progress_bar
 from inif.errors import InputError
 from inif.outputs import is_url
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATIO = 128.0
 DEFAULT_EFFORT = 3
+_DETAILS = ("method", "prior", "layers", "width", "auto", "effort", "steps", "optimizer", "seed")
 
 
 class Method(StrEnum):
@@ -45,7 +50,7 @@ class Method(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("compress")(compress)
+    app.command("compress", rich_help_panel=EVERYDAY)(compress)
 
 
 def compress(
@@ -78,23 +83,35 @@ def compress(
     method: Annotated[
         Method,
         typer.Option(
-            help="hybrid: a codec's streams and a field that repairs them; siren: a pure field."
+            help="hybrid: a codec's streams and a field that repairs them; siren: a pure field.",
+            rich_help_panel=ADVANCED,
         ),
     ] = Method.AUTO,
     share: Annotated[
         float,
         typer.Option(
-            min=0, max=0.9, help="Share of a hybrid's bytes for a pure field; the paper's: 0.1."
+            min=0,
+            max=0.9,
+            help="Share of a hybrid's bytes for a pure field; the paper's: 0.1.",
+            rich_help_panel=ADVANCED,
         ),
     ] = 0.0,
     effort: Annotated[
         int, typer.Option(min=1, max=9, help="1 is quickest, 9 is best.")
     ] = DEFAULT_EFFORT,
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …")
+        str,
+        typer.Option(
+            metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …", rich_help_panel=ADVANCED
+        ),
     ] = "auto",
     prior: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Codec of a hybrid: av1, hevc, jpeg2000, …")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Codec of a hybrid: av1, hevc, jpeg2000, …",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
     select: Annotated[
         str,
@@ -102,6 +119,7 @@ def compress(
             metavar="NAME[:opts]",
             help="How frames are judged, repaired or not: psnr, ssim, or a task as in spots, "
             "mask:tophat, objects:otsu, frc, intensity:labels=FILE.",
+            rich_help_panel=ADVANCED,
         ),
     ] = "psnr",
     guide: Annotated[
@@ -110,6 +128,7 @@ def compress(
             metavar="NAME[:opts]",
             help="What the analysis needs: filaments, blobs, perceptual, mask:FILE or "
             "python:MODULE:FUNCTION; may be repeated.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     lossless: Annotated[
@@ -122,15 +141,25 @@ def compress(
     axes: AxesOption = None,
     series: SeriesOption = 0,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Same seed, same machine: same file.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Same seed, same machine: same file.", rich_help_panel=ADVANCED
+        ),
     ] = 0,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="S", help="Be done after about this many seconds.")
+        float | None,
+        typer.Option(
+            metavar="S", help="Be done after about this many seconds.", rich_help_panel=ADVANCED
+        ),
     ] = None,
     keep_partial: Annotated[
-        bool, typer.Option("--keep-partial", help="On Ctrl-C, write the best so far.")
+        bool,
+        typer.Option(
+            "--keep-partial", help="On Ctrl-C, write the best so far.", rich_help_panel=ADVANCED
+        ),
     ] = False,
     force: ForceFlag = False,
+    verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -180,6 +209,7 @@ def compress(
             progress=progress,
         )
     with file:
+        way = stored_as(file.header)
         facts = summary(file, target_file, seconds=time.perf_counter() - start)
     facts["remarks"] = remarks
     if facts.get("stopped") == "interrupt":
@@ -187,7 +217,7 @@ def compress(
     if as_json:
         emit_json(facts)
     elif not quiet:
-        _show(facts)
+        _show(facts, way, verbose=verbose)
 
 
 def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
@@ -242,17 +272,18 @@ def _target(
     return {} if lossless else {"ratio": DEFAULT_RATIO if ratio is None else ratio}
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _show(facts: dict[str, Any], way: str, *, verbose: bool) -> None:
     sizes = f"{format_size(facts['raw_bytes'])} → {format_size(facts['file_bytes'])}"
     rows = [
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
         ("quality", _quality(facts)),
-        ("method", _method(facts)),
-        *([("because", f"of a trial: {facts['auto']}")] if "auto" in facts else []),
+        ("stored as", way),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
         *([("judged by", facts["select"])] if "select" in facts else []),
         ("time", format_time(facts["seconds"])),
     ]
+    if verbose:
+        rows += [(name, facts[name]) for name in _DETAILS if facts.get(name) is not None]
     emit_table(facts["file"], rows)
 
 
@@ -260,11 +291,3 @@ def _quality(facts: dict[str, Any]) -> str:
     if facts["max_error"] == 0:
         return "every sample is exact"
     return f"{decibels(facts['psnr'])} PSNR on the image's own range"
-
-
-def _method(facts: dict[str, Any]) -> str:
-    if facts["method"] == "lossless":
-        return f"lossless, {' and '.join(facts['codecs'])}"
-    if facts["prior"]:
-        return f"{facts['method']}, {facts['prior']}"
-    return f"{facts['method']}, {facts['layers']} layers of {facts['width']}"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from inif.cli.common import (
+    MORE,
     AxesOption,
     JsonFlag,
     QuietFlag,
@@ -22,7 +23,7 @@ from inif.errors import InputError
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("convert")(convert)
+    app.command("convert", rich_help_panel=MORE)(convert)
 
 
 def convert(

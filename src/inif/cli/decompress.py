@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inif.cli.common import (
+    EVERYDAY,
     JsonFlag,
     QuietFlag,
     emit_json,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("decompress")(decompress)
+    app.command("decompress", rich_help_panel=EVERYDAY)(decompress)
 
 
 def decompress(

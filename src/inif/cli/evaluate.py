@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from inif.cli.common import (
+    ADVANCED,
+    EVERYDAY,
     AxesOption,
     JsonFlag,
     QuietFlag,
@@ -23,7 +25,7 @@ from inif.errors import MissingExtraError
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("evaluate")(evaluate)
+    app.command("evaluate", rich_help_panel=EVERYDAY)(evaluate)
 
 
 def evaluate(
@@ -60,6 +62,7 @@ def evaluate(
         typer.Option(
             metavar="OTHER.inif",
             help="Another file compressed from the original; its figures are put beside.",
+            rich_help_panel=ADVANCED,
         ),
     ] = None,
     quick: Annotated[

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, emit_json, emit_table, format_size
+from inif.cli.common import MORE, JsonFlag, QuietFlag, emit_json, emit_table, format_size
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("extract-prior")(extract)
+    app.command("extract-prior", rich_help_panel=MORE)(extract)
 
 
 def extract(

@@ -8,37 +8,31 @@ from typing import Annotated, Any
 import typer
 
 from inif.cli.common import (
+    EVERYDAY,
     JsonFlag,
     QuietFlag,
+    VerboseFlag,
     decibels,
     emit_json,
     emit_table,
     format_size,
     remarks_noted,
 )
+from inif.cli.plain import stored_as
 from inif.web import public
 
-_PROVENANCE = (
-    "method",
-    "auto",
-    "target",
-    "reference",
-    "optimizer",
-    "steps",
-    "stopped",
-    "seed",
-    "encoder",
-    "sha256",
-)
+_RECORD = ("target", "guides", "select", "reference", "stopped", "encoder")
+_DETAILS = ("method", "auto", "knob", "effort", "steps", "optimizer", "seed", "sha256")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("info")(info)
+    app.command("info", rich_help_panel=EVERYDAY)(info)
 
 
 def info(
     source: Annotated[str, typer.Argument(metavar="FILE.inif", help="A path or a URL.")],
+    verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -52,13 +46,13 @@ def info(
     if as_json:
         emit_json(facts)
     elif not quiet:
-        emit_table(public(source), rows(facts))
+        emit_table(public(source), rows(facts, verbose=verbose))
 
 
-def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """The facts of `inif.inspect` for people, those that the file states."""
+def rows(facts: Mapping[str, Any], *, verbose: bool = False) -> list[tuple[str, object]]:
+    """The facts of `inif.inspect` for people; how the file was made only where `verbose`."""
     header = facts.get("header", facts)
-    meta, lossy, field = (header.get(k) or {} for k in ("meta", "lossy", "field"))
+    meta, lossy = (header.get(k) or {} for k in ("meta", "lossy"))
     shape = " × ".join(
         f"{axis} {n}" for axis, n in zip(header["axes"], header["shape"], strict=True)
     )
@@ -78,17 +72,17 @@ def rows(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
         table.append(("size", sizes))
     bounds = (f"{_number(lo)} … {_number(hi)}" for lo, hi in header["range"])
     table.append(("range", "; ".join(bounds)))
-    if "prior" in header:
-        table.append(("prior", ", ".join(f"{k} {v}" for k, v in header["prior"].items())))
-    if "lossless" in header:
-        table.append(("lossless", ", ".join(header["lossless"]["codecs"])))
-    else:
-        table.append(("field", ", ".join(f"{k} {v}" for k, v in field.items())))
+    table.append(("stored as", stored_as(header)))
     if lossy.get("psnr") is not None:
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
         table.append(("quality", f"{decibels(lossy['psnr'])} PSNR on the image's own range{worst}"))
-    table += [(name, _text(lossy[name])) for name in _PROVENANCE if name in lossy]
-    table.append(("requires", ", ".join(header["requires"])))
+    table += [(name, _text(lossy[name])) for name in _RECORD if name in lossy]
+    table += [("remark", remark) for remark in lossy.get("remarks", ())]
+    if verbose:
+        parts = ((name, header.get(name)) for name in ("prior", "field", "lossless"))
+        table += [(name, _text(part)) for name, part in parts if part]
+        table += [(name, _text(lossy[name])) for name in _DETAILS if name in lossy]
+        table.append(("requires", ", ".join(header["requires"])))
     return table
 
 
@@ -98,6 +92,8 @@ def _number(value: float) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
     if isinstance(value, Mapping):
         return ", ".join(
             f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in value.items()

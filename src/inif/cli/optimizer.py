@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, emit_json, emit_table, format_size, note
+from inif.cli.common import MORE, JsonFlag, QuietFlag, emit_json, emit_table, format_size, note
 from inif.cli.optimizer_train import train_command
 
 optimizer_app = typer.Typer(
@@ -19,7 +19,7 @@ optimizer_app = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     optimizer_app.command("train")(train_command)
-    app.add_typer(optimizer_app, name="optimizer")
+    app.add_typer(optimizer_app, name="optimizer", rich_help_panel=MORE)
 
 
 @optimizer_app.command("list")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import JsonFlag, QuietFlag, emit_json, note, words
+from inif.cli.common import ADVANCED, JsonFlag, QuietFlag, emit_json, note, words
 from inif.cli.outputs import ForceFlag, check_outputs
 from inif.cli.progress import format_time
 from inif.errors import InputError
@@ -27,29 +27,58 @@ def train_command(
     ] = None,
     leave_out: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Not images whose name contains one of these."),
+        typer.Option(
+            metavar="A,B",
+            help="Not images whose name contains one of these.",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
     updates: Annotated[int, typer.Option(min=1, help="Of the weights, in all.")] = 400,
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs of fits for each update.")] = 24,
-    shortest: Annotated[int, typer.Option(min=1, help="Steps of the shortest fit.")] = 100,
-    longest: Annotated[int, typer.Option(min=2, help="Steps of the longest fit.")] = 1000,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pairs of fits for each update.", rich_help_panel=ADVANCED)
+    ] = 24,
+    shortest: Annotated[
+        int, typer.Option(min=1, help="Steps of the shortest fit.", rich_help_panel=ADVANCED)
+    ] = 100,
+    longest: Annotated[
+        int, typer.Option(min=2, help="Steps of the longest fit.", rich_help_panel=ADVANCED)
+    ] = 1000,
     begin: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.npz", help="Weights to begin from (default: untrained)."),
+        typer.Option(
+            metavar="FILE.npz",
+            help="Weights to begin from (default: untrained).",
+            rich_help_panel=ADVANCED,
+        ),
     ] = None,
     long_only: Annotated[
-        bool, typer.Option("--long-only", help="Only weights that have a say above 1000 steps.")
+        bool,
+        typer.Option(
+            "--long-only",
+            help="Only weights that have a say above 1000 steps.",
+            rich_help_panel=ADVANCED,
+        ),
     ] = False,
-    sigma: Annotated[float, typer.Option(min=0.001, help="How far weights are moved.")] = 0.1,
-    rate: Annotated[float, typer.Option(min=0.0001, help="Of the weights' own optimizer.")] = 0.02,
-    judged: Annotated[int, typer.Option(min=1, help="Unseen fits, to judge by.")] = 24,
+    sigma: Annotated[
+        float, typer.Option(min=0.001, help="How far weights are moved.", rich_help_panel=ADVANCED)
+    ] = 0.1,
+    rate: Annotated[
+        float,
+        typer.Option(min=0.0001, help="Of the weights' own optimizer.", rich_help_panel=ADVANCED),
+    ] = 0.02,
+    judged: Annotated[
+        int, typer.Option(min=1, help="Unseen fits, to judge by.", rich_help_panel=ADVANCED)
+    ] = 24,
     hours: Annotated[
         float | None, typer.Option(min=0, help="Stop after so long; the same command goes on.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes (default: the cores).")
+        int | None,
+        typer.Option(min=1, help="Processes (default: the cores).", rich_help_panel=ADVANCED),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of everything random.", rich_help_panel=ADVANCED)
+    ] = 0,
     force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from inif.cli.common import (
+    ADVANCED,
+    MORE,
     AxesOption,
     JsonFlag,
     QuietFlag,
@@ -26,7 +28,7 @@ perceptual_app = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.add_typer(perceptual_app, name="perceptual")
+    app.add_typer(perceptual_app, name="perceptual", rich_help_panel=MORE)
 
 
 @perceptual_app.callback()
@@ -43,8 +45,12 @@ def tune_command(
         Path, typer.Option("-o", "--out", metavar="FILE.safetensors", help="Where the heads go.")
     ],
     axes: AxesOption = None,
-    slices: Annotated[int, typer.Option(min=1, help="Of each image, evenly spaced.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    slices: Annotated[
+        int, typer.Option(min=1, help="Of each image, evenly spaced.", rich_help_panel=ADVANCED)
+    ] = 6,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of everything random.", rich_help_panel=ADVANCED)
+    ] = 0,
     force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,

@@ -6,13 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import BAD_INPUT, JsonFlag, QuietFlag, emit_json, emit_table, remarks_noted
+from inif.cli.common import (
+    BAD_INPUT,
+    EVERYDAY,
+    JsonFlag,
+    QuietFlag,
+    emit_json,
+    emit_table,
+    remarks_noted,
+)
 from inif.web import public
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("verify")(verify)
+    app.command("verify", rich_help_panel=EVERYDAY)(verify)
 
 
 def verify(

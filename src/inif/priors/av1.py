@@ -145,7 +145,7 @@ class Av1(Prior):
     ) -> bytes:
         import av
 
-        os.environ["SVT_LOG"] = "1"  # the encoder prints to stderr, and asks only here
+        os.environ["SVT_LOG"] = "0"  # the encoder prints even errors to stderr, and asks only here
         tools: dict[str, Any] = {"tune": 1, "scm": 0, "keyint": -1}
         tools |= {"enable-tf": int(self.filtered), **settings, "lp": threads, "crf": quality}
         if self.fine:

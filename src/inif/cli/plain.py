@@ -1,0 +1,45 @@
+"""How a file holds its image, in words for people who know no codecs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# What `auto` records where it tried codecs: their quality in dB, or in tiny files only that it did.
+_TRIED = re.compile(r"trial|[a-z0-9]+ -?[0-9.]+(, .*)?")
+_LOSSLESS = {"jpegxl": "JPEG XL"}
+
+
+def stored_as(header: Mapping[str, Any]) -> str:
+    """What stands in the file, and why that where nobody named it.
+
+    Parameters
+    ----------
+    header
+        Of an ``.inif`` file, or with the same keys ``prior``, ``lossless`` and ``lossy``.
+    """
+    if "lossless" in header:
+        names = [_LOSSLESS.get(c, c) for c in header["lossless"]["codecs"]]
+        return f"the exact samples, by {' and '.join(names)}"
+    if "prior" in header:
+        way = f"{_title(header['prior']['kind'])}, repaired by a small neural network"
+    else:
+        way = "a neural network alone"
+    reason = (header.get("lossy") or {}).get("auto")
+    if reason is None:
+        return way
+    if _TRIED.fullmatch(reason):
+        return f"{way} (the best of what was tried on this image)"
+    return f"{way} ({reason})"
+
+
+def _title(kind: str) -> str:
+    """A codec by its own name; one that this release does not know by the file's."""
+    from inif.errors import InifError
+    from inif.priors import load_prior
+
+    try:
+        return load_prior(kind).title
+    except InifError:
+        return kind
