@@ -28,7 +28,10 @@ JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
 ]
 QuietFlag = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and the JSON, if asked).")
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Print nothing but errors and warnings (and the JSON, if asked)."
+    ),
 ]
 VerboseFlag = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also print how it was made, in all detail.")
@@ -113,22 +116,25 @@ def note(message: str, *, quiet: bool) -> None:
 
 @contextmanager
 def remarks_noted(*, quiet: bool) -> Iterator[list[str]]:
-    """Yield the remarks made inside, filled at the end; each is also a line on stderr.
+    """Yield the list of the remarks made inside; each is also a line on stderr, at once.
 
-    What a server is waited for shows there at once.
+    They show with ``--quiet`` too: what was not kept must not go unnoticed. What a server is
+    waited for shows without it only.
     """
     remarks: list[str] = []
-    with warnings.catch_warnings(record=True) as caught, _waits_noted(quiet=quiet):
+    with warnings.catch_warnings(), _waits_noted(quiet=quiet):
         warnings.simplefilter("always", RemarkWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, RemarkWarning):
+                remarks.append(str(message))
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
         yield remarks
-    for warning in caught:
-        if issubclass(warning.category, RemarkWarning):
-            remarks.append(str(warning.message))
-            note(f"warning: {warning.message}", quiet=quiet)
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
 
 
 @contextmanager
