@@ -90,7 +90,8 @@ def compress(
     time_limit
         Seconds for the whole job, about; the fit stops in time for it.
     keep_partial
-        Whether Ctrl-C ends the fit and keeps the best so far.
+        Whether Ctrl-C keeps the best so far, if there is something worth it; the file then says
+        ``lossy.stopped`` "interrupt". A second Ctrl-C always ends the work.
     progress
         Called with `inif.config.ProgressEvent`s.
     settings
@@ -179,9 +180,12 @@ def compress(
     if progress is not None and isinstance(image, str | PathLike):
         progress(ProgressEvent("read", 0, 1, None, 0.0, None))
     checked = check_image(as_image(image, axes), lossless=lossless)
+    window = target.window(checked.raw_bytes, checked.source) if target else None
 
     from inif.encode.advice import advice
+    from inif.encode.interrupt import Progress, interruptible
     from inif.encode.job import Job
+    from inif.encode.lossless import encode_lossless
     from inif.encode.metadata import fitting
     from inif.encode.method import encode
     from inif.encode.quality import encode_quality
@@ -196,15 +200,14 @@ def compress(
         from inif.guidance.registry import check
 
         check(named_guides)
-    budget = None if target is None else target.budget(checked.raw_bytes)
-    checked = fitting(checked, budget)
+    checked = fitting(checked, window.most if window else None)
     job = Job(
         checked,
         target,
         chosen,
         method,
         effort,
-        progress,
+        None,
         prior or "av1",
         select,
         share,
@@ -214,12 +217,12 @@ def compress(
     criterion(job)
     if target is not None and job.varied:
         job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
-    if out is not None and budget is not None:
-        check_room(out, min(budget, checked.raw_bytes), field="out")
+    if out is not None and window is not None:
+        check_room(out, window.most, field="out")
     if target is not None:
         from inif.encode.apart import set_apart
 
-        split = set_apart(checked, budget or max(checked.raw_bytes // 128, 4096))
+        split = set_apart(checked, window.most if window else max(checked.raw_bytes // 128, 4096))
         job = replace(
             job,
             image=split.image,
@@ -229,15 +232,23 @@ def compress(
         )
     for remark in job.remarks:
         warnings.warn(remark, RemarkWarning, stacklevel=2)
-    if target is None:
-        from inif.encode.lossless import encode_lossless
 
-        data = encode_lossless(job)
-    elif target.psnr is not None:
-        data = encode_quality(job, target.psnr)
-    else:
-        assert budget is not None
-        data = encode(job, budget)
+    def work(told: Progress | None) -> bytes:
+        asked = replace(job, progress=told)
+        if target is None:
+            return encode_lossless(asked)
+        if window is None:
+            assert target.psnr is not None
+            return encode_quality(asked, target.psnr)
+        return encode(asked, window)
+
+    data = interruptible(work, job.interrupt, progress, keep=keep_partial)
+    if job.interrupt.kept:
+        stopped = "interrupted: the file holds the best that there was when Ctrl-C came"
+        warnings.warn(_about(checked, stopped), RemarkWarning, stacklevel=2)
+    if window is not None and len(data) < window.least:
+        smaller = f"{len(data)} bytes, fewer than asked for, reproduce every sample exactly"
+        warnings.warn(_about(checked, smaller), RemarkWarning, stacklevel=2)
     if out is None:
         file = open_file(data)
     else:
@@ -387,6 +398,11 @@ def _only_lossless(**asked: object) -> None:
             got=", ".join(f"{name} {value}" for name, value in given.items()),
             fix="leave out one or the other",
         )
+
+
+def _about(image: Image, text: str) -> str:
+    """A remark on an image, with its name where it has one."""
+    return f"{image.source}: {text}" if image.source else text
 
 
 def _seed(seed: int) -> int:

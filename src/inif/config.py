@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
-from inif.errors import InputError
+from inif.errors import BudgetError, InputError, format_size
 
 _BASE_STEPS = 250
 _GROWTH = 2.0
+_SPAN = Fraction(101, 100)
+"""How far a file's ratio may be above its target."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,39 @@ class ProgressEvent:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The sizes in bytes that a file may have: from `least` to `most`, both of them allowed."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def of_size(cls, most: int) -> Window:
+        """From `most` / 1.01 to `most`."""
+        least = math.ceil(most / _SPAN)
+        while least < most / float(_SPAN) or least * float(_SPAN) < most:  # floats round
+            least += 1
+        return cls(least, most)
+
+    @classmethod
+    def of_ratio(cls, raw_bytes: int, ratio: float) -> Window:
+        """All sizes with ratio ≤ raw bytes / size ≤ 1.01 × ratio; `least` > `most` if none is so.
+
+        Computed exactly, and narrowed where the same in floating point would leave a size out.
+        """
+        most = math.floor(raw_bytes / Fraction(ratio))
+        least = math.ceil(raw_bytes / (Fraction(ratio) * _SPAN))
+        while raw_bytes / least > float(_SPAN) * ratio:
+            least += 1
+        return cls(least, most)
+
+    def __contains__(self, size: int) -> bool:
+        return self.least <= size <= self.most
+
+
+@dataclass(frozen=True)
 class Target:
-    """What the file must meet: exactly one of a ratio, a size in bytes, or a pooled PSNR in dB."""
+    """What the file must meet: exactly one of a ratio, a size in bytes, or a PSNR in dB."""
 
     ratio: float | None = None
     size: int | None = None
@@ -59,11 +94,46 @@ class Target:
                 "this target cannot be used", field=name, expected=f"a number ≥ {low}", got=value
             )
 
-    def budget(self, raw_bytes: int) -> int | None:
-        """Largest file size in bytes; None for a PSNR target."""
-        if self.ratio is not None:
-            return int(raw_bytes / self.ratio)
-        return None if self.size is None else int(self.size)
+    def window(self, raw_bytes: int, file: object = None) -> Window | None:
+        """The sizes that a file for an image of so many bytes may have; None for a PSNR target.
+
+        Raises
+        ------
+        BudgetError
+            A size that is not below the image's own, or a ratio between those of two neighbouring
+            sizes.
+        """
+        if self.size is not None:
+            if self.size >= raw_bytes:
+                raise BudgetError(
+                    "the file would not be smaller than the image: the image itself has "
+                    + format_size(raw_bytes),
+                    file=file,
+                    field="size",
+                    expected=f"fewer than {raw_bytes} bytes",
+                    got=f"{int(self.size)} bytes",
+                    fix="ask for a smaller size, or keep the samples with --lossless",
+                )
+            return Window.of_size(int(self.size))
+        if self.ratio is None:
+            return None
+        window = Window.of_ratio(raw_bytes, self.ratio)
+        if window.least > window.most:
+            near = [
+                max(1, math.ceil(1000 * raw_bytes / n - 1) / 1000)  # a little below, to be met
+                for n in (window.most + 1, window.most)
+                if 0 < n <= raw_bytes
+            ]
+            raise BudgetError(
+                "no whole number of bytes has this ratio: the image itself has "
+                + format_size(raw_bytes),
+                file=file,
+                field="ratio",
+                expected=" or ".join(f"{ratio:.12g}" for ratio in near),
+                got=self.ratio,
+                fix="no file is as small as that: ask for a ratio that leaves some hundred bytes",
+            )
+        return window
 
     def to_json(self) -> dict[str, float | int]:
         """The one target that is set."""

@@ -110,6 +110,15 @@ class RemarkWarning(UserWarning):
     """
 
 
+def format_size(count: float) -> str:
+    """Bytes for people: ``"61.4 kB"``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
 def _short(value: object, limit: int = 200) -> str:
     text = str(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

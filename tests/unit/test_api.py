@@ -14,7 +14,14 @@ import pytest
 import inif
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.encode.job import TINY, Job, draft_header
-from inif.errors import AxesError, FormatError, InifError, InputError, UnsupportedError
+from inif.errors import (
+    AxesError,
+    FormatError,
+    InifError,
+    InputError,
+    RemarkWarning,
+    UnsupportedError,
+)
 from inif.image import Image
 
 Quick = Callable[..., inif.File]
@@ -159,7 +166,9 @@ def test_ctrl_c_leaves_nothing(quick: Quick, data: np.ndarray, tmp_path: Path) -
 
 def test_ctrl_c_can_keep_the_best(quick: Quick, data: np.ndarray, tmp_path: Path) -> None:
     out = tmp_path / "a.inif"
-    with quick(data, axes="YX", size=SIZE, out=out, progress=interrupt, keep_partial=True) as file:
+    with pytest.warns(RemarkWarning, match="interrupted"):
+        file = quick(data, axes="YX", size=SIZE, out=out, progress=interrupt, keep_partial=True)
+    with file:
         assert file.header["lossy"]["stopped"] == "interrupt"
         assert SIZE / 1.01 <= file.file_bytes <= SIZE
     assert inif.verify(out)["ok"]

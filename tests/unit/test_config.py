@@ -27,19 +27,6 @@ def test_target_round_trip(target: Target) -> None:
     assert Target.from_json(body) == target
 
 
-@given(st.floats(1, 1e4), st.integers(1, 10**9))
-def test_a_ratio_is_never_missed_on_the_large_side(ratio: float, raw: int) -> None:
-    budget = Target(ratio=ratio).budget(raw)
-    assert budget is not None
-    assert budget * ratio <= raw * (1 + 1e-12)
-    assert (budget + 1) * ratio >= raw * (1 - 1e-12)
-
-
-def test_budgets_of_the_others() -> None:
-    assert Target(size=1234).budget(10**6) == 1234
-    assert Target(psnr=40).budget(10**6) is None
-
-
 @pytest.mark.parametrize(
     "given_",
     [

@@ -1,6 +1,7 @@
 """The ``inif`` program: its commands, and one place where failures become messages and exit codes.
 
-Exit codes: 0 good, 2 bad input, 1 an error inside inif, 130 interrupted. With ``--json`` a failure
+Exit codes: 0 good, 2 bad input, 1 an error inside inif, 3 interrupted with the best so far kept
+(``--keep-partial``), 130 interrupted with nothing written. With ``--json`` a failure
 is one JSON object on stdout, like a success; without it, one message on stderr.
 """
 
@@ -28,7 +29,7 @@ from inif.cli import (
     perceptual,
     verify,
 )
-from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, emit_json
+from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
 from inif.errors import InifError
 
 
@@ -93,8 +94,18 @@ for module in (
 
 
 def main() -> None:
-    """The entry point of the ``inif`` script; ends in `SystemExit`."""
-    app()
+    """The entry point of the ``inif`` script; ends in `SystemExit`.
+
+    After Ctrl-C it ends the process itself, and with it any encoder that is still at work.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        if end.code not in (PARTIAL, INTERRUPTED):
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
 
 
 def _run(command: Any, words: list[str], prog: str) -> int:

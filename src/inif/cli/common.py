@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inif.errors import InputError, RemarkWarning
+from inif.errors import format_size as format_size
 
 if TYPE_CHECKING:
     from inif.image import Image
 
-GOOD, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+GOOD, INTERNAL, BAD_INPUT, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
 # Panels of the help, in this order: commands, and options after those that have no panel.
 EVERYDAY, MORE, ADVANCED = "Everyday commands", "More commands", "Advanced"
 
@@ -90,15 +91,6 @@ def parse_size(text: str) -> int:
             got=text,
         )
     return count
-
-
-def format_size(count: float) -> str:
-    """Bytes for people: ``"61.4 kB"``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError
 
 
 def read_input(source: str, axes: str | None, series: int) -> Image:

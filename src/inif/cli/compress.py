@@ -12,6 +12,7 @@ import typer
 from inif.cli.common import (
     ADVANCED,
     EVERYDAY,
+    PARTIAL,
     AxesOption,
     JsonFlag,
     QuietFlag,
@@ -21,7 +22,6 @@ from inif.cli.common import (
     emit_json,
     emit_table,
     format_size,
-    note,
     parse_size,
     read_input,
     remarks_noted,
@@ -155,7 +155,9 @@ def compress(
     keep_partial: Annotated[
         bool,
         typer.Option(
-            "--keep-partial", help="On Ctrl-C, write the best so far.", rich_help_panel=ADVANCED
+            "--keep-partial",
+            help="On Ctrl-C, write the best so far, if it is near what is asked for (exit code 3).",
+            rich_help_panel=ADVANCED,
         ),
     ] = False,
     force: ForceFlag = False,
@@ -212,12 +214,12 @@ def compress(
         way = stored_as(file.header)
         facts = summary(file, target_file, seconds=time.perf_counter() - start)
     facts["remarks"] = remarks
-    if facts.get("stopped") == "interrupt":
-        note("interrupted: this file holds the best fit so far", quiet=quiet)
     if as_json:
         emit_json(facts)
     elif not quiet:
         _show(facts, way, verbose=verbose)
+    if facts.get("stopped") == "interrupt":
+        raise typer.Exit(PARTIAL)
 
 
 def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:

@@ -43,15 +43,19 @@ def canonical_json(header: dict[str, Any]) -> bytes:
         ) from None
 
 
-def encode_header(header: dict[str, Any], dictionary: bytes) -> tuple[bytes, int]:
+def encode_header(
+    header: dict[str, Any], dictionary: bytes, blanks: bytes = b""
+) -> tuple[bytes, int]:
     """The stored header and the length of its JSON in bytes; `dictionary` is its layout's.
+
+    `blanks`, white space, follows the JSON and counts as part of it.
 
     Raises
     ------
     FormatError
         The header cannot be written as JSON, or is larger than the format allows.
     """
-    text = canonical_json(header)
+    text = canonical_json(header) + blanks
     if len(text) > MAX_HEADER:
         raise FormatError(
             "the header is too large",

@@ -38,11 +38,11 @@ def advice(image: Image, target: Target) -> tuple[str, ...]:
         return (f"this is a label image by its metadata: {_KEEPS}",)
     if channels := label_channels(image):
         return (f"{_which(image, channels)}: {_KEEPS}",)
-    budget = target.budget(image.raw_bytes)
-    if budget is None or (exact := estimate(image)) > _AS_SMALL * budget:
+    window = target.window(image.raw_bytes)
+    if window is None or (exact := estimate(image)) > _AS_SMALL * window.most:
         return ()
     return (
-        f"stored exactly, this image takes about {exact} bytes, and {budget} were asked for: "
+        f"stored exactly, this image takes about {exact} bytes, and {window.most} were asked for: "
         "--lossless keeps every sample",
     )
 

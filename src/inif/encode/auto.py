@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from inif.config import FitSettings
+from inif.config import FitSettings, Window
 from inif.encode.finish import recorded_psnr
 from inif.encode.job import TINY, Hints, Job
 from inif.encode.streams import Streams, hybrid_grid, load_of
@@ -159,7 +159,8 @@ def _fitted(job: Job, budget: int) -> float:
 
     settings = FitSettings.for_effort(_FIT_EFFORT, seed=job.settings.seed)
     try:
-        data = encode_field(replace(job, method="siren", settings=settings), budget)
+        small = replace(job, method="siren", settings=settings)
+        data = encode_field(small, Window.of_size(budget))
     except InifError:
         return -math.inf
     return recorded_psnr(data)

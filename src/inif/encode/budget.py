@@ -1,7 +1,7 @@
 """Landing on the byte budget: choose step sizes so that the written file is just within it.
 
 The size is known only after entropy coding, so a fast estimate is corrected against what packing
-really gives, a few times; then target ≤ ratio ≤ 1.01 × target holds on the file itself.
+really gives, a few times; what is then missing to target ≤ ratio ≤ 1.01 × target is padded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from inif.coding.check import Check
 from inif.encode import rate
 
 ROUNDS = 40
-WINDOW = 1.01
+_GOAL, _ENOUGH = 0.997, 0.994
+"""Parts of the room that landing aims at and is content with."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ class RateControl:
         """
         assert self.exponents is not None
         count = sum(g.size for g in groups)
-        goal = largest / (1 + 0.3 * (WINDOW - 1))
+        goal = largest * _GOAL
         low, high, base = 0.0, np.inf, self.base
         best: tuple[list[qweights.QuantizedWeights], int] | None = None
         finest = rate.finest_base(groups)
@@ -77,7 +78,7 @@ class RateControl:
                 high = base
                 if best is None or size > best[1]:
                     best = quantized, size
-                if size > largest / (1 + 0.6 * (WINDOW - 1)):
+                if size > largest * _ENOUGH:
                     break
             else:
                 low = base

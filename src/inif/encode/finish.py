@@ -10,13 +10,14 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding import qweights
-from inif.config import ProgressEvent
+from inif.config import ProgressEvent, Window
+from inif.container.padding import padded
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
 from inif.encode import rate
-from inif.encode.budget import WINDOW, RateControl, quantize_all
+from inif.encode.budget import RateControl, quantize_all
 from inif.encode.job import Job
 from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.encode.tally import Tally
@@ -34,57 +35,42 @@ def finish(
     control: RateControl,
     header: dict[str, Any],
     extra: list[Section],
-    budget: int,
+    window: Window,
 ) -> bytes:
     """Quantise, check the decode, write the header, and land inside the window.
 
     Raises
     ------
     BudgetError
-        The weights do not fit, or the file misses the window.
+        The weights do not fit.
     """
     if control.exponents is None:
         control.exponents = rate.exponents(result.sensitivity, control.voxels)
     header["lossy"]["steps"] = result.steps
+    header["lossy"].pop("stopped", None)
     if result.stopped != "steps":
         header["lossy"]["stopped"] = result.stopped
     overhead = header_bytes(header, [len(s.data) for s in extra], len(plan.grid))
-    room = budget - overhead - SLACK // 2
+    room = window.most - overhead - SLACK // 2
     begun = time.monotonic()
     for _ in range(4):
         try:
             quantized, _size = control.land(result.groups, room)
         except ValueError:
-            raise BudgetError(
-                "the weights do not fit the budget",
-                file=job.image.source,
-                field="target",
-                got=f"{budget} bytes",
-                fix="ask for a smaller ratio",
-            ) from None
-        if job.progress:
-            seconds = time.monotonic() - begun
-            job.progress(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
+            break
+        seconds = time.monotonic() - begun
+        job.report(ProgressEvent("check", 0, 1, result.psnr, seconds, None))
         sections, facts = _decode_all(job, plan, quantized, header)
-        data = with_record(header, [*extra, *sections], facts, budget)
-        if len(data) > budget:
-            room -= len(data) - budget
-            continue
-        if len(data) * WINDOW >= budget or facts["psnr"] is None:
+        data = with_record(header, [*extra, *sections], facts, window)
+        if len(data) <= window.most:
             return data
-        room += min(budget - len(data), SLACK)
-    raise inexact(job, budget, len(data))
-
-
-def inexact(job: Job, budget: int, size: int) -> BudgetError:
-    """The error for a file that cannot be brought into the window below its budget."""
-    return BudgetError(
-        "the file cannot be made to fit this budget exactly",
+        room -= len(data) - window.most
+    raise BudgetError(
+        "the weights do not fit the budget",
         file=job.image.source,
         field="target",
-        expected=f"{int(budget / WINDOW)} … {budget} bytes",
-        got=f"{size} bytes",
-        fix="ask for a slightly smaller ratio",
+        got=f"{window.most} bytes",
+        fix="ask for a smaller ratio",
     )
 
 
@@ -92,7 +78,7 @@ def constant(
     job: Job,
     header: dict[str, Any],
     extra: list[Section],
-    budget: int,
+    window: Window,
 ) -> bytes:
     """Every channel has one value, which its range states: a network of zeros is exact."""
     axes, shape = job.image.axes, job.image.data.shape
@@ -103,30 +89,21 @@ def constant(
     exps = np.zeros((1, len(zeros)), np.int64)
     nothing = quantize_all(zeros, exps, 1.0)
     sections, facts = _decode_all(job, plan, nothing, header)
-    header["lossy"] |= facts | {"steps": 0}
-    data = pack(header, [*extra, *sections])
-    if len(data) > budget:
-        raise too_small(job.image, budget, len(data))
+    header["lossy"] |= {"steps": 0}
+    header["lossy"].pop("stopped", None)
+    data = with_record(header, [*extra, *sections], facts, window)
+    if len(data) > window.most:
+        raise too_small(job.image, window.most, len(data))
     return data
 
 
 def with_record(
-    header: dict[str, Any], sections: list[Section], facts: dict[str, Any], budget: int
+    header: dict[str, Any], sections: list[Section], facts: dict[str, Any], window: Window
 ) -> bytes:
-    """The file, its PSNR given to as many digits as bring it into the window.
-
-    Coded weights come in words of 4 bytes; in a tiny file that is coarser than 1 %.
-    """
-    best = b""
-    for digits in (3, 2, 4, 5, 6, 7, 8, 9):
-        psnr = facts["psnr"] and round(facts["psnr"], digits)
-        header["lossy"] |= facts | {"psnr": psnr}
-        data = pack(header, sections)
-        if not best or len(best) > budget or len(best) < len(data) <= budget:
-            best = data
-        if psnr is None or len(best) <= budget <= len(best) * WINDOW:
-            break
-    return best
+    """The file with the record of its errors, padded up to the window unless it is exact."""
+    psnr = facts["psnr"]
+    header["lossy"] |= facts | {"psnr": psnr and round(psnr, 3)}
+    return pack(header, sections) if psnr is None else padded(header, sections, window)
 
 
 def recorded_psnr(data: bytes) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 import optax
 
 from inif.config import FitSettings, ProgressEvent
+from inif.encode.interrupt import Interrupt
 from inif.encode.network import Parameters, evaluate, fold, initialize, round_through
 from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
@@ -118,6 +119,7 @@ class Fitter:
         progress: Callable[[ProgressEvent], None] | None = None,
         *,
         stage: str = "fit",
+        interrupt: Interrupt | None = None,
     ) -> FitResult:
         """Fit all bricks.
 
@@ -126,7 +128,9 @@ class Fitter:
         quantizer
             Sets step sizes for the last part of the fit; None fits without rounding.
         progress
-            Called after every block of steps.
+            Called after every look at the validation voxels.
+        interrupt
+            Looked at after every block of steps.
 
         Raises
         ------
@@ -166,6 +170,8 @@ class Fitter:
                     jnp.asarray(steps),
                     self._boxes(rng, block, done),
                 )
+                if interrupt:
+                    interrupt.check()
                 step += block
                 done = self._share(step, last, begun)
                 if step < next_check and done < 1:
@@ -185,6 +191,8 @@ class Fitter:
         except KeyboardInterrupt:
             if not s.keep_partial:
                 raise
+            if interrupt:
+                interrupt.keep()
             stopped = "interrupt"
             since = self._mse(state.params, held, steps)
             best = self._choose(since < best_mse, state.params, best)

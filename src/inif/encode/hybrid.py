@@ -15,6 +15,7 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding.check import Check
+from inif.config import Window
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
 from inif.decode import residual
@@ -23,8 +24,7 @@ from inif.decode.hybrid import HybridBrick
 from inif.decode.prior import FEATURE, KIND, BrickData, PriorSpec
 from inif.decode.residual import Residual
 from inif.encode import repair
-from inif.encode.budget import WINDOW
-from inif.encode.finish import inexact, with_record
+from inif.encode.finish import with_record
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
@@ -51,16 +51,13 @@ _SMALL = 1 << 22
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
 
-_MARGIN = 2
-"""Bytes by which a padded file is larger than it must be: its length is stated in digits."""
-
 _QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
 _NEAR, _SLOPE = 0.05, 30.0
 """How near a quality is enough, and how much of it a whole knob spans at first sight, in dB."""
 
 
-def encode_hybrid(job: Job, budget: int) -> bytes:
-    """The file's bytes, at most `budget` of them and at least 99 % of that.
+def encode_hybrid(job: Job, window: Window) -> bytes:
+    """The file's bytes, as many as the window allows.
 
     Raises
     ------
@@ -71,30 +68,26 @@ def encode_hybrid(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results and there is one.
     """
-    draft = Draft.of(job, budget)
-    trial = draft.tried()
-    room = draft.room()
-    streams, prior = draft.streams, draft.prior_for(trial)
-    prior = streams.variant(prior, trial, room)
-    patient = job.image.raw_bytes < _SMALL or (job.effort or 3) > 3
-    few = _MORE if patient else _FEW
+    draft = Draft.of(job, window)
+    streams, room = draft.streams, draft.room()
     try:
-        if streams.interrupted:
-            raise KeyboardInterrupt
-        found = streams.search(prior, trial, room, few)
+        trial = draft.tried()
+        room = draft.room()
+        prior = streams.variant(draft.prior_for(trial), trial, room)
+        patient = job.image.raw_bytes < _SMALL or (job.effort or 3) > 3
+        found = streams.search(prior, trial, room, _MORE if patient else _FEW)
         if not found.fits:
-            raise draft.too_small(budget - room + len(found.probe.data))
+            raise draft.too_small(window.most - room + len(found.probe.data))
         prior, found = streams.fuller(prior, trial, room, found)
         chosen = streams.mixed(prior, trial, room)
+        return draft.finished(trial.order, chosen, found.probe.value, trial.octave)
     except KeyboardInterrupt:
-        if not job.settings.keep_partial:
+        kept = streams.worth_keeping(room) if job.settings.keep_partial else None
+        if kept is None:
             raise
-        streams.interrupted, draft.prior = True, draft.prior.quick
-        found = streams.quickly(draft.prior, trial, room)
-        if not found.fits:
-            raise
-        chosen = streams.encode(draft.prior, trial.order, found.probe.value)
-    return draft.finished(trial, found.probe.value, chosen)
+        job.interrupt.keep()
+    draft.prior, order, chosen = kept
+    return draft.finished(order, chosen)
 
 
 def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
@@ -107,7 +100,7 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
     InputError
         The image has no planes.
     """
-    draft = Draft.of(job, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST))
+    draft = Draft.of(job, Window(0, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST)))
     decibels += draft.guided.price if draft.guided else 0.0
     trial = draft.tried()
     streams = draft.streams
@@ -147,8 +140,8 @@ def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
         )
     value = knob.from_unit(high[0])
     made = streams.encode(prior, trial.order, value)
-    draft.budget += sum(map(len, made)) - draft.room()
-    return draft.finished(trial, value, made)
+    draft.window = Window(0, draft.window.most + sum(map(len, made)) - draft.room())
+    return draft.finished(trial.order, made, value, trial.octave)
 
 
 @dataclass
@@ -165,8 +158,8 @@ class Draft:
         Of the image.
     header, extra
         Of the file, as far as they are known.
-    budget
-        Bytes of the file.
+    window
+        Sizes that the file may have.
     guided
         What guides the repair besides squared error, or None.
     """
@@ -176,11 +169,11 @@ class Draft:
     streams: Streams
     header: dict[str, Any]
     extra: list[Section]
-    budget: int
+    window: Window
     guided: Guided | None
 
     @classmethod
-    def of(cls, job: Job, budget: int) -> Draft:
+    def of(cls, job: Job, window: Window) -> Draft:
         """The beginning.
 
         Raises
@@ -188,7 +181,7 @@ class Draft:
         InputError
             The image has no planes.
         """
-        image = job.image
+        image, budget = job.image, window.most
         check_planes(image.axes, file=image.source, fix="use --method siren")
         prior = load_prior(job.prior).for_effort(job.effort or 3, load_of(job, budget))
         grid = hybrid_grid(image.axes, image.data.shape)
@@ -207,7 +200,7 @@ class Draft:
             header |= {"brick": list(streams.grid.brick)}
         if budget >= TINY:
             header["lossy"] |= {"knob": prior.knob(streams.frames).start}
-        return cls(job, prior, streams, header, extra_sections(job, budget), budget, guided)
+        return cls(job, prior, streams, header, extra_sections(job, budget), window, guided)
 
     def room(self) -> int:
         """Bytes that are left for streams.
@@ -219,10 +212,10 @@ class Draft:
         """
         bricks = len(self.streams.grid)
         overhead = header_bytes(self.header, [len(s.data) for s in self.extra], bricks) + SLACK
-        overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.budget)
-        if overhead >= self.budget:
+        overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.window.most)
+        if overhead >= self.window.most:
             raise self.too_small(overhead)
-        return int((self.budget - overhead) * (1 - self.job.share))
+        return int((self.window.most - overhead) * (1 - self.job.share))
 
     def tried(self) -> Trial:
         """The trial of the codec, noted in the header."""
@@ -239,22 +232,30 @@ class Draft:
         left = limit - (time.monotonic() - self.streams.begun)
         return prior.within(left / _ENCODES, trial.near.seconds)
 
-    def finished(self, trial: Trial, knob: float, chosen: list[bytes]) -> bytes:
-        """The file: streams repaired, checked, and brought into the window of the budget."""
+    def finished(
+        self, order: str, chosen: list[bytes], knob: float | None = None, octave: float = 0.0
+    ) -> bytes:
+        """The file: streams repaired, checked, and brought into the window of the budget.
+
+        After Ctrl-C without the repair, and without the field for the rest, which take their time.
+        """
         header, streams = self.header, self.streams
         if "knob" in header["lossy"]:
             header["lossy"] |= {"knob": knob}
-        if streams.interrupted:
-            header["lossy"]["stopped"] = "interrupt"
-        spec = PriorSpec(self.prior.kind, trial.order)
+        spec, stopped = PriorSpec(self.prior.kind, order), self.job.interrupt.kept
         header |= {"prior": spec.to_json(), "requires": required(self.prior)}
-        plain, octave = streams.bricks(spec, chosen), max(trial.octave, _LEAST_OCTAVE)
-        bricks = repaired(streams, plain, self.budget, octave, self.guided)
+        bricks = streams.bricks(spec, chosen)
+        if stopped:
+            header["lossy"]["stopped"] = "interrupt"
+        else:
+            header["lossy"].pop("stopped", None)
+            octave = max(octave, _LEAST_OCTAVE)
+            bricks = repaired(streams, bricks, self.window.most, octave, self.guided)
         if not any(r.active for brick in bricks for r in brick.repairs):
             header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
             bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
         extra = self.extra
-        if self.job.share:
+        if self.job.share and not stopped:
             header["requires"] = [*header["requires"], residual.FEATURE]
             share = self.job.share
             left = int(self.room() * share / (1 - share)) - ENTRY_SIZE
@@ -266,7 +267,7 @@ class Draft:
                 replace(brick, rest=rest, origin=streams.grid.origin(b))
                 for b, brick in enumerate(bricks)
             ]
-        return _finish(streams, bricks, header, extra, self.budget)
+        return _finish(streams, bricks, header, extra, self.window)
 
     def too_small(self, smallest: int) -> BudgetError:
         """The error for a budget below what is needed."""
@@ -275,7 +276,7 @@ class Draft:
             file=self.job.image.source,
             field="target",
             expected=f"at least {smallest} bytes for this image",
-            got=f"{self.budget} bytes",
+            got=f"{self.window.most} bytes",
             fix="the largest possible ratio is about"
             f" {self.job.image.raw_bytes / smallest:.3g}; --method siren can go further",
         )
@@ -370,8 +371,10 @@ def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> byt
         missing[streams.grid.slices(b)] = from_canon(here, job.image.axes)
     rest = Image(missing, job.image.axes)
     settings = replace(job.settings, time_limit=None)
-    small = Job(rest, job.target, settings, "siren", job.effort, job.progress)
-    return encode_field(small, budget)
+    small = Job(
+        rest, job.target, settings, "siren", job.effort, job.progress, interrupt=job.interrupt
+    )
+    return encode_field(small, Window.of_size(budget))
 
 
 def _finish(
@@ -379,21 +382,24 @@ def _finish(
     bricks: list[HybridBrick],
     header: dict[str, Any],
     extra: list[Section],
-    budget: int,
+    window: Window,
 ) -> bytes:
-    """Check the decode, and land inside the window, by padding up to its lower end if need be."""
+    """Check the decode, and land inside the window."""
     tally, digests = streams.tally(bricks)
     streams.report("check", 1, 1, tally.psnr)
-    rest = b""
-    for _ in range(3):
-        sections = []
-        for b, (brick, crc) in enumerate(zip(bricks, digests, strict=True)):
-            check = Check(crc, digest(header, b, [*brick.inputs(), streams.job.outlier_section]))
-            data = BrickData(brick.streams, check, brick.repairs, rest if b == 0 else b"")
-            sections.append(Section(KIND, data.pack(brick.frames), b))
-        file = with_record(header, [*extra, *sections], tally.facts, budget)
-        if len(file) <= budget <= len(file) * WINDOW or tally.psnr is None:
-            return file
-        least = math.ceil(budget / WINDOW) + _MARGIN
-        rest = bytes(max(0, len(rest) + min(least, budget) - len(file)))
-    raise inexact(streams.job, budget, len(file))
+    sections = []
+    for b, (brick, crc) in enumerate(zip(bricks, digests, strict=True)):
+        check = Check(crc, digest(header, b, [*brick.inputs(), streams.job.outlier_section]))
+        data = BrickData(brick.streams, check, brick.repairs)
+        sections.append(Section(KIND, data.pack(brick.frames), b))
+    file = with_record(header, [*extra, *sections], tally.facts, window)
+    if len(file) > window.most:
+        raise BudgetError(
+            "the file cannot be made to fit this budget",
+            file=streams.job.image.source,
+            field="target",
+            expected=f"at most {window.most} bytes",
+            got=f"{len(file)} bytes",
+            fix="ask for a slightly smaller ratio",
+        )
+    return file

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,10 +19,10 @@ from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
 from inif.decode.file import MAX_OME_BYTES
+from inif.encode.interrupt import Interrupt, Progress
 from inif.image import Image
 from inif.outliers import NO_OUTLIERS, Outliers
 
-Progress = Callable[[ProgressEvent], None]
 _OME_SHARE = 0.01
 
 
@@ -91,6 +91,8 @@ class Job:
         Samples that are kept exactly; `image` has what is around them in their places.
     original
         The image with its outliers, where it has some.
+    interrupt
+        Whether the user wants the work to end.
     """
 
     image: Image
@@ -109,11 +111,24 @@ class Job:
     remarks: tuple[str, ...] = ()
     outliers: Outliers = NO_OUTLIERS
     original: Image | None = None
+    interrupt: Interrupt = field(default_factory=Interrupt, compare=False, repr=False)
 
     @cached_property
     def outlier_section(self) -> bytes:
         """The section of the outliers, empty where there are none."""
         return apart.pack(self.outliers) if len(self.outliers.positions) else b""
+
+    def report(self, event: ProgressEvent) -> None:
+        """Say how far the work is.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The work is to end.
+        """
+        self.interrupt.check()
+        if self.progress:
+            self.progress(event)
 
     @cached_property
     def intensities(self) -> Intensities:
@@ -152,6 +167,8 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
         lossy["auto"] = job.chosen
     if job.remarks and budget >= TINY:
         lossy["remarks"] = [clean_text(text) for text in job.remarks]
+    if job.settings.keep_partial:
+        lossy["stopped"] = "interrupt"
     if job.effort is not None:
         lossy["effort"] = job.effort
     if job.method == "hybrid" and job.select != "psnr":

@@ -75,15 +75,15 @@ def encode_lossless(job: Job) -> bytes:
     sections = []
     for brick, made in enumerate(in_order(section, range(len(grid)))):
         sections.append(made)
-        if job.progress:
-            seconds = time.monotonic() - begun
-            left = seconds / (brick + 1) * (len(grid) - brick - 1)
-            job.progress(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
+        seconds = time.monotonic() - begun
+        left = seconds / (brick + 1) * (len(grid) - brick - 1)
+        job.report(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
     size = sum(len(section.data) for section in sections)
     codecs = {codec_of(lossless.head(section.data)[1]) for section in sections}
     draft = draft_header(replace(job, method="lossless"), size)
     draft["lossy"] |= {"psnr": None, "max_error": 0}
     del draft["lossy"]["seed"]  # nothing is random
+    draft["lossy"].pop("stopped", None)
     whole = draft | header | {"lossless": {"codecs": sorted(codecs)}}
     return pack(whole, [*ome_section(image, size), *sections])
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inif.config import ProgressEvent
+from inif.config import ProgressEvent, Window
 from inif.encode.job import Job
 from inif.errors import BudgetError
 
 TOO_SMALL = "no codec makes a file this small"
 
 
-def encode(job: Job, budget: int) -> bytes:
-    """The file's bytes, at most `budget` of them and at least 99 % of that.
+def encode(job: Job, window: Window) -> bytes:
+    """The file's bytes, as many as the window allows.
 
     A file may be smaller only where it reproduces the image exactly.
 
@@ -26,19 +26,19 @@ def encode(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results.
     """
-    job = decided(job, budget)
+    job = decided(job, window.most)
     if job.method == "hybrid":
         from inif.encode.hybrid import encode_hybrid
 
         try:
-            return encode_hybrid(job, budget)
+            return encode_hybrid(job, window)
         except BudgetError:
             if job.chosen is None:
                 raise
             job = replace(job, method="siren", chosen=TOO_SMALL)
     from inif.encode.pipeline import encode_field
 
-    return encode_field(job, budget)
+    return encode_field(job, window)
 
 
 def decided(job: Job, budget: int) -> Job:
@@ -49,8 +49,7 @@ def decided(job: Job, budget: int) -> Job:
         return job
     from inif.encode.auto import Choice, choose
 
-    if job.progress:
-        job.progress(ProgressEvent("choose", 0, 1, None, 0.0, None))
+    job.report(ProgressEvent("choose", 0, 1, None, 0.0, None))
     choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
     return replace(
         job,

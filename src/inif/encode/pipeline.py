@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from inif.coding import qweights
-from inif.config import FitSettings
+from inif.config import FitSettings, Window
 from inif.encode.budget import RateControl
 from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
@@ -28,8 +28,8 @@ _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
-def encode_field(job: Job, budget: int) -> bytes:
-    """The file's bytes, at most `budget` of them and at least 99 % of that.
+def encode_field(job: Job, window: Window) -> bytes:
+    """The file's bytes, as many as the window allows.
 
     A file may be smaller only where it reproduces the image exactly.
 
@@ -40,6 +40,7 @@ def encode_field(job: Job, budget: int) -> bytes:
     KeyboardInterrupt
         Ctrl-C, unless the settings keep partial results.
     """
+    budget = window.most
     job = replace(job, settings=_within_time(job, budget))
     header = draft_header(job, budget) | {
         "field": {"kind": "siren", "width": 123, "layers": 7},
@@ -54,7 +55,7 @@ def encode_field(job: Job, budget: int) -> bytes:
     extra = extra_sections(job, budget)
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not job.varied:
-        return constant(job, header, extra, budget)
+        return constant(job, header, extra, window)
     plan = _choose_channels(job, budget, overhead)
     header |= {"field": plan.field.to_json()}
     if len(plan.grid) > 1:
@@ -64,9 +65,10 @@ def encode_field(job: Job, budget: int) -> bytes:
     control = RateControl(plan.payload, plan.grid.voxels)
     guidance, used = _guidance(job, plan)
     if used != job.guides:  # the unguided file, byte for byte: its header says nothing of guides
-        return encode_field(replace(job, guides=used), budget)
-    result = _fitter(job, plan, job.settings, guidance=guidance).run(control, job.progress)
-    return finish(job, plan, result, control, header, extra, budget)
+        return encode_field(replace(job, guides=used), window)
+    fitter = _fitter(job, plan, job.settings, guidance=guidance)
+    result = fitter.run(control, job.report, interrupt=job.interrupt)
+    return finish(job, plan, result, control, header, extra, window)
 
 
 def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
@@ -92,7 +94,7 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
             refused = refused or error
             continue
         fitter = _fitter(job, plan, settings, _TRIAL_BRICKS)
-        result = fitter.run(None, job.progress, stage=f"trial {mode}")
+        result = fitter.run(None, job.report, stage=f"trial {mode}", interrupt=job.interrupt)
         trials.append((result.psnr, plan))
     if refused and not trials:
         raise refused

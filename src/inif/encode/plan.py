@@ -107,7 +107,7 @@ def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
     smallest += SLACK
     ratio = image.raw_bytes / smallest
     if ratio < 1:
-        fix = f"ask for a size of {smallest} bytes or more: the image itself is smaller"
+        fix = "keep the samples losslessly: the image itself is smaller than any such file"
     else:
         unit = 10.0 ** (np.floor(np.log10(ratio)) - 2)
         fix = f"the largest possible ratio is {np.floor(ratio / unit) * unit:.3g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inif.config import Window
 from inif.encode.finish import recorded_psnr
 from inif.encode.job import Job
 from inif.encode.method import decided, encode
@@ -31,7 +32,9 @@ def encode_quality(job: Job, decibels: float) -> bytes:
     tried: dict[int, tuple[float, bytes]] = {}
     while True:
         budget = min(budget, max(raw // 2, 1024))
-        data = encode(job, budget)
+        data = encode(job, Window.of_size(budget))
+        if job.interrupt.kept:  # a fit that ended early is not what was asked for
+            raise KeyboardInterrupt
         reached = recorded_psnr(data)
         tried[budget] = reached, data
         best = max(best, (reached, budget))
@@ -54,7 +57,7 @@ def encode_quality(job: Job, decibels: float) -> bytes:
             break
         middle = int(np.sqrt(low * high))
         try:
-            data = encode(job, middle)
+            data = encode(job, Window.of_size(middle))
         except BudgetError:
             low = middle
             continue

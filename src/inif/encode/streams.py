@@ -9,8 +9,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,7 +54,11 @@ _JUDGED, _ROUGH, _NEAR = 8, 0.05, 0.5
 logarithm of the size), and how far all may be (in octaves)."""
 
 _LOSSLESS = 200.0
-_QUICKLY = 4
+_WORTH = 0.9
+"""How much of the room streams must fill to be kept when Ctrl-C ends the work."""
+
+_GRACE = 0.5
+"""Seconds for encoders that can be stopped to stop."""
 
 
 def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
@@ -86,15 +89,11 @@ def load_of(job: Job, budget: int) -> Load:
 
 @dataclass
 class Streams:
-    """One image's blocks, and what encoding them gave so far.
-
-    `interrupted` says that Ctrl-C ended the work early, and that the best so far is to be kept.
-    """
+    """One image's blocks, and what encoding them gave so far."""
 
     job: Job
     grid: BrickGrid
     begun: float = field(default_factory=time.monotonic)
-    interrupted: bool = False
     _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
     _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
@@ -160,16 +159,27 @@ class Streams:
         most = os.cpu_count() or 1
         together = prior.apart and len(jobs) > 1
         threads = 1 if together else most
+        interrupt = self.job.interrupt
+        stoppable = prior.stopping(interrupt.check)
 
         def encoded(job: tuple[np.ndarray, float]) -> bytes:
-            return prior.encode(job[0], job[1], threads)
+            interrupt.check()
+            return stoppable.encode(job[0], job[1], threads)
 
+        pool = ThreadPoolExecutor(most if together else 1)  # whose threads may be left alone
+        made = [pool.submit(encoded, job) for job in jobs]
         out = []
-        with ThreadPoolExecutor(most) if together else nullcontext() as pool:
-            made = iter(pool.map(encoded, jobs) if pool else map(encoded, jobs))
-            for number in range(len(jobs)):
+        try:
+            for number, future in enumerate(made):
                 self.report(stage, number, len(jobs))
-                out.append(next(made))
+                out.append(interrupt.wait(future))
+        except KeyboardInterrupt:
+            interrupt.ask()
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(made, _GRACE)
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         for at, k in enumerate(values):
             self._made[prior, order, k] = out[at * len(blocks) : (at + 1) * len(blocks)]
 
@@ -186,14 +196,13 @@ class Streams:
         """One order, by the codec's fast setting."""
         quick = prior.quick
         search = self._searcher(quick, order, "trial")
-        self._run(search, room, start, most, near=_NEAR_TRIAL)
+        search.run(room, start, most, near=_NEAR_TRIAL)
         near = search.nearest(room)
+        search.widen(near, _WIDE)
+        others = [p for p in search.probes.values() if abs(_octaves(p, near)) > _FAIR]
         probes = [near]
-        if not self.interrupted:
-            search.widen(near, _WIDE)
-            others = [p for p in search.probes.values() if abs(_octaves(p, near)) > _FAIR]
-            probes += sorted((p for p in others if _octaves(p, near) < 0), key=_size)[-1:]
-            probes += sorted((p for p in others if _octaves(p, near) > 0), key=_size)[:1]
+        probes += sorted((p for p in others if _octaves(p, near) < 0), key=_size)[-1:]
+        probes += sorted((p for p in others if _octaves(p, near) > 0), key=_size)[:1]
         points = tuple((math.log2(_size(p)), self._psnr(quick, order, p.value)) for p in probes)
         score, octave = along(points, math.log2(room))
         self.report("trial", 1, 1, score)
@@ -203,8 +212,6 @@ class Streams:
 
     def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
         """Another order or variant, by one encode at the knob value of the first."""
-        if self.interrupted:
-            return first
         quick, value = prior.quick, first.near.value
         begin = time.perf_counter()
         data = b"".join(self.encode(quick, order, value, "trial"))
@@ -226,22 +233,17 @@ class Streams:
     def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
         search = self._slow_searcher(prior, trial, "encode", mix.apart(trial.octave))
-        return self._run(search, room, self.start(prior, trial, room), MOST, few)
-
-    def quickly(self, prior: Prior, trial: Trial, room: int) -> Found:
-        """What the fast setting makes of `room` bytes, by few encodes or none."""
-        search = self._slow_searcher(prior.quick, trial, "encode")
-        return self._run(search, room, trial.near.value, _QUICKLY, 1)
+        return search.run(room, self.start(prior, trial, room), MOST, few)
 
     def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
         """Where sizes jump, as those of noise do: the fullest of what settings alike find."""
         best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else _FULL)
         for other in prior.alike(noise=trial.noisy):
             filled = sum(map(len, self.mixed(best[0], trial, room)))
-            if filled >= enough * room or self.interrupted:
+            if filled >= enough * room:
                 break
             search = self._slow_searcher(other, trial, "encode", mix.apart(trial.octave))
-            one = self._run(search, room, found.probe.value, _ALIKE_MOST[bool(search.ahead)], few=1)
+            one = search.run(room, found.probe.value, _ALIKE_MOST[bool(search.ahead)], few=1)
             if one.fits and sum(map(len, self.mixed(other, trial, room))) > filled:
                 best = (other, one)
         return best
@@ -266,7 +268,7 @@ class Streams:
     def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
         """A setting at about `room` bytes, by few encodes; None if they are far off."""
         search = self._slow_searcher(prior, trial, "trial")
-        self._run(search, room, self.start(prior, trial, room), _JUDGED, near=_ROUGH)
+        search.run(room, self.start(prior, trial, room), _JUDGED, near=_ROUGH)
         near = search.nearest(room)
         octaves = math.log2(room / len(near.data))
         if abs(octaves) > _NEAR:
@@ -281,6 +283,14 @@ class Streams:
     def mixed(self, prior: Prior, trial: Trial, room: int) -> list[bytes]:
         """The fullest set of streams of at most `room` bytes, from all encodes of a setting."""
         return mix.mixed(self._encodes(prior, trial.order), room, mix.apart(trial.octave))
+
+    def worth_keeping(self, room: int) -> tuple[Prior, str, list[bytes]] | None:
+        """The last setting that has filled most of the room, its order and its streams."""
+        for prior, order in reversed(list(dict.fromkeys((p, o) for p, o, _ in self._made))):
+            streams = mix.mixed(self._encodes(prior, order), room)
+            if sum(map(len, streams)) >= _WORTH * room:
+                return prior, order, streams
+        return None
 
     def _encodes(self, prior: Prior, order: str) -> list[list[bytes]]:
         """All that was made by a setting."""
@@ -325,9 +335,8 @@ class Streams:
 
     def report(self, stage: str, step: int, steps: int, psnr: float | None = None) -> None:
         """Tell the caller how far it is."""
-        if self.job.progress:
-            seconds = time.monotonic() - self.begun
-            self.job.progress(ProgressEvent(stage, step, steps, psnr, seconds, None))
+        seconds = time.monotonic() - self.begun
+        self.job.report(ProgressEvent(stage, step, steps, psnr, seconds, None))
 
     def _searcher(self, prior: Prior, order: str, stage: str, apart: float = mix.APART) -> Search:
         def encode(value: float) -> bytes:
@@ -355,24 +364,6 @@ class Streams:
         if trial.slope is not None:
             search.slope = trial.slope / self._stretch(prior)
         return search
-
-    def _run(
-        self,
-        search: Search,
-        room: int,
-        start: float | None,
-        most: int,
-        few: int = MOST,
-        near: float = 0.0,
-    ) -> Found:
-        try:
-            return search.run(room, start, most, few, near)
-        except KeyboardInterrupt:
-            fitting = [p for p in search.probes.values() if len(p.data) <= room]
-            if not (self.job.settings.keep_partial and fitting):
-                raise
-            self.interrupted = True
-            return Found(max(fitting, key=lambda p: len(p.data)), True)
 
 
 def _size(probe: Probe) -> int:

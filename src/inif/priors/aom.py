@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,9 @@ _QUICK = 18.0
 _MOVIE = 1.4
 """Of the time that movies may take: what they gain, they gain at speed 3 (docs/decisions/0009)."""
 
+_TICK = 0.1
+"""Seconds between two looks at whether the program is still wanted."""
+
 _STILL = 3
 """The slowest for single pictures, which 2 and 1 make larger."""
 
@@ -65,11 +68,14 @@ class Aom(Prior):
         As `Av1` has it.
     rail
         How many whole CRFs to take off, with smaller levels for each.
+    check
+        As `stopping` takes it.
     """
 
     speed: int = 3
     packed: bool = True
     rail: int = 0
+    check: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     kind = "aom"
     title = "AV1 (libaom)"
@@ -121,6 +127,10 @@ class Aom(Prior):
         """A faster one where this takes too long."""
         return replace(self, speed=max(self.speed, _PACE.slowest(_QUICK * quick_seconds, seconds)))
 
+    def stopping(self, check: Callable[[], None]) -> Prior:
+        """The program is ended where `check` raises."""
+        return replace(self, check=check)
+
     def streams(self, data: bytes, shape: Shape) -> list[bytes]:
         """The stream of OBUs."""
         return [headers.unpack(data[1:], shape[0], pyav.padded_sides(shape[1:], _LEAST))]
@@ -146,11 +156,8 @@ class Aom(Prior):
             *("-f", "obu", "pipe:1"),
         ]
         raw = frames.astype("<u2").tobytes()
-        done = subprocess.run(command, input=raw, capture_output=True, check=False)
-        if done.returncode or not done.stdout:
-            raise RuntimeError(done.stderr.decode(errors="replace").strip()[:300])
-        data = headers.pack(done.stdout, (y, x)) if self.packed else done.stdout
-        return bytes([less]) + data
+        stream = _run(command, raw, self.check)
+        return bytes([less]) + (headers.pack(stream, (y, x)) if self.packed else stream)
 
     def _decode(self, data: bytes, shape: Shape, threads: int) -> np.ndarray:
         full = pyav.padded_sides(shape[1:], _LEAST)
@@ -160,6 +167,29 @@ class Aom(Prior):
         peak = self.peak - data[0]
         levels = (2 * coded.astype(np.uint32) * self.peak + peak) // (2 * peak)
         return np.minimum(levels, self.peak, out=levels).astype(np.uint16)
+
+
+def _run(command: list[str], data: bytes, check: Callable[[], None] | None) -> bytes:
+    """What a program makes of its input; it is ended where `check` raises."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        given: bytes | None = data
+        while True:
+            try:
+                out, said = child.communicate(given, timeout=_TICK)
+                break
+            except subprocess.TimeoutExpired:
+                given = None  # it has it
+            try:
+                if check:
+                    check()
+            except BaseException:
+                child.kill()
+                raise
+    if child.returncode or not out:
+        raise RuntimeError(said.decode(errors="replace").strip()[:300])
+    return out
 
 
 def sparse(levels: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ driven, and checks of the sizes that a stream declares, before the library alloc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -122,6 +122,10 @@ class Prior(ABC):
 
         `quick_seconds` is what `quick` took.
         """
+        return self
+
+    def stopping(self, check: Callable[[], None]) -> Prior:
+        """The same, where it can leave off: `check` is called now and then and may raise."""
         return self
 
     @abstractmethod
