@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inif.metrics import Evaluation, evaluate
-from inif.metrics.structure import smooth
+from inif.metrics.smoothing import smooth
 from inif.metrics.tasks import run
 from inif.metrics.tasks.run import Sample, sample_of
 

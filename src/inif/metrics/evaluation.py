@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.metrics.detail import Peaks, Residual
-from inif.metrics.places import ChannelPlaces, Place, Profile
+from inif.metrics.places import ChannelPlaces, Place
+from inif.metrics.profiles import Profile
 from inif.metrics.spectrum import Spectrum
 
 if TYPE_CHECKING:

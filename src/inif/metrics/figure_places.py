@@ -10,7 +10,7 @@ import numpy as np
 
 from inif.metrics.evaluation import Crop, Evaluation
 from inif.metrics.findings_places import block_name
-from inif.metrics.places import Profile
+from inif.metrics.profiles import Profile
 
 THUMB, GAP, BETWEEN, LABEL = 1.05, 0.04, 0.28, 0.3
 TITLE, PLOT, PLOT_GAP, AXIS = 0.32, 1.5, 0.75, 0.45

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inif.metrics.evaluation import ChannelReport, Evaluation
-from inif.metrics.places import ChannelPlaces, Place, Profile, SpotLoss, SpotSlice
+from inif.metrics.places import ChannelPlaces, Place, SpotLoss, SpotSlice
+from inif.metrics.profiles import Profile
 
 DROP_DB = 2.0
 """How far below its neighbours an index along Z or T lies to be named."""
@@ -87,9 +88,9 @@ def lost_spots(c: ChannelReport) -> Iterator[tuple[str, int, str]]:
         heights = f"{100 * s.height / size:.2g} % of the range on average"
         most = ", ".join(_slice(x, lost) for x in s.slices if not x.stands_out)
         out = ", ".join(_slice(x, lost) for x in s.slices if x.stands_out)
-        where = f"; most in {most}" if most and s.slices[0].index else ""
-        if out:
-            where += f"; standing out from its neighbours: {out}" if out.count("=") else ""
+        stated = [f"standing out from its neighbours: {out}"] if out else []
+        stated += [f"{'else ' if out else ''}most in {most}"] if most and s.slices[0].index else []
+        where = "".join(f"; {words}" for words in stated)
         text = (
             f"{_WORDS[s.kind]}: {what} are {how} by more than noise explains, "
             f"{heights}, up to {100 * s.highest / size:.2g} % "

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from inif.metrics.fidelity import Fidelity, Ranges, psnr_of
+from inif.metrics.fidelity import Ranges
 from inif.metrics.noise import NoiseModel, estimate
 from inif.metrics.planes import Layout, Plane, Samples, read_plane
+from inif.metrics.profiles import AROUND
 from inif.metrics.spectrum import MAX_PLANES, MIN_SIDE, spaced
 from inif.metrics.structure import KINDS, PlaneLoss, Spot, Worst, examine, least_variance
 
@@ -23,9 +24,6 @@ WORST_BLOCKS = 5
 WORST_SLICES = 3
 APART = 2
 """Slices of the same blocks that are at least this far apart are places of their own."""
-
-AROUND = 3
-"""Slices to either side with which one is compared."""
 
 STANDS_OUT, LEAST = 3.0, 5
 """How many times as much as its neighbours, and how much at least, makes a slice stand out."""
@@ -188,71 +186,6 @@ class ChannelPlaces:
         }
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Quality along one axis of a channel: of each index, all its planes together.
-
-    Attributes
-    ----------
-    axis
-        "z", "t", or another axis that numbers planes.
-    psnr, ssim
-        One value per index; dB (infinite where exact), and None where there is no SSIM.
-    """
-
-    channel: int
-    axis: str
-    psnr: tuple[float, ...]
-    ssim: tuple[float, ...] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Lists; a PSNR of null is exact."""
-        return {
-            "channel": self.channel,
-            "axis": self.axis,
-            "psnr": [p if math.isfinite(p) else None for p in self.psnr],
-            "ssim": None if self.ssim is None else list(self.ssim),
-        }
-
-    def worst(self) -> int:
-        """The index of the lowest PSNR."""
-        return int(np.argmin(self.psnr))
-
-    def drops(self, decibels: float) -> list[tuple[int, float]]:
-        """Indices that lie this far below their neighbours, and how far, the farthest first."""
-        found = []
-        for i, value in enumerate(self.psnr):
-            around = neighbours(np.array(self.psnr), i)
-            if math.isfinite(value) and len(around):
-                middle = float(np.median(around))
-                if middle - value > decibels:
-                    found.append((i, middle - value))
-        return sorted(found, key=lambda pair: -pair[1])
-
-
-def profiles(figures: Fidelity) -> tuple[Profile, ...]:
-    """Quality along every axis that numbers planes (Z, T, …) and has more than one index."""
-    lay = figures.layout
-    out = []
-    for c in range(lay.n_channels):
-        square = _of_channel(10.0 ** (-figures.slice_psnr / 10), lay, c)
-        alike = None if figures.slice_ssim is None else _of_channel(figures.slice_ssim, lay, c)
-        letters = [lay.axes[i].lower() for i in lay.slots if lay.axes[i] != "C"]
-        for k, letter in enumerate(letters):
-            others = tuple(i for i in range(len(letters)) if i != k)
-            if square.shape[k] < 2:
-                continue
-            psnr = tuple(psnr_of(float(v)) for v in square.mean(axis=others))
-            ssim = None if alike is None else tuple(float(v) for v in alike.mean(axis=others))
-            out.append(Profile(c, letter, psnr, ssim))
-    return tuple(out)
-
-
-def neighbours(values: np.ndarray, i: int) -> np.ndarray:
-    """Up to three values before and after the i-th of an array of one axis."""
-    return np.concatenate([values[max(0, i - AROUND) : i], values[i + 1 : i + 1 + AROUND]])
-
-
 class PlaceAccumulator:
     """`ChannelPlaces` per channel, fed plane by plane in any order."""
 
@@ -399,10 +332,6 @@ def _apart(block: Worst, slot: Sequence[int], other: Worst, other_slot: Sequence
         return True
     rows = block.y[0] > other.y[1] or other.y[0] > block.y[1]
     return rows or block.x[0] > other.x[1] or other.x[0] > block.x[1]
-
-
-def _of_channel(values: np.ndarray, lay: Layout, c: int) -> np.ndarray:
-    return values if lay.channel_slot is None else np.take(values, c, axis=lay.channel_slot)
 
 
 def _reason(lay: Layout) -> str | None:

@@ -22,8 +22,9 @@ from inif.metrics.evaluation import ChannelReport, Crop, Evaluation, Panel, Reso
 from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel_ranges
 from inif.metrics.findings import findings
 from inif.metrics.holes import without_holes
-from inif.metrics.places import PlaceAccumulator, profiles
+from inif.metrics.places import PlaceAccumulator
 from inif.metrics.planes import Layout, layout, read_plane, strips, walk
+from inif.metrics.profiles import profiles
 from inif.metrics.source import Source, agree, load_pair, load_third
 from inif.metrics.spectrum import Spectrum, SpectrumAccumulator
 from inif.metrics.tasks import (

@@ -18,17 +18,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from inif.metrics.noise import NoiseModel
+from inif.metrics.smoothing import (
+    COARSE,
+    FINE,
+    REACH,
+    height_of_detail,
+    norm,
+    norm_of_detail,
+    smooth,
+)
 
 BLOCK = 32
 """Side of a block, in samples; what is left over at the end, if less than half, joins the last."""
-
-FINE, COARSE = 1.0, 2.5
-"""Gaussians of these deviations, in samples: as small structures, and as their surroundings."""
 
 SURE = 4.9
 """Standard deviations that one in two millions exceeds: no block fails by chance."""
@@ -52,8 +57,7 @@ FLOOR = 1e-3
 PER_PLANE = 4
 """Worst blocks that are kept of each plane, no two of them neighbours."""
 
-_REACH = 3.0
-_HALO = math.ceil(_REACH * COARSE) + 4
+_HALO = math.ceil(REACH * COARSE) + 4
 _RING = 4  # samples
 _STRIP = 1 << 19  # samples
 _SKEW = (REMOVED**2 - 1) / 6 * 0.376  # Cornish-Fisher; what smoothing by `FINE` leaves of skewness
@@ -208,14 +212,14 @@ def _strip(
         rows - first,
         columns,
     )
-    deviation *= np.float32(_norm_of_detail())
+    deviation *= np.float32(norm_of_detail())
     spots = _Spots(
         detail_a / deviation,
         detail_b / deviation,
-        (fine_q - coarse_q) / np.float32(_norm_of_detail()),
+        (fine_q - coarse_q) / np.float32(norm_of_detail()),
         (detail_a, detail_b),
         deviation,
-        0.0 if noise is None else noise.gain * _norm_of_detail(),
+        0.0 if noise is None else noise.gain * norm_of_detail(),
         own,
         top,
     )
@@ -245,8 +249,8 @@ def _blocks(
 
     squares = total(q * q)
     as_it_is = squares / n
-    small = total(fine * fine) / n / _norm(FINE)
-    large = total(coarse * coarse) / n / _norm(COARSE)
+    small = total(fine * fine) / n / norm(FINE)
+    large = total(coarse * coarse) / n / norm(COARSE)
     # An estimate that is too low makes all of them larger alike; structure does not.
     level = np.maximum(as_it_is, 1.0)
     fails = as_it_is > STRONGER * _limit(n, 0.0)
@@ -257,7 +261,7 @@ def _blocks(
     together = total(q * detail) / n - total(q) / n * mean
     follows = np.abs(together) > np.maximum(FOLLOWS, SURE / np.sqrt(n)) * spread
     fails |= follows & (as_it_is > 0.1)
-    beyond = np.maximum(total(fine * fine) / n - _norm(FINE), as_it_is - 1)
+    beyond = np.maximum(total(fine * fine) / n - norm(FINE), as_it_is - 1)
     fails &= beyond * total(variance) / n > smallest
     return np.where(fails, np.sqrt(np.maximum(small, as_it_is)), 0.0)
 
@@ -298,7 +302,7 @@ class _Spots:
         y, x = y[main], x[main]
         if not len(y):
             return many, (0, 0.0, None)
-        counts = np.abs(self.detail[0 if lost else 1][y, x]) / _height_of_detail()
+        counts = np.abs(self.detail[0 if lost else 1][y, x]) / height_of_detail()
         best = int(counts.argmax())
         highest = Spot(int(y[best]) + self.top, int(x[best]), float(counts[best]))
         return many, (len(y), float(counts.sum()), highest)
@@ -378,45 +382,3 @@ def _limit(n: np.ndarray, sigma: float) -> np.ndarray:
     sizes, where = np.unique(independent, return_inverse=True)
     limits = np.array([most_of_noise(float(s)) for s in sizes])
     return limits[where].reshape(n.shape)
-
-
-def smooth(values: np.ndarray, sigma: float, mode: Literal["edge", "constant"]) -> np.ndarray:
-    """A Gaussian over both axes, cut at three deviations; outside: the edge, or 0 ("constant")."""
-    kernel = _kernel(sigma).astype(values.dtype)
-    reach = len(kernel) // 2
-    for axis in (0, 1):
-        length = values.shape[axis]
-        wide = np.pad(values, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)], mode=mode)
-        parts = np.moveaxis(wide, axis, 0)
-        out = kernel[reach] * parts[reach : reach + length]
-        for i in range(reach):
-            pair = parts[i : i + length] + parts[2 * reach - i : 2 * reach - i + length]
-            pair *= kernel[i]
-            out += pair
-        values = np.moveaxis(out, 0, axis)
-    return values
-
-
-def _kernel(sigma: float) -> np.ndarray:
-    x = np.arange(-math.ceil(_REACH * sigma), math.ceil(_REACH * sigma) + 1)
-    kernel: np.ndarray = np.exp(-(x**2) / (2 * sigma**2))
-    kernel /= kernel.sum()
-    return kernel
-
-
-def _norm(sigma: float) -> float:
-    """Variance of smoothed white noise of variance 1."""
-    return float(np.square(_kernel(sigma)).sum()) ** 2
-
-
-def _norm_of_detail() -> float:
-    """Deviation of the difference of both Gaussians of white noise of deviation 1."""
-    fine, coarse = _kernel(FINE), _kernel(COARSE)
-    margin = (len(coarse) - len(fine)) // 2
-    cross = float((fine * coarse[margin : margin + len(fine)]).sum()) ** 2
-    return math.sqrt(_norm(FINE) + _norm(COARSE) - 2 * cross)
-
-
-def _height_of_detail() -> float:
-    """That difference at the middle of a Gaussian spot of height 1 and of deviation `FINE`."""
-    return FINE**2 / (2 * FINE**2) - FINE**2 / (FINE**2 + COARSE**2)

@@ -257,7 +257,7 @@ def _about(e: Evaluation, task: TaskResult) -> str:
     """What a task asks, how it measures, and on what part of the image."""
     plain = explain(e).get(task.task, "")
     sample = f" On {task.sample}." if task.sample else ""
-    return f"{plain} {task.about}{sample}".strip()
+    return f"{task.about}{sample} {plain}".strip()
 
 
 def _files(e: Evaluation) -> tuple[str, ...]:
