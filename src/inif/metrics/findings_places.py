@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inif.metrics.evaluation import ChannelReport, Evaluation
-from inif.metrics.places import ChannelPlaces, Place, SpotLoss, SpotSlice
+from inif.metrics.places import ChannelPlaces, Place, SpotLoss, SpotSlice, percent_of
 from inif.metrics.profiles import Profile
 
 DROP_DB = 2.0
@@ -85,7 +85,7 @@ def lost_spots(c: ChannelReport) -> Iterator[tuple[str, int, str]]:
         lost = s.kind.startswith("lost")
         what = f"{s.changed:,} of {s.original:,}" if lost else f"{s.changed:,}"
         how = "less than half as high as they were" if lost else "twice as high as before"
-        heights = f"{100 * s.height / size:.2g} % of the range on average"
+        heights = f"{percent_of(s.height, size):.3g} % of the range on average"
         most = ", ".join(_slice(x, lost) for x in s.slices if not x.stands_out)
         out = ", ".join(_slice(x, lost) for x in s.slices if x.stands_out)
         stated = [f"standing out from its neighbours: {out}"] if out else []
@@ -93,7 +93,7 @@ def lost_spots(c: ChannelReport) -> Iterator[tuple[str, int, str]]:
         where = "".join(f"; {words}" for words in stated)
         text = (
             f"{_WORDS[s.kind]}: {what} are {how} by more than noise explains, "
-            f"{heights}, up to {100 * s.highest / size:.2g} % "
+            f"{heights}, up to {percent_of(s.highest, size):.3g} % "
             f"({_bare(s.where or {})}){where}."
         )
         yield s.kind, s.changed, text

@@ -120,12 +120,17 @@ class SpotLoss:
             "original": self.original,
             "changed": self.changed,
             "mean_height": self.height,
-            "mean_height_percent": 100 * self.height / size,
+            "mean_height_percent": percent_of(self.height, size),
             "highest": self.highest,
-            "highest_percent": 100 * self.highest / size,
+            "highest_percent": percent_of(self.highest, size),
             "where": self.where,
             "slices": [s.to_json() for s in self.slices],
         }
+
+
+def percent_of(height: float, size: float) -> float:
+    """A height in percent of a range; that of a wide spot is overestimated, so 100 at most."""
+    return min(100.0, 100 * height / size)
 
 
 @dataclass(frozen=True)
