@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from inif._version import __version__
+
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -37,7 +39,8 @@ def save(name: str, body: dict[str, Any], path: Path | None = None) -> Path:
         "benchmark": name,
         "command": " ".join(["python", *(Path(word).name for word in sys.argv)]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "versions": {p: version(p) for p in ("inif", "numpy", "jax", "optax", "constriction")}
+        "versions": {"inif": __version__}
+        | {p: version(p) for p in ("numpy", "jax", "optax", "constriction")}
         | {"python": platform.python_version()},
         "machine": {"system": platform.machine(), "cores": os.cpu_count()},
         **body,

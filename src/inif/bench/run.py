@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from inif._version import __version__
 from inif.bench.arms import Arm, Options
 from inif.bench.crop import choose_crop, cut, to_png
 from inif.bench.score import to_reference
@@ -41,7 +42,7 @@ from inif.metrics.fidelity import Ranges, channel_ranges
 
 LOSSLESS_RATIO = 1.0
 _ENDINGS = (".tif", ".tiff", ".npy", ".npz", ".png", ".czi", ".nd2", ".lif", ".zarr")
-_PACKAGES = ("inif", "numpy", "jax", "optax", "constriction", "av", "imagecodecs", "tifffile")
+_PACKAGES = ("numpy", "jax", "optax", "constriction", "av", "imagecodecs", "tifffile")
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ def _original(
 
 def _facts(plan: Plan, command: str) -> dict[str, Any]:
     """What a cell's run is recorded with."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "inif": __version__}
     for package in _PACKAGES:
         try:
             versions[package] = version(package)
