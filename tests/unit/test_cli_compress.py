@@ -45,7 +45,7 @@ def test_a_size_is_an_upper_bound(cli: Cli, source: Path) -> None:
     outcome = cli("compress", source, "-o", out, "--size", "1.5kB", *QUICK)
     assert outcome.code == 0
     assert 1500 / 1.01 <= out.stat().st_size <= 1500
-    assert "by-size.inif" in outcome.stdout
+    assert "by-size.inif" in "".join(outcome.stdout.split())  # long paths are folded
 
 
 def test_quiet_prints_nothing(cli: Cli, source: Path) -> None:

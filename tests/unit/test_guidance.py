@@ -16,7 +16,7 @@ import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.sampling import Sampler
-from inif.errors import InputError
+from inif.errors import InputError, RemarkWarning
 from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides
 from inif.guidance.regions import Regions
@@ -220,7 +220,9 @@ def test_where_a_guide_sees_nothing_the_fit_is_the_unguided_one(
 
 
 def test_a_constant_image_with_a_guide() -> None:
-    file = inif.compress(np.full((32, 32), 7, np.uint8), axes="YX", size=600, guide="filaments")
+    flat = np.full((32, 32), 7, np.uint8)
+    with pytest.warns(RemarkWarning, match="fewer than asked for"):
+        file = inif.compress(flat, axes="YX", size=600, guide="filaments")
     assert (np.asarray(file) == 7).all()
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,14 @@ def test_a_second_time_it_always_ends(tmp_path: Path) -> None:
         )  # fmt: skip
     assert heard[-1] == "check"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """SIGINT means KeyboardInterrupt, also where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def signalled(work: Callable[[Progress | None], Any], interrupt: Interrupt, **options: Any) -> Any:

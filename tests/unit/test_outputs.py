@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import inif
 from inif.cli.outputs import default_output
-from inif.errors import InputError
+from inif.errors import InputError, RemarkWarning
 from inif.image import Image
 from inif.io import write_image
 from inif.outputs import check_room, check_target, replacing, write_file
@@ -283,7 +283,8 @@ def test_the_api_checks_before_the_work(here: Path, out: str) -> None:
 def test_the_api_replaces_where_it_is_told_to(here: Path) -> None:
     flat = Image(np.full((32, 32), 7, np.uint8), "YX")
     for _ in range(2):
-        inif.compress(flat, ratio=4, out="old.inif", overwrite=True).close()
+        with pytest.warns(RemarkWarning, match="fewer than asked for"):
+            inif.compress(flat, ratio=4, out="old.inif", overwrite=True).close()
     with inif.open("old.inif") as file:
         assert file.shape == (32, 32)
         with pytest.raises(InputError, match="exists already"):

@@ -16,7 +16,7 @@ from inif.container import Section, open_container, pack
 from inif.decode.brick import Intensities
 from inif.decode.check import digest, mean_of
 from inif.decode.hybrid import HybridBrick
-from inif.decode.prior import PriorSpec
+from inif.decode.prior import KIND, PriorSpec
 from inif.encode import repair
 from inif.fields.conditional import Head
 from inif.fields.siren import Siren
@@ -171,7 +171,7 @@ def test_hybrids(axes: str, prior: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.undo()
 
     with open_container(data) as container:
-        (section,) = container.sections
+        section = container.require(KIND, 0)
         whole = container.read(section)
         header = container.header
     for at in range(16, len(whole) - 16, 97):
