@@ -11,8 +11,9 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,28 @@ from typer.testing import CliRunner
 from inif.image import Image, Metadata
 
 # The same examples on every run and every machine, however slow: a red test stays red.
-hypothesis.settings.register_profile("inif", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("inif", max_examples=30, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("inif")
 
 QUICK: dict[str, Any] = {"optimizer": "adam", "settings": {"steps": 32, "points": 256}}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _quick_compiler() -> Iterator[None]:
-    """Settings that JAX reads when it is first imported."""
-    with tempfile.TemporaryDirectory(prefix="inif-jax-") as folder:
-        wanted = {
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-            "JAX_COMPILATION_CACHE_DIR": folder,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
-        added = [name for name in wanted if name not in os.environ]
-        os.environ.update({name: wanted[name] for name in added})
-        yield
-        for name in added:
-            del os.environ[name]
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings that JAX reads when it is first imported: before any test module is."""
+    if config.getoption("numprocesses", None):
+        return  # tests run in workers, which come here too: each has a folder of its own
+    folder = tempfile.TemporaryDirectory(prefix="inif-jax-")
+    config.add_cleanup(folder.cleanup)
+    wanted = {
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": folder.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    for name in wanted.keys() - os.environ.keys():
+        os.environ[name] = wanted[name]
+        config.add_cleanup(partial(os.environ.pop, name))
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +140,7 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     folder = tmp_path_factory.mktemp("compressed")
     image, target = folder / "stack.npy", folder / "stack.inif"
     np.save(image, stack.data)
-    inif.compress(stack, out=target, ratio=4, effort=1, method="siren").close()
+    inif.compress(stack, out=target, ratio=4, method="siren", **QUICK).close()
     return Compressed(image, stack.axes, target)
 
 

@@ -14,6 +14,8 @@ from inif.encode.network import Parameters
 from inif.errors import InputError
 from inif.optim import learned
 
+pytestmark = pytest.mark.numerical
+
 STEPS = 100
 
 

@@ -82,6 +82,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_long_fits_may_be_trained_alone() -> None:
     alone = replace(SETTINGS, long_only=True).trained
     parts = meta_train.shaped(alone.astype(float))
