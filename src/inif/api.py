@@ -56,7 +56,8 @@ def compress(
         Whether an existing `out` is replaced; the image itself never is.
     ratio, size, psnr
         The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
-        target), bytes of the file, or pooled PSNR in dB. None of them: ratio 128.
+        target), bytes of the file, or PSNR in dB of every channel that varies.
+        None of them: ratio 128.
     method
         "siren": a pure field. "hybrid": a codec's streams and a field that repairs them. "auto":
         what a trial finds better; the header's ``lossy.auto`` says why.

@@ -130,21 +130,21 @@ def test_sparse_counts_are_known() -> None:
 
 def test_samples_are_small_and_keep_the_axes() -> None:
     image = inif.api.as_image(np.random.default_rng(0).integers(0, 9, (20, 3, 512, 512)), "ZCYX")
-    sample, share, channels = auto._sample(image)
+    sample, share, channels = auto.sample_of(image)
     assert sample.axes == "ZCYX"
     assert channels == slice(None)
     assert share == sample.data.size / image.data.size
     assert 1 << 18 <= sample.data.size <= 1 << 20
     flat = np.zeros((400, 400), np.uint8)
     flat[0, 0] = 1
-    assert auto._sample(inif.api.as_image(flat, "YX"))[1] == 1
+    assert auto.sample_of(inif.api.as_image(flat, "YX"))[1] == 1
 
 
 def test_samples_keep_the_ranges_of_their_channels() -> None:
     data = np.random.default_rng(0).integers(0, 9, (400, 64, 64))
     data += np.arange(400)[:, None, None]
     image = inif.api.as_image(data.astype(np.uint16), "CYX")
-    sample, _, channels = auto._sample(image)
+    sample, _, channels = auto.sample_of(image)
     assert sample.data.shape[0] < 400
     np.testing.assert_array_equal(sample.data[:, 20, 20], image.data[channels, 20, 20])
 

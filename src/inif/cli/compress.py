@@ -78,7 +78,8 @@ def compress(
         typer.Option(metavar="BYTES", help="Size of the file instead: 20000, 20kB, 1.5MB, 64KiB."),
     ] = None,
     psnr: Annotated[
-        float | None, typer.Option(metavar="DB", help="Quality to reach instead, in dB.")
+        float | None,
+        typer.Option(metavar="DB", help="Quality that every channel is to have instead, in dB."),
     ] = None,
     method: Annotated[
         Method,
@@ -245,7 +246,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("auto", "steps", "effort", "optimizer", "guides", "select", "stopped")
+    extra = ("psnr_least", "auto", "steps", "effort", "optimizer", "guides", "select", "stopped")
     if "lossless" in file.header:
         facts |= file.header["lossless"]
     return facts | {name: lossy[name] for name in extra if name in lossy}
@@ -292,4 +293,7 @@ def _show(facts: dict[str, Any], way: str, *, verbose: bool) -> None:
 def _quality(facts: dict[str, Any]) -> str:
     if facts["max_error"] == 0:
         return "every sample is exact"
-    return f"{decibels(facts['psnr'])} PSNR on the image's own range"
+    whole = f"{decibels(facts['psnr'])} PSNR on the image's own range"
+    if "psnr_least" not in facts:
+        return whole
+    return f"{whole}, at least {decibels(facts['psnr_least'])} in every channel"

@@ -177,7 +177,7 @@ class _Check:
                 self.that(good, f"meta.colors[{i}]", '"#RRGGBB" or null', color)
 
     def lossy(self, lossy: Mapping[str, Any]) -> None:
-        for key in ("psnr", "max_error"):
+        for key in ("psnr", "psnr_least", "max_error"):
             value = lossy.get(key)
             self.that(value is None or _number(value), f"lossy.{key}", "a number or null", value)
         for key in ("method", "encoder", "sha256"):

@@ -20,7 +20,7 @@ _CHUNKS, _BYTES = 8, 1 << 16
 _HEADER = 200
 """Bytes of a file besides its sections, about."""
 
-_AS_SMALL = 1.05
+AS_SMALL = 1.05
 """How much larger than what was asked for still is as small: the estimate is of quick settings."""
 
 
@@ -39,7 +39,7 @@ def advice(image: Image, target: Target) -> tuple[str, ...]:
     if channels := label_channels(image):
         return (f"{_which(image, channels)}: {_KEEPS}",)
     window = target.window(image.raw_bytes)
-    if window is None or (exact := estimate(image)) > _AS_SMALL * window.most:
+    if window is None or (exact := estimate(image)) > AS_SMALL * window.most:
         return ()
     return (
         f"stored exactly, this image takes about {exact} bytes, and {window.most} were asked for: "

@@ -80,7 +80,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         return Choice("siren", job.prior, "codecs need planes")
     if reason := load_prior(AV1[0]).unavailable():
         return Choice("siren", job.prior, reason)
-    sample, share, channels = _sample(image)
+    sample, share, channels = sample_of(image)
     room = int(budget * share)
     if room < 1:
         return None
@@ -166,7 +166,7 @@ def _fitted(job: Job, budget: int) -> float:
     return recorded_psnr(data)
 
 
-def _sample(image: Image) -> tuple[Image, float, slice]:
+def sample_of(image: Image) -> tuple[Image, float, slice]:
     """The middle of an image, about an eighth of its samples; its share of them; its channels."""
     wanted = min(max(image.data.size // 8, _LEAST), _SAMPLE)
     data, channels = image.data, slice(None)

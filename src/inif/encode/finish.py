@@ -107,9 +107,10 @@ def with_record(
 
 
 def recorded_psnr(data: bytes) -> float:
-    """The PSNR in dB that a file states; infinite where it is exact."""
+    """The PSNR in dB that a file states, of its worst channel if it does; infinite if exact."""
     with open_container(data) as container:
-        value = container.header["lossy"]["psnr"]
+        lossy = container.header["lossy"]
+    value = lossy.get("psnr_least", lossy["psnr"])
     return math.inf if value is None else float(value)
 
 
@@ -134,4 +135,4 @@ def _decode_all(
         tally.add(samples, plan.grid, b)
         check = check_of(samples, header, b, [*decoder.inputs(), job.outlier_section])
         sections.append(Section(qweights.KIND, qweights.pack(weights, check), b))
-    return sections, tally.facts
+    return sections, tally.facts(each=job.asks_quality)

@@ -29,6 +29,7 @@ from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_reco
 from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
 from inif.encode.streams import Streams, hybrid_grid, load_of
+from inif.encode.tally import Tally
 from inif.encode.trial import Trial
 from inif.errors import BudgetError
 from inif.fields import conditional
@@ -41,19 +42,15 @@ if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
 
 _REPAIR_SHARE, _LEAST_OCTAVE = 0.006, 0.05
-_FEW, _MORE, _MOST = 2, 3, 8
+_FEW, _MORE = 2, 3
 """Encodes (pairs of them, where two are made at once) after which a search takes what is near the
-budget, more for small images and at high efforts; encodes in search of a quality."""
+budget, more for small images and at high efforts."""
 
 _SMALL = 1 << 22
 """Raw bytes of a small image."""
 
 _ENCODES = 2.5
 """Of the slow preset that a search takes, about."""
-
-_QUALITY_RATIO, _QUALITY_LEAST = 128, 4096
-_NEAR, _SLOPE = 0.05, 30.0
-"""How near a quality is enough, and how much of it a whole knob spans at first sight, in dB."""
 
 
 def encode_hybrid(job: Job, window: Window) -> bytes:
@@ -80,68 +77,14 @@ def encode_hybrid(job: Job, window: Window) -> bytes:
             raise draft.too_small(window.most - room + len(found.probe.data))
         prior, found = streams.fuller(prior, trial, room, found)
         chosen = streams.mixed(prior, trial, room)
-        return draft.finished(trial.order, chosen, found.probe.value, trial.octave)
+        return draft.finished(trial.order, chosen, found.probe.value, trial.octave)[0]
     except KeyboardInterrupt:
         kept = streams.worth_keeping(room) if job.settings.keep_partial else None
         if kept is None:
             raise
         job.interrupt.keep()
     draft.prior, order, chosen = kept
-    return draft.finished(order, chosen)
-
-
-def encode_hybrid_quality(job: Job, decibels: float) -> bytes:
-    """The smallest file found whose pooled PSNR is at least `decibels`.
-
-    Raises
-    ------
-    BudgetError
-        The codec cannot reach it.
-    InputError
-        The image has no planes.
-    """
-    draft = Draft.of(job, Window(0, max(job.image.raw_bytes // _QUALITY_RATIO, _QUALITY_LEAST)))
-    decibels += draft.guided.price if draft.guided else 0.0
-    trial = draft.tried()
-    streams = draft.streams
-    prior = streams.variant(draft.prior_for(trial), trial, draft.room())
-    knob = prior.knob(streams.frames)
-
-    def reached(unit: float) -> float:
-        made = streams.encode(prior, trial.order, knob.from_unit(unit))
-        value = streams.quality(prior.kind, trial.order, made)
-        streams.report("encode", 1, 1, value)
-        return value
-
-    low, high = (0.0, -math.inf), (1.0, math.inf)
-    unit, step = knob.to_unit(trial.near.value), knob.unit_step
-    for _ in range(_MOST):
-        value = reached(unit)
-        low, high = (low, (unit, value)) if value >= decibels else ((unit, value), high)
-        if 0 <= high[1] - decibels <= _NEAR or high[0] - low[0] < 1.5 * step:
-            break
-        if math.isfinite(low[1]) and math.isfinite(high[1]):
-            slope = (high[1] - low[1]) / (high[0] - low[0])
-        else:
-            slope = _SLOPE
-        goal = decibels + _NEAR / 3
-        unit = unit + (goal - value) / slope
-        unit = min(max(unit, low[0] + step), high[0] - step)
-        if unit <= low[0]:
-            unit = high[0]
-    if not math.isfinite(high[1]) and (best := reached(high[0])) < decibels:
-        raise BudgetError(
-            "the codec cannot reach this quality",
-            file=job.image.source,
-            field="psnr",
-            expected=f"at most {best:.2f} dB",
-            got=f"{decibels} dB",
-            fix="ask for less, or choose another prior",
-        )
-    value = knob.from_unit(high[0])
-    made = streams.encode(prior, trial.order, value)
-    draft.window = Window(0, draft.window.most + sum(map(len, made)) - draft.room())
-    return draft.finished(trial.order, made, value, trial.octave)
+    return draft.finished(order, chosen)[0]
 
 
 @dataclass
@@ -210,12 +153,21 @@ class Draft:
         BudgetError
             None.
         """
-        bricks = len(self.streams.grid)
-        overhead = header_bytes(self.header, [len(s.data) for s in self.extra], bricks) + SLACK
-        overhead += self.streams.fixed_bytes + repair_bytes(self.streams, self.window.most)
+        overhead = self._overhead()
         if overhead >= self.window.most:
             raise self.too_small(overhead)
         return int((self.window.most - overhead) * (1 - self.job.share))
+
+    def hold(self, streams: list[bytes]) -> None:
+        """Let the file be as large as these streams need."""
+        need = math.ceil(sum(map(len, streams)) / (1 - self.job.share))
+        self.window = Window(0, need + self._overhead())
+        self.window = Window(0, need + self._overhead() + SLACK)
+
+    def _overhead(self) -> int:
+        bricks = len(self.streams.grid)
+        overhead = header_bytes(self.header, [len(s.data) for s in self.extra], bricks) + SLACK
+        return overhead + self.streams.fixed_bytes + repair_bytes(self.streams, self.window.most)
 
     def tried(self) -> Trial:
         """The trial of the codec, noted in the header."""
@@ -234,8 +186,8 @@ class Draft:
 
     def finished(
         self, order: str, chosen: list[bytes], knob: float | None = None, octave: float = 0.0
-    ) -> bytes:
-        """The file: streams repaired, checked, and brought into the window of the budget.
+    ) -> tuple[bytes, Tally]:
+        """The file, and its errors: streams repaired, checked, and brought into the window.
 
         After Ctrl-C without the repair, and without the field for the rest, which take their time.
         """
@@ -244,6 +196,7 @@ class Draft:
             header["lossy"] |= {"knob": knob}
         spec, stopped = PriorSpec(self.prior.kind, order), self.job.interrupt.kept
         header |= {"prior": spec.to_json(), "requires": required(self.prior)}
+        header |= {"field": {"kind": conditional.KIND, "start": self.job.settings.start}}
         bricks = streams.bricks(spec, chosen)
         if stopped:
             header["lossy"]["stopped"] = "interrupt"
@@ -383,7 +336,7 @@ def _finish(
     header: dict[str, Any],
     extra: list[Section],
     window: Window,
-) -> bytes:
+) -> tuple[bytes, Tally]:
     """Check the decode, and land inside the window."""
     tally, digests = streams.tally(bricks)
     streams.report("check", 1, 1, tally.psnr)
@@ -392,7 +345,8 @@ def _finish(
         check = Check(crc, digest(header, b, [*brick.inputs(), streams.job.outlier_section]))
         data = BrickData(brick.streams, check, brick.repairs)
         sections.append(Section(KIND, data.pack(brick.frames), b))
-    file = with_record(header, [*extra, *sections], tally.facts, window)
+    facts = tally.facts(each=streams.job.asks_quality)
+    file = with_record(header, [*extra, *sections], facts, window)
     if len(file) > window.most:
         raise BudgetError(
             "the file cannot be made to fit this budget",
@@ -402,4 +356,4 @@ def _finish(
             got=f"{len(file)} bytes",
             fix="ask for a slightly smaller ratio",
         )
-    return file
+    return file, tally

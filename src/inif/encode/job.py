@@ -136,6 +136,11 @@ class Job:
         return Intensities(np.array(self.ranges, np.float64), self.image.data.dtype)
 
     @property
+    def asks_quality(self) -> bool:
+        """Whether the target is a PSNR."""
+        return self.target is not None and self.target.psnr is not None
+
+    @property
     def varied(self) -> bool:
         """Whether any channel has more than one value."""
         return any(low < high for low, high in self.ranges)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class Streams:
     job: Job
     grid: BrickGrid
     begun: float = field(default_factory=time.monotonic)
-    _made: dict[tuple[Any, ...], list[bytes]] = field(default_factory=dict)
+    _made: dict[tuple[Any, ...], dict[int, bytes]] = field(default_factory=dict)
     _levels: dict[tuple[str, int], list[np.ndarray]] = field(default_factory=dict)
 
     @property
@@ -142,20 +143,37 @@ class Streams:
         stacks = geometry.stacks(self.job.image.data[self.grid.slices(brick)])
         return [restored(geometry.scaled(s, c), t, z, "TZ") for c, s in enumerate(stacks)]
 
+    @cached_property
+    def places(self) -> list[tuple[int, int]]:
+        """Brick and channel of the image of each stream, in order."""
+        c = self.job.image.channel_axis
+        return [(b, i) for b in range(len(self.grid)) for i in self.grid.channels(b, c)]
+
     def encode(self, prior: Prior, order: str, knob: float, stage: str = "encode") -> list[bytes]:
         """All streams at one knob value, brick by brick, channel by channel."""
-        self.prepare(prior, order, [knob], stage)
-        return self._made[prior, order, knob]
+        return self.make(prior, order, [(i, knob) for i in range(len(self.places))], stage)
 
     def prepare(
         self, prior: Prior, order: str, knobs: Sequence[float], stage: str = "encode"
     ) -> None:
         """Make all streams at some knob values, at once where the codec gains by it."""
-        values = [k for k in dict.fromkeys(knobs) if (prior, order, k) not in self._made]
-        if not values:
-            return
+        wanted = [(i, k) for k in dict.fromkeys(knobs) for i in range(len(self.places))]
+        self.make(prior, order, wanted, stage)
+
+    def make(
+        self, prior: Prior, order: str, wanted: Sequence[tuple[int, float]], stage: str = "encode"
+    ) -> list[bytes]:
+        """Some streams, by their numbers, each at a knob value of its own."""
+        todo = [(i, k) for i, k in wanted if i not in self._made.get((prior, order, k), ())]
+        if todo:
+            self._encode(prior, order, todo, stage)
+        return [self._made[prior, order, k][i] for i, k in wanted]
+
+    def _encode(
+        self, prior: Prior, order: str, todo: Sequence[tuple[int, float]], stage: str
+    ) -> None:
         blocks = self.levels(order, prior.bits)
-        jobs = [(block, k) for k in values for block in blocks]
+        jobs = [(blocks[i], k) for i, k in todo]
         most = os.cpu_count() or 1
         together = prior.apart and len(jobs) > 1
         threads = 1 if together else most
@@ -180,8 +198,8 @@ class Streams:
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        for at, k in enumerate(values):
-            self._made[prior, order, k] = out[at * len(blocks) : (at + 1) * len(blocks)]
+        for (i, k), data in zip(todo, out, strict=True):
+            self._made.setdefault((prior, order, k), {})[i] = data
 
     def trial(self, prior: Prior, room: int) -> Trial:
         """The best order of frames by the codec's fast setting, each at about `room` bytes."""
@@ -293,8 +311,13 @@ class Streams:
         return None
 
     def _encodes(self, prior: Prior, order: str) -> list[list[bytes]]:
-        """All that was made by a setting."""
-        return [made for (p, o, _), made in self._made.items() if (p, o) == (prior, order)]
+        """All that was made by a setting, as far as it is whole."""
+        count = len(self.places)
+        return [
+            [made[i] for i in range(count)]
+            for (p, o, _), made in self._made.items()
+            if (p, o) == (prior, order) and len(made) == count
+        ]
 
     def _psnr(self, prior: Prior, order: str, knob: float) -> float:
         streams = self.encode(prior, order, knob, "trial")

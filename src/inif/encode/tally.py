@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,21 @@ from inif.image import Image
 def psnr_of(mse: float) -> float:
     """PSNR in dB from a squared error in units of half the range."""
     return float(10 * np.log10(4 / min(max(mse, 1e-20), 1e20)))
+
+
+def squares(decoded: np.ndarray, original: np.ndarray) -> float:
+    """Sum of the squared differences of samples, in float64, without a copy of the whole."""
+    total = 0.0
+    for got, wanted in zip(np.atleast_2d(decoded), np.atleast_2d(original), strict=True):
+        difference = got.astype(np.float64) - wanted
+        total += float(np.vdot(difference, difference))
+    return total
+
+
+def channel_psnr(total: float, image: Image, limits: Sequence[float]) -> float:
+    """PSNR in dB of a channel, from the sum of its squared errors and its range."""
+    count, span = image.data.size / image.n_channels, float(limits[1]) - float(limits[0])
+    return psnr_of(4 * total / count / span**2) if total else math.inf
 
 
 class Tally:
@@ -32,10 +49,9 @@ class Tally:
         for i, channel in enumerate(channels):
             pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
             got, wanted = decoded[pick], original[pick]
+            self._squares[channel] += squares(got, wanted)
             for g, w in zip(np.atleast_2d(got), np.atleast_2d(wanted), strict=True):
-                difference = g.astype(np.float64) - w
-                self._squares[channel] += float(np.vdot(difference, difference))
-                self._worst = max(self._worst, float(np.abs(difference).max()))
+                self._worst = max(self._worst, float(np.abs(g.astype(np.float64) - w).max()))
 
     @property
     def psnr(self) -> float | None:
@@ -48,8 +64,22 @@ class Tally:
         return psnr_of(4 * error)
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """For the header's record."""
+    def channels(self) -> dict[int, float]:
+        """PSNR in dB of each channel that varies."""
+        ranges = self._intensities.ranges
+        return {
+            c: channel_psnr(float(self._squares[c]), self._image, ranges[c])
+            for c in range(len(ranges))
+            if ranges[c][0] < ranges[c][1]
+        }
+
+    def facts(self, *, each: bool = False) -> dict[str, Any]:
+        """For the header's record; with `each`, the least PSNR of any channel of several too."""
+        found: dict[str, Any] = {"psnr": self.psnr, "max_error": self._stated_worst()}
+        if each and len(self.channels) > 1 and self.psnr is not None:
+            found["psnr_least"] = math.floor(min(self.channels.values()) * 1000) / 1000
+        return found
+
+    def _stated_worst(self) -> float | int:
         floats = self._image.data.dtype.kind == "f"
-        worst = float(f"{self._worst:.8g}") if floats else int(self._worst)
-        return {"psnr": self.psnr, "max_error": worst}
+        return float(f"{self._worst:.8g}") if floats else int(self._worst)
