@@ -1,8 +1,8 @@
-# `make demo` and `make test` work on a bare machine with Python >= 3.11, gcc, make and git:
+# Every target works on a bare machine with Python >= 3.11, gcc, make and git:
 # the first one called builds .venv from pyproject.toml and the pinned versions in constraints.txt.
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist loadfile
 ARGS ?=
 
 RESULTS := benchmarks/results/bench
@@ -17,7 +17,7 @@ STAMP := $(VENV)/.installed
 #   INIF_DATA=/path/to/images make test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-full bench-report bench-fit bench-matrix \
+.PHONY: help demo test test-slow test-machines test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
         bench-legacy bench-optim bench-guidance pretrain fuzz clean distclean
 
 help: ## list these targets
@@ -26,8 +26,35 @@ help: ## list these targets
 demo: $(STAMP) ## compress a bundled image, decode it, judge it; figure in demo-out/ (about a minute)
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMP) ## run the tests (with INIF_DATA set: on the real images too)
+test: $(STAMP) ## run the tests (minutes)
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(ARGS)
+
+test-slow: $(STAMP) ## what takes long (INIF_DATA: real images too), and more examples of properties
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "slow or hypothesis" --hypothesis-profile=thorough $(ARGS)
+
+test-machines: $(STAMP) ## the tests of arithmetic as other processors would run them
+	$(BIN)/python benchmarks/machines.py $(ARGS)
+
+test-oldest: RESOLUTION := lowest-direct
+test-oldest: ## make test with the lowest versions that pyproject.toml allows, in .venv-oldest
+
+test-newest: RESOLUTION := highest
+test-newest: ## make test with the newest versions there are, in .venv-newest
+
+# uv resolves to the lowest direct versions, which pip cannot; it gets an environment of its own.
+UV := .venv-uv/bin/uv
+test-oldest test-newest: VERSIONS = .venv-$(@:test-%=%)
+test-oldest test-newest: $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VERSIONS)
+	$(UV) pip compile --quiet --python $(VERSIONS) --resolution $(RESOLUTION) --extra dev \
+	  --output-file $(VERSIONS)/requirements.txt pyproject.toml
+	$(UV) pip install --quiet --python $(VERSIONS) -r $(VERSIONS)/requirements.txt
+	$(UV) pip install --quiet --python $(VERSIONS) --no-deps --editable .
+	$(VERSIONS)/bin/python -m pytest $(PYTEST_ARGS) $(ARGS)
+
+$(UV):
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .
@@ -79,7 +106,7 @@ clean: ## remove what was made, except the environment
 	find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-uv .venv-oldest .venv-newest
 
 # The environment is rebuilt in place when its inputs change.
 $(STAMP): pyproject.toml constraints.txt src/inif/_version.py

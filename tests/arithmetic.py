@@ -29,3 +29,15 @@ def tolerance(terms: float, scale: float = 1.0, dtype: Any = np.float32) -> floa
         What is computed in.
     """
     return float(np.finfo(dtype).eps) * min(terms, 8 * math.sqrt(terms)) * scale
+
+
+def round_otherwise(apart: float, count: int) -> float:
+    """The largest share of `count` evenly spread values whose rounding a shift may change.
+
+    Parameters
+    ----------
+    apart
+        The shift of each, in counts.
+    """
+    share = min(apart, 1.0)
+    return share + 6 * math.sqrt(share / count)

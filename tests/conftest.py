@@ -11,8 +11,9 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,28 @@ from typer.testing import CliRunner
 from inif.image import Image, Metadata
 
 # The same examples on every run and every machine, however slow: a red test stays red.
-hypothesis.settings.register_profile("inif", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("inif", max_examples=30, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None, derandomize=True)
 hypothesis.settings.load_profile("inif")
 
 QUICK: dict[str, Any] = {"optimizer": "adam", "settings": {"steps": 32, "points": 256}}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _quick_compiler() -> Iterator[None]:
-    """Settings that JAX reads when it is first imported."""
-    with tempfile.TemporaryDirectory(prefix="inif-jax-") as folder:
-        wanted = {
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-            "JAX_COMPILATION_CACHE_DIR": folder,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
-        added = [name for name in wanted if name not in os.environ]
-        os.environ.update({name: wanted[name] for name in added})
-        yield
-        for name in added:
-            del os.environ[name]
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings that JAX reads when it is first imported: before any test module is."""
+    if config.getoption("numprocesses", None):
+        return  # tests run in workers, which come here too: each has a folder of its own
+    folder = tempfile.TemporaryDirectory(prefix="inif-jax-")
+    config.add_cleanup(folder.cleanup)
+    wanted = {
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": folder.name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    for name in wanted.keys() - os.environ.keys():
+        os.environ[name] = wanted[name]
+        config.add_cleanup(partial(os.environ.pop, name))
 
 
 @pytest.fixture(scope="session")
@@ -59,25 +61,27 @@ def data_dir() -> Path:
     return path
 
 
+def random_weights(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
+    """What a fit gives, of random weights, at once: takes the place of `Fitter.run`."""
+    from inif.encode.fit import FitResult
+
+    bricks = len(self.sampler.grid)
+    rng = np.random.default_rng(self.settings.seed)
+    groups = [
+        rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
+        for s in self.field.group_shapes
+    ]
+    sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
+    if quantizer:
+        quantizer.steps(groups, sensitivity)
+    mse = np.full(bricks, 0.1)
+    return FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
+
+
 @pytest.fixture
 def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits return random weights at once."""
-    from inif.encode import fit
-
-    def run(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
-        bricks = len(self.sampler.grid)
-        rng = np.random.default_rng(self.settings.seed)
-        groups = [
-            rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
-            for s in self.field.group_shapes
-        ]
-        sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
-        if quantizer:
-            quantizer.steps(groups, sensitivity)
-        mse = np.full(bricks, 0.1)
-        return fit.FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
-
-    monkeypatch.setattr(fit.Fitter, "run", run)
+    monkeypatch.setattr("inif.encode.fit.Fitter.run", random_weights)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,9 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     folder = tmp_path_factory.mktemp("compressed")
     image, target = folder / "stack.npy", folder / "stack.inif"
     np.save(image, stack.data)
-    inif.compress(stack, out=target, ratio=4, effort=1, method="siren").close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inif.encode.fit.Fitter.run", random_weights)
+        inif.compress(stack, out=target, ratio=4, method="siren", **QUICK).close()
     return Compressed(image, stack.axes, target)
 
 

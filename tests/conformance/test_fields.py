@@ -17,6 +17,8 @@ from inif.fields.base import Field, count_weights, load_field
 from inif.fields.siren import Siren
 from inif.priors import PRIORS
 
+pytestmark = pytest.mark.numerical
+
 
 @dataclass(frozen=True)
 class Example:
@@ -83,7 +85,7 @@ def mesh(axes: Sequence[np.ndarray]) -> np.ndarray:
 
 def test_all_kinds_are_tested() -> None:
     assert {f"{k}/1" for k in KINDS} <= spec.SUPPORTED
-    others = {"qweights", "hybrid", "conditional", "residual", *PRIORS}  # tests/unit
+    others = {"qweights", "hybrid", "conditional", "residual", "lossless", *PRIORS}  # tests/unit
     assert {f.partition("/")[0] for f in spec.SUPPORTED} - others <= KINDS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from inif.errors import InputError
 from inif.optim.registry import LEARNED, build, names, parse
+
+pytestmark = pytest.mark.numerical
 
 SIZE = {"inif-lopt": 0.05, "prodigy": 0.05}
 """How large the weights are that go down the bowl: these two make small steps at first."""
@@ -40,10 +43,11 @@ def test_updates_fit_the_weights_and_are_finite(name: str) -> None:
 
     params = tree()
     optimizer = build(parse(name), steps=10)
-    state = optimizer.init(params)
+    state = jax.jit(optimizer.init)(params)
+    update = jax.jit(optimizer.update)
     for scale in (0.0, 1e-12, 1.0, 1e12):
         grads = jax.tree.map(lambda p, s=scale: s * jnp.ones_like(p), params)
-        updates, after = optimizer.update(grads, state, params, value=jnp.float32(scale), done=0.5)
+        updates, after = update(grads, state, params, value=jnp.float32(scale), done=0.5)
         assert jax.tree.structure(updates) == jax.tree.structure(params)
         assert jax.tree.structure(after) == jax.tree.structure(state)
         for u, p in zip(jax.tree.leaves(updates), jax.tree.leaves(params), strict=True):
@@ -53,6 +57,7 @@ def test_updates_fit_the_weights_and_are_finite(name: str) -> None:
             assert (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
+@cache
 def descend(name: str, *, steps: int, rate: float, batch: int | None = None) -> tuple[Any, Any]:
     """Squared length of the weights before and after some steps down it; one value per batch."""
     import jax

@@ -98,6 +98,7 @@ def test_what_the_program_says_is_passed_on() -> None:
         AOM.encode(block(), 30.0, **{"no-such-option": 1})
 
 
+@pytest.mark.slow
 def test_single_planes_may_come_from_either_encoder() -> None:
     files = {
         kind: inif.compress(block()[0], axes="YX", size=900, prior=kind) for kind in ("av1", "aom")

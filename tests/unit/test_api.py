@@ -55,9 +55,9 @@ def test_onto_the_disk(quick: Quick, made: inif.File, data: np.ndarray, tmp_path
         np.testing.assert_array_equal(file, made)
 
 
-def test_from_path_image_and_any_byte_order(
-    quick: Quick, made: inif.File, data: np.ndarray, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("unfitted")
+def test_from_path_image_and_any_byte_order(quick: Quick, data: np.ndarray, tmp_path: Path) -> None:
+    made = quick(data, axes="YX", size=SIZE)
     np.save(tmp_path / "a.npy", data)
     odd = np.asfortranarray(data[::-1].astype(">u2"))[::-1]
     for source in (tmp_path / "a.npy", odd):
@@ -174,6 +174,7 @@ def test_ctrl_c_can_keep_the_best(quick: Quick, data: np.ndarray, tmp_path: Path
     assert inif.verify(out)["ok"]
 
 
+@pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize("step", ["replace", "open"])
 def test_a_full_disk_leaves_what_was_there(
     quick: Quick, data: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str

@@ -43,12 +43,14 @@ def test_what_is_named_is_not_chosen() -> None:
     assert file.header["prior"]["kind"] == "jpegxl"
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_a_field_where_there_are_no_planes() -> None:
     data = np.sin(np.arange(4000) / 50).astype(np.float32)
     lossy = made(data, "X", size=1200).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("siren", "codecs need planes")
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_a_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inif.priors.base.installed", lambda package: False)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
@@ -56,6 +58,7 @@ def test_a_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> No
     assert "needs the Python package" in lossy["auto"]
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(job: Any, budget: int) -> bytes:
         raise BudgetError("too small")
@@ -70,6 +73,7 @@ def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch)
     assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
 
 
+@pytest.mark.usefixtures("unfitted")
 def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "_fitted", lambda job, budget: 99.0)
     monkeypatch.setattr(auto, "SIREN_EFFORT", 1)
@@ -97,6 +101,7 @@ def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> No
     assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"
 
 
+@pytest.mark.slow
 def test_slow_settings_are_tried_only_where_the_fast_ones_leave_it_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -23,6 +23,8 @@ from inif.axes import (
 )
 from inif.errors import AxesError, InputError, SelectionError
 
+pytestmark = pytest.mark.numerical
+
 SHAPES = st.lists(st.integers(1, 7), min_size=1, max_size=5).map(tuple)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inif.coding import bitwise
 from inif.coding.bitwise import Decoder, Encoder, Primed
+
+pytestmark = pytest.mark.numerical
 
 BLANK = Primed.blank(2)
 

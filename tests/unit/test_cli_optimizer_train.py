@@ -16,6 +16,7 @@ Cli = Callable[..., Any]
 SMALL = ("--pairs", 1, "--longest", 4, "--judged", 1, "--workers", 1)
 
 
+@pytest.mark.slow
 def test_training_writes_weights_and_goes_on(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "w.npz"
     words = ("optimizer", "train", "-o", out, *SMALL)

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from inif.coding import entropy
 from inif.coding.models import MAX_SYMBOL, ModelSpec, fit
 
+pytestmark = pytest.mark.numerical
+
 ARRAYS = st.lists(
     st.lists(st.integers(-300, 300) | st.integers(-1, 1), min_size=1, max_size=60).map(
         lambda v: np.array(v, np.int32)

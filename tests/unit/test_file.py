@@ -20,6 +20,8 @@ from inif.container.writer import Section
 from inif.errors import FormatError, SelectionError
 from inif.image import Channel, Metadata
 
+pytestmark = pytest.mark.numerical
+
 META = Metadata(
     name="cells",
     scale={"Z": (0.5, "µm"), "Y": (0.1, "µm"), "X": (0.2, "µm"), "T": (3.0, "s")},

@@ -14,6 +14,8 @@ from inif.decode.brick import Intensities
 from inif.encode.sampling import Sampler
 from inif.fields.siren import Siren
 
+pytestmark = pytest.mark.numerical
+
 SETTINGS = FitSettings(optimizer="adam:0.01", steps=96, points=256, check_every=16, omega=10.0)
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tifffile
+from arithmetic import tolerance
 from scipy import ndimage
 
 import inif
@@ -21,11 +22,11 @@ from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides
 from inif.guidance.regions import Regions
 from inif.guidance.segmentation import Segmentation
-from inif.guidance.smoothing import gaussian, scales
+from inif.guidance.smoothing import gaussian, radius, scales
 from inif.image import Image, Metadata
 
 SHAPE = (20, 24)
-QUICK: dict[str, Any] = {"steps": 32, "points": 256, "check_every": 16}
+QUICK: dict[str, Any] = {"steps": 16, "points": 256, "check_every": 8}
 
 
 class Bright:
@@ -60,7 +61,7 @@ def test_the_unit_of_a_loss_does_not_matter(unit: float) -> None:
     decoded, original = pair()
     extras = jnp.zeros((1, *SHAPE))
     found = Guidance((Bright(unit),)).direction(decoded, original, jnp.array(0), extras)
-    assert float(jnp.mean(found**2)) == pytest.approx(1, rel=1e-4)
+    assert float(jnp.mean(found**2)) == pytest.approx(1, rel=tolerance(2 * decoded.size))
 
 
 def test_a_silent_guide_adds_nothing() -> None:
@@ -68,7 +69,7 @@ def test_a_silent_guide_adds_nothing() -> None:
     extras = jnp.zeros((2, *SHAPE))
     both = Guidance((Bright(1.0), Silent(1.0))).direction(decoded, original, jnp.array(0), extras)
     alone = Guidance((Bright(1.0),)).direction(decoded, original, jnp.array(0), extras[:1])
-    np.testing.assert_allclose(both, alone / 2, rtol=1e-5)
+    np.testing.assert_allclose(both, alone / 2, rtol=tolerance(2 * decoded.size))
 
 
 def test_guides_count_as_a_share_of_the_squared_error() -> None:
@@ -83,7 +84,7 @@ def test_guides_count_as_a_share_of_the_squared_error() -> None:
         return jnp.mean((outputs - original) ** 2)
 
     a, b = (float(jnp.sqrt(jnp.mean(jax.grad(f)(decoded) ** 2))) for f in (ours, squared))
-    assert a == pytest.approx(0.3 * b, rel=1e-4)
+    assert a == pytest.approx(0.3 * b, rel=tolerance(2 * decoded.size))
 
 
 def sampler(axes: str, shape: tuple[int, ...], brick: tuple[int, ...]) -> Sampler:
@@ -120,7 +121,9 @@ def test_a_box_is_neighbouring_voxels(
         for channel in range(boxes.targets.shape[-1]):
             key = tuple(places[a] if a != "C" else channel for a in axes)
             wanted = 2 * given.data[key] / (given.data.size - 1) - 1
-            np.testing.assert_allclose(boxes.targets[b, :, channel], wanted, atol=1e-5)
+            np.testing.assert_allclose(
+                boxes.targets[b, :, channel], wanted, rtol=0, atol=tolerance(4)
+            )
 
 
 def test_a_mask_is_seen_where_it_is() -> None:
@@ -185,17 +188,19 @@ def hard_half(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "guide",
-    ["filaments", "blobs", f"python:{__name__}:soft_half", f"python:{__name__}:hard_half", "mask"],
+    "guides",
+    [
+        ("filaments",),
+        ("blobs", f"python:{__name__}:soft_half", f"python:{__name__}:hard_half", "mask"),
+    ],
 )
-def test_guides_change_the_fit(guide: str, unguided: bytes, tmp_path: Path) -> None:
+def test_guides_change_the_fit(guides: tuple[str, ...], unguided: bytes, tmp_path: Path) -> None:
     data = lines()
-    if guide == "mask":
-        tifffile.imwrite(tmp_path / "m.tif", (data > 140).astype(np.uint8))
-        guide = f"mask:{tmp_path / 'm.tif'}"
-    guided = pressed(data, guide=guide)
-    named = "mask:m.tif" if guide.startswith("mask") else guide
-    assert guided.header["lossy"]["guides"] == [named]
+    tifffile.imwrite(tmp_path / "m.tif", (data > 140).astype(np.uint8))
+    given = [f"mask:{tmp_path / 'm.tif'}" if g == "mask" else g for g in guides]
+    guided = pressed(data, guide=given)
+    named = ["mask:m.tif" if g == "mask" else g for g in guides]
+    assert guided.header["lossy"]["guides"] == named
     assert not np.array_equal(np.asarray(guided), np.asarray(inif.open(unguided)))
 
 
@@ -212,11 +217,11 @@ def test_where_a_guide_sees_nothing_the_fit_is_the_unguided_one(
     if guide.startswith("mask"):
         tifffile.imwrite(tmp_path / "m.tif", np.full(data.shape, int(guide[-1]), np.uint8))
         guide = f"mask:{tmp_path / 'm.tif'}"
-    with pytest.warns(GuidanceWarning, match="unguided"):
-        guided = pressed(data, guide=guide)
     image = Image(data, "YX")
     assert registry.build([guide], image, np.array([[0.0, 255.0]]), deep=False)[0] is None
-    assert guided.to_bytes() == unguided
+    if guide.startswith("mask"):
+        with pytest.warns(GuidanceWarning, match="unguided"):
+            assert pressed(data, guide=guide).to_bytes() == unguided
 
 
 def test_a_constant_image_with_a_guide() -> None:
@@ -226,7 +231,7 @@ def test_a_constant_image_with_a_guide() -> None:
     assert (np.asarray(file) == 7).all()
 
 
-def test_voxels_say_how_long_they_are_along_z() -> None:
+def test_voxels_say_how_long_they_are_along_z(monkeypatch: pytest.MonkeyPatch) -> None:
     data = sampler("ZYX", (9, 30, 28), (9, 30, 28)).data
     ranges = np.array([[0.0, 1.0]])
 
@@ -237,6 +242,7 @@ def test_voxels_say_how_long_they_are_along_z() -> None:
         return float(guide.settings.z)
 
     sizes = {"Z": (0.3, "µm"), "X": (0.1, "µm")}
+    monkeypatch.setattr(registry, "fixed_on", lambda *_: None)
     for name in ("blobs", "filaments"):
         assert found(name, **sizes) == pytest.approx(3)
         assert found(f"{name}:z=2", **sizes) == 2
@@ -254,8 +260,9 @@ def test_scales_of_long_voxels(sigma: float) -> None:
     assert own == (max(sigma / 3, min(0.5, sigma)), sigma, sigma)
     assert scales(sigma, 0.5, 3)[0] == 2 * sigma
     traced = jax.jit(lambda s: scales(s, 3.0, 3))(sigma)
-    np.testing.assert_allclose(traced, own, rtol=1e-6)
+    np.testing.assert_allclose(traced, own, rtol=tolerance(2))
     image = np.random.default_rng(0).uniform(0, 1, (9, 20, 22))
     wanted = ndimage.gaussian_filter(image, own, mode="nearest", truncate=3)
     ours = gaussian(jnp.asarray(image, jnp.float32), own)
-    np.testing.assert_allclose(ours, wanted, atol=1e-6)
+    terms = sum(3 * radius(s) + 5 for s in own)
+    np.testing.assert_allclose(ours, wanted, rtol=0, atol=tolerance(terms))

@@ -18,6 +18,8 @@ from inif.guidance.blobs import Blobs, Fixed, fix, hard, reach, response, segmen
 from inif.guidance.overlap import iou_loss
 from inif.guidance.smoothing import radius
 
+pytestmark = pytest.mark.numerical
+
 PLANE, STACK = (48, 52), (12, 28, 30)
 
 
@@ -69,15 +71,15 @@ def by_the_book(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:
     return np.minimum(contrast - fixed.offset, bend)
 
 
-@pytest.mark.parametrize("shape", [PLANE, STACK])
 @pytest.mark.parametrize(
-    "settings",
+    ("shape", "settings"),
     [
-        Blobs(),
-        Blobs(sigma=2.5, offset=0.5, smoothing=0.0, surround=2.0),
-        Blobs(sigma=2.5, z=2.5),
-        Blobs(z=8.0, offset=0.5),
-        Blobs(sigma=2.0, z=0.5),
+        (PLANE, Blobs()),
+        (PLANE, Blobs(sigma=2.5, offset=0.5, smoothing=0.0, surround=2.0)),
+        (STACK, Blobs()),
+        (STACK, Blobs(sigma=2.5, z=2.5)),
+        (STACK, Blobs(z=8.0, offset=0.5)),
+        (STACK, Blobs(sigma=2.0, z=0.5, smoothing=0.0)),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
@@ -90,8 +92,9 @@ def test_the_mask_is_that_of_an_independent_version(
         wanted = by_the_book(image, fixed, settings)
         start = jnp.asarray(image, jnp.float32)
         near = rounding(image, fixed, settings)
-        np.testing.assert_allclose(response(start, fixed, settings), wanted, rtol=0, atol=near)
-        ours = np.asarray(hard(start, fixed, settings))
+        found = np.asarray(response(start, fixed, settings))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=near)
+        ours = found > 0
         sure = np.abs(wanted) > near
         assert np.mean(~sure) < 1e-2
         np.testing.assert_array_equal(ours[sure], (wanted > 0)[sure])
@@ -114,6 +117,7 @@ def test_the_scale_is_the_blobs(size: float) -> None:
     assert fix(original, Blobs(sigma=3.0)).sigma == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("z", [2.0, 4.0])
 def test_long_voxels_are_the_same_scene(z: float) -> None:
     whole, truth = nuclei((64, 80, 80), size=12.0, count=4, noise=0)
@@ -172,7 +176,7 @@ def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, 
 @pytest.mark.parametrize("shape", [PLANE, (6, 16, 16), (1, 9, 12)])
 @pytest.mark.parametrize("kind", ["zero", "constant", "spot"])
 def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind: str) -> None:
-    settings = Blobs()
+    settings = Blobs() if shape == PLANE else Blobs(sigma=2.0)
     image = np.zeros(shape, np.float32)
     if kind == "constant":
         image += 7
@@ -202,12 +206,16 @@ def test_the_soft_mask_becomes_the_hard_one() -> None:
         sharper = Fixed(**{**vars(fixed), "width": width})
         errors.append(np.abs(np.asarray(soft(image, sharper, settings)) - mask).mean())
     assert errors == sorted(errors, reverse=True)
-    near = rounding(original, fixed, settings)  # either mask may decide otherwise this close
-    assert errors[-1] <= np.mean(np.abs(np.asarray(response(image, fixed, settings))) < near)
+    found = np.asarray(response(image, fixed, settings))
+    unsure = np.abs(found) < rounding(original, fixed, settings)
+    np.testing.assert_array_equal(mask[~unsure], (found > 0)[~unsure])
+    assert errors[-1] <= unsure.mean() < 1e-2
 
 
-@pytest.mark.parametrize("shape", [(72, 72), (44, 44, 44)])
-@pytest.mark.parametrize("z", [None, 3.0])
+@pytest.mark.parametrize(
+    ("shape", "z"),
+    [((72, 72), None), ((72, 72), 3.0), ((44, 44, 44), 3.0)],
+)
 def test_a_patch_with_its_margin_is_judged_as_the_whole(
     shape: tuple[int, ...], z: float | None
 ) -> None:

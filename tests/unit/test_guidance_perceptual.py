@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tifffile
+from arithmetic import tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from inif.guidance.regions import Regions
 from inif.image import Image
 from inif.perceptual import weights
 
-QUICK: dict[str, Any] = {"steps": 32, "points": 256, "check_every": 16}
+QUICK: dict[str, Any] = {"steps": 16, "points": 256, "check_every": 8}
 
 
 def scene(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -101,7 +102,10 @@ def test_the_same_scene_is_wanted_at_the_same_place(
     wanted = 2 * data[tuple(places[a] for a in axes)]
     channel = seen.channel[:, None]
     np.testing.assert_allclose(
-        found, np.clip(wanted * clean.gain[channel] + clean.offset[channel], 0, 1), atol=1e-6
+        found,
+        np.clip(wanted * clean.gain[channel] + clean.offset[channel], 0, 1),
+        rtol=0,
+        atol=tolerance(4, float(np.abs(wanted).max() * np.abs(clean.gain).max() + 1)),
     )
 
 
@@ -127,7 +131,7 @@ def test_another_scene_is_wanted_anywhere_but_always_the_same(clean_axes: str) -
     step = float(clean.gain[0])
     inside = (planes > 0) & (planes < 1)
     both = inside[..., 1:] & inside[..., :-1]
-    np.testing.assert_allclose(np.diff(planes)[both], step, atol=1e-5)
+    np.testing.assert_allclose(np.diff(planes)[both], step, rtol=0, atol=tolerance(4))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,7 @@ def test_slopes_point_to_what_is_wanted() -> None:
     guide = Perceptual("perceptual", weights.load())
     original = jnp.asarray(scene((2, 24, 26)), jnp.float32)
     decoded = original.at[0].set(original[0].mean())
-    slope = jax.grad(guide.loss)(decoded, original, jnp.array(0), jnp.zeros_like(original))
+    slope = jax.jit(jax.grad(guide.loss))(decoded, original, jnp.array(0), jnp.zeros_like(original))
     assert float(jnp.abs(slope[0]).max()) > 0
     assert float(jnp.abs(slope[1]).max()) == 0  # that plane is right
     assert float(jnp.vdot(slope[0], original[0] - decoded[0])) < 0
@@ -191,6 +195,7 @@ def pressed(data: np.ndarray, **given: Any) -> inif.File:
     return inif.compress(data, axes="YX", size=1500, method="siren", settings=QUICK, **given)
 
 
+@pytest.mark.slow
 def test_it_changes_the_fit_and_a_constant_clean_image_does_not(tmp_path: Path) -> None:
     data = (255 * scene((64, 64))).astype(np.uint8)
     plain = pressed(data)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from arithmetic import tolerance
 
 import inif
 from inif.api import as_image
@@ -113,9 +116,19 @@ def compressed(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
     return inif.compress(picture(axes, dtype), axes=axes, **options)
 
 
+@cache
+def _kept(axes: str, dtype: str, **options: Any) -> bytes:
+    return compressed(axes, dtype, **options).to_bytes()
+
+
+def kept(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
+    """What `compressed` gives, made once for all tests that only read it."""
+    return inif.open(_kept(axes, dtype, **options))
+
+
 @pytest.mark.parametrize("axes", SHAPES)
 def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
-    original, file = picture(axes), compressed(axes)
+    original, file = picture(axes), kept(axes)
     assert 1500 / 1.01 <= file.file_bytes <= 1500
     whole = np.asarray(file)
     assert whole.shape == original.shape
@@ -134,23 +147,24 @@ def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 def test_every_dtype(dtype: str) -> None:
-    original, file = picture("ZYX", dtype), compressed("ZYX", dtype)
+    original, file = picture("ZYX", dtype), kept("ZYX", dtype)
     error = np.abs(np.asarray(file).astype(np.float64) - original).max()
     assert error < 0.5 * np.ptp(original.astype(np.float64))
 
 
 @pytest.mark.parametrize("kind", ["aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr"])
 def test_every_prior(kind: str) -> None:
-    file = compressed("ZYX", size=4000, prior=kind)
+    file = kept("ZYX", size=4000, prior=kind)
     assert file.header["prior"]["kind"] == kind
     assert 4000 / 1.01 <= file.file_bytes <= 4000
 
 
 def test_positions_between_samples_are_linear() -> None:
-    file = compressed("ZYX")
+    file = kept("ZYX")
     ends = file.points([[2, 10, 20], [3, 10, 20]])
     middle = file.points([[2.25, 10, 20]])
-    np.testing.assert_allclose(middle[0], 0.75 * ends[0] + 0.25 * ends[1], rtol=1e-5)
+    wanted = 0.75 * ends[0] + 0.25 * ends[1]
+    np.testing.assert_allclose(middle[0], wanted, rtol=0, atol=tolerance(4, np.abs(ends).max()))
 
 
 def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +186,7 @@ def test_bricks_stay_within_what_readers_allow() -> None:
 
 
 def test_the_same_job_gives_the_same_bytes() -> None:
-    assert compressed("TZYX").to_bytes() == compressed("TZYX").to_bytes()
+    assert compressed("CYX").to_bytes() == kept("CYX").to_bytes()
 
 
 def test_progress_is_reported() -> None:
@@ -220,7 +234,7 @@ def rewritten(file: inif.File, data: bytes | None = None, **changes: Any) -> byt
 )
 def test_headers_that_are_refused(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(FormatError) as caught:
-        inif.open(rewritten(compressed("ZYX"), **changes))
+        inif.open(rewritten(kept("ZYX"), **changes))
     assert field in str(caught.value.field)
 
 
@@ -255,8 +269,8 @@ def test_section_round_trip() -> None:
 
 
 def test_a_repair_is_never_worse_than_the_codec() -> None:
-    for axes in ("ZYX", "CYX", "TZCYX"):
-        file, original = compressed(axes, size=4000), picture(axes)
+    for axes in ("ZYX", "CYX"):
+        file, original = kept(axes, size=4000), picture(axes)
         brick = file.bricks.section(0)  # type: ignore[attr-defined]
         plain = tuple(NO_REPAIR for _ in brick.repairs)
         bare = inif.open(rewritten(file, replace(brick, repairs=plain).pack(99)))
@@ -264,6 +278,7 @@ def test_a_repair_is_never_worse_than_the_codec() -> None:
         assert errors[0] <= errors[1]
 
 
+@pytest.mark.usefixtures("unfitted")
 @pytest.mark.parametrize("axes", ["ZYX", "YXC"])
 def test_a_share_for_a_pure_field(axes: str, cli: Any, tmp_path: Path) -> None:
     source = tmp_path / "a.npy"
@@ -294,9 +309,8 @@ def test_shares_that_are_refused() -> None:
         compressed("ZYX", share=0.01)
 
 
-def test_a_field_for_another_image_is_refused() -> None:
-    file = compressed("ZYX")
-    other = inif.compress(picture("YX"), axes="YX", size=2000, effort=1, method="siren").to_bytes()
+def test_a_field_for_another_image_is_refused(random_file: Callable[..., bytes]) -> None:
+    file, other = kept("ZYX"), random_file("YX", SHAPES["YX"])
     with open_container(file.to_bytes()) as container:
         prior = Section(KIND, container.read(container.require(KIND, 0)), 0)
         requires = [*container.header["requires"], "residual/1"]
@@ -309,7 +323,7 @@ def test_a_field_for_another_image_is_refused() -> None:
 
 
 def test_an_unknown_start_is_refused() -> None:
-    file = compressed("ZYX", size=4000)
+    file = kept("ZYX", size=4000)
     with pytest.raises(FormatError, match="start"):
         inif.open(rewritten(file, field={"kind": "conditional", "start": "zz"}))
 
@@ -330,9 +344,9 @@ def test_a_time_limit_takes_a_faster_preset() -> None:
     assert compressed("ZYX", time_limit=0.5, effort=8).file_bytes <= 1500
 
 
-def test_streams_are_extracted(tmp_path: Path, cli: Any) -> None:
+def test_streams_are_extracted(tmp_path: Path, cli: Any, random_file: Callable[..., bytes]) -> None:
     path = tmp_path / "a.inif"
-    path.write_bytes(compressed("TZCYX", size=3000).to_bytes())
+    path.write_bytes(kept("TZCYX", size=4000).to_bytes())
     outcome = cli("extract-prior", str(path), str(tmp_path / "out"), "--json")
     assert outcome.json["files"] == ["c0.obu", "c1.obu"]
     import av
@@ -342,12 +356,11 @@ def test_streams_are_extracted(tmp_path: Path, cli: Any) -> None:
     frames = [f for p in [*context.parse(data), *context.parse(None)] for f in context.decode(p)]
     assert len([*frames, *context.decode(None)]) == 9
     assert "already" in cli("extract-prior", str(path), str(tmp_path / "out")).stderr
-    jxl = compressed("ZYX", size=4000, prior="jpegxl")
+    jxl = kept("ZYX", size=4000, prior="jpegxl")
     assert len(extract_prior(jxl.to_bytes(), tmp_path / "jxl")) == 6
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
-    pure = inif.compress(picture("YX"), axes="YX", size=2000, effort=1, method="siren")
     with pytest.raises(InputError, match="no prior"):
-        extract_prior(pure.to_bytes(), tmp_path / "pure")
+        extract_prior(random_file("YX", (20, 20)), tmp_path / "pure")
 
 
 def test_the_command_line(cli: Any, tmp_path: Path) -> None:

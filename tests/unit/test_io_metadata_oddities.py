@@ -421,7 +421,10 @@ def test_sample_types(tmp_path: Path, dtype: str) -> None:
 
 
 def test_twelve_bits(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", STACK[0], bitspersample=12, metadata=None)
+    try:
+        tifffile.imwrite(tmp_path / "a.tif", STACK[0], bitspersample=12, metadata=None)
+    except NotImplementedError:
+        pytest.skip("this imagecodecs reads samples of 12 bits, but writes none")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, STACK[0])
 
 

@@ -19,6 +19,8 @@ from inif.metrics import evaluate
 from inif.metrics.tasks import Clean, CleanTask
 from inif.metrics.tasks.clean import line
 
+pytestmark = pytest.mark.numerical
+
 Cli = Callable[..., Any]
 
 

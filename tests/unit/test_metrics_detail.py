@@ -20,6 +20,8 @@ from inif.metrics.spectrum import (
     spectrum,
 )
 
+pytestmark = pytest.mark.numerical
+
 
 @pytest.fixture(scope="module")
 def structure() -> np.ndarray:

@@ -14,6 +14,8 @@ from inif.errors import AxesError, InputError
 from inif.metrics import planes
 from inif.metrics.fidelity import Psnr, channel_ranges, fidelity, psnr, ssim, ssim_map
 
+pytestmark = pytest.mark.numerical
+
 
 def image(shape: tuple[int, ...], dtype: str = "uint16", seed: int = 0) -> np.ndarray:
     """Smooth structure plus noise, somewhere inside the dtype's range."""

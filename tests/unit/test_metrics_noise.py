@@ -16,6 +16,8 @@ from inif.metrics.noise import NoiseModel, estimate, local_mean
 from inif.metrics.tasks import Figures, NoiseTask, Unit
 from inif.metrics.tasks.noise import cosine, most_of_noise, rings, spectra, verdict
 
+pytestmark = pytest.mark.numerical
+
 PLANE, STACK = (256, 256), (8, 96, 96)
 CASES = [
     # gain, read noise, camera offset, sample type

@@ -9,6 +9,8 @@ from skimage.feature import blob_log
 
 from inif.metrics.spots import FoundSpots, find_again, pooled, reference_spots, response
 
+pytestmark = pytest.mark.numerical
+
 
 def spots(shape: tuple[int, ...], places: list[tuple[int, ...]], noise: float = 2.0) -> np.ndarray:
     image = np.zeros(shape)

@@ -31,6 +31,8 @@ from inif.metrics.tasks.objects import THRESHOLDS, match, pooled
 from inif.metrics.tasks.ridge import response
 from inif.metrics.tasks.segment import as_labels, components, otsu_threshold
 
+pytestmark = pytest.mark.numerical
+
 
 def row(*lengths: tuple[int, int]) -> np.ndarray:
     """Labels in one row of 60 samples: (first sample, length) each."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inif.encode.mix import APART, apart, mixed
+
+pytestmark = pytest.mark.numerical
 
 SIZES = st.lists(st.integers(50, 400), min_size=1, max_size=6)
 

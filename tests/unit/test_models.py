@@ -11,6 +11,8 @@ from hypothesis import given, settings
 
 from inif.coding.models import MAX_SYMBOL, TOTAL, ModelSpec, bits, code_value, fit, frequencies
 
+pytestmark = pytest.mark.numerical
+
 SPECS = st.builds(ModelSpec, st.integers(0, MAX_SYMBOL), st.integers(0, 255), st.integers(0, 255))
 CORNERS = [ModelSpec(k, a, b) for k in (0, 1, MAX_SYMBOL) for a in (0, 1, 255) for b in (0, 1, 255)]
 

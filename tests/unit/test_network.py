@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from arithmetic import tolerance
 
 from inif.fields.siren import Siren
+
+pytestmark = pytest.mark.numerical
 
 FIELD = Siren(3, 2, 24, 7, "outputs")
 
@@ -33,7 +36,8 @@ def test_training_and_decoding_agree(params: Any) -> None:
     trained = np.asarray(jax.jit(evaluate)(groups, coords)).T
     decoded = FIELD.points([np.asarray(g) for g in groups], coords.T)
     assert np.ptp(decoded) > 0.1
-    np.testing.assert_allclose(trained, decoded, atol=1e-4 * np.abs(decoded).max())
+    # Each is as near to the exact value as the format asks: a part of the range, which is 2.
+    np.testing.assert_allclose(trained, decoded, rtol=0, atol=2 * 1e-5 * 2)
 
 
 def test_a_network_starts_near_the_mean_and_is_alive(params: Any) -> None:
@@ -53,9 +57,9 @@ def test_the_sine_is_a_sine() -> None:
 
     x = np.linspace(-300, 300, 400_001).astype(np.float32)
     wanted = np.sin(x.astype(np.float64))
-    assert np.abs(np.asarray(jax.jit(sine)(x)) - wanted).max() < 3e-7
+    assert np.abs(np.asarray(jax.jit(sine)(x)) - wanted).max() < tolerance(4)
     small = np.linspace(-1e-3, 1e-3, 1001).astype(np.float32)
-    np.testing.assert_allclose(np.asarray(jax.jit(sine)(small)), np.sin(small), rtol=3e-7)
+    np.testing.assert_allclose(np.asarray(jax.jit(sine)(small)), np.sin(small), rtol=tolerance(4))
 
 
 def test_its_derivative_is_a_cosine() -> None:
@@ -66,10 +70,10 @@ def test_its_derivative_is_a_cosine() -> None:
 
     x = np.linspace(-300, 300, 100_001).astype(np.float32)
     slope = jax.jit(jax.grad(lambda v: jnp.sum(sine(v))))(x)
-    # The argument is shifted in float32, so its rounding, 1.5e-5 at 300 rad, is allowed for.
-    assert np.abs(np.asarray(slope) - np.cos(x.astype(np.float64))).max() < 3e-5
+    # The argument is shifted in float32, so its rounding is allowed for.
+    assert np.abs(np.asarray(slope) - np.cos(x.astype(np.float64))).max() < tolerance(1, 300)
     twice = jax.grad(jax.grad(sine))(0.7)
-    assert float(twice) == pytest.approx(-np.sin(0.7), abs=1e-6)
+    assert float(twice) == pytest.approx(-np.sin(0.7), abs=tolerance(8))
 
 
 def test_rounding_lets_gradients_through() -> None:

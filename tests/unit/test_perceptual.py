@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from arithmetic import tolerance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,10 @@ from inif.perceptual.lpips import (
     layers_of,
     plane_distance,
 )
+
+pytestmark = pytest.mark.numerical
+
+CONVOLUTIONS = tolerance(5 * 9 * 384)  # five layers, the longest sum of each
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "lpips.npz"
 SLOPE = jax.jit(jax.value_and_grad(plane_distance, argnums=1))
@@ -60,7 +65,9 @@ def test_the_heads_are_those_of_the_official_code(model: Lpips) -> None:
             np.testing.assert_array_equal(head, golden[f"head{i + 1}"])
 
 
-@pytest.mark.parametrize("number", range(len(CASES)))
+@pytest.mark.parametrize(
+    "number", [*(pytest.param(n, marks=pytest.mark.slow) for n in range(4)), 4]
+)
 def test_distances_and_slopes_are_those_of_the_official_code(model: Lpips, number: int) -> None:
     first, second = (jnp.asarray(v[None]) for v in pair_of(*CASES[number]))
     change = np.asarray(jax.jit(differences)(model, first, second))[0]
@@ -69,10 +76,10 @@ def test_distances_and_slopes_are_those_of_the_official_code(model: Lpips, numbe
     value_and_slope = jax.jit(jax.value_and_grad(lambda x: distance(model, x, second)[0]))
     found, slope = value_and_slope(first)
     with np.load(GOLDEN) as golden:
-        np.testing.assert_allclose([found, *layers], golden["half"][number], rtol=1e-4)
+        np.testing.assert_allclose([found, *layers], golden["half"][number], rtol=CONVOLUTIONS)
         np.testing.assert_allclose(found, golden["full"][number, 0], rtol=1e-3)  # float16 kernels
         size = float(jnp.sqrt(jnp.mean(slope**2)))
-        assert size == pytest.approx(golden["slope_half"][number], rel=1e-3)
+        assert size == pytest.approx(golden["slope_half"][number], rel=2 * CONVOLUTIONS)
 
 
 def test_grey_is_three_equal_colours(model: Lpips) -> None:
@@ -140,9 +147,13 @@ def test_heads_come_back_from_a_file(model: Lpips, tmp_path: Path) -> None:
     first, second = (jnp.asarray(v[None]) for v in pair_of((20, 24), 2))
     measure = jax.jit(distance)
     twice = measure(weights.load(str(path)), first, second)
-    np.testing.assert_allclose(twice, 2 * measure(model, first, second), rtol=1e-6)
+    np.testing.assert_allclose(
+        twice, 2 * measure(model, first, second), rtol=tolerance(sum(CHANNELS))
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["h.safetensors"]
-    weights.save_heads(heads_like(model, 3.0), path, "a test")
+    with pytest.raises(InputError, match="exists"):
+        weights.save_heads(heads_like(model, 3.0), path, "a test")
+    weights.save_heads(heads_like(model, 3.0), path, "a test", overwrite=True)
     np.testing.assert_array_equal(weights.load_heads(path)[0], 3 * np.asarray(model.heads[0]))
 
 

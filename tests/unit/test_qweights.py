@@ -7,6 +7,7 @@ import tracemalloc
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from arithmetic import tolerance
 from hypothesis import given, settings
 
 from inif.coding import qweights
@@ -14,6 +15,8 @@ from inif.coding.check import Check
 from inif.coding.models import MAX_SYMBOL
 from inif.coding.qweights import QuantizedWeights, pack, quantize, step, unpack
 from inif.errors import FormatError
+
+pytestmark = pytest.mark.numerical
 
 SHAPES = [(9, 3), (9, 9), (2, 9), (2, 9), (2,)]
 HEAD = 12
@@ -86,7 +89,7 @@ def test_a_step_is_a_float32_product_and_an_exact_power_of_two(base: float, k: i
     got = step(base, k)
     assert isinstance(got, np.float32)
     assert float(got) == float(product) * 2.0 ** (k // 8)
-    assert float(got) == pytest.approx(base * 2 ** (k / 8), rel=3e-7)
+    assert float(got) == pytest.approx(base * 2 ** (k / 8), rel=tolerance(3))
 
 
 def test_truncations_are_refused_or_harmless() -> None:

@@ -11,6 +11,8 @@ from inif.coding.models import MAX_SYMBOL
 from inif.encode import rate
 from inif.encode.budget import packed_bytes, quantize_all
 
+pytestmark = pytest.mark.numerical
+
 SHAPES = [(3, 16, 3), (3, 16, 16), (3, 1, 16), (3, 2, 16), (3, 1)]
 
 

@@ -17,6 +17,7 @@ from inif.io import read_image, write_image
 LONGEST = {"T": 3, "Z": 8, "Y": 96, "X": 80}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfitted")
 def test_round_trip(data_dir: Path, tmp_path: Path) -> None:
     paths = sorted(data_dir.glob("*.tif"))

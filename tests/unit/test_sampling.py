@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from arithmetic import tolerance
 
 from inif.axes import coordinates
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.sampling import Sampler
+
+pytestmark = pytest.mark.numerical
 
 CASES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], bool]] = {
     "X": ("X", (31,), (10,), True),
@@ -59,7 +62,9 @@ def test_points_are_voxels(case: str, dtype: str) -> None:
             wanted = np.atleast_1d(part[tuple(index)])
             rows = ranges if packed else ranges[channel : channel + 1]
             low, half = rows[:, 0], np.diff(rows, axis=1)[:, 0] / 2
-            np.testing.assert_allclose(target * half + half + low, wanted, atol=1e-3)
+            np.testing.assert_allclose(
+                target * half + half + low, wanted, rtol=0, atol=tolerance(4, np.abs(rows).max())
+            )
 
 
 def test_a_draw_depends_on_the_seed_alone() -> None:

@@ -17,6 +17,8 @@ from inif.errors import InputError
 from inif.image import Image
 from inif.metrics import evaluate
 
+pytestmark = pytest.mark.numerical
+
 SHAPE = (2, 3, 40, 48)  # C Z Y X
 PLACE = {"C": 0, "T": 0, "Z": 0, "Y": 0, "X": 0}
 
@@ -141,7 +143,7 @@ def test_from_the_command_line_to_the_record(cli: Any, tmp_path: Path) -> None:
     marks = np.zeros(SHAPE[2:], np.uint8)
     marks[4:16, 6:18] = 1
     np.save(labels, marks)
-    words = ("--axes", "CZYX", "--size", "2500", "--prior", "hevc", "--effort", "1")
+    words = ("--axes", "CZYX", "--size", "2500", "--prior", "hevc", "--effort", "1", "--force")
     for select in ("objects:otsu,sigma=1", f"intensity:labels={labels}"):
         outcome = cli("compress", source, *words, "--select", select, "--json")
         assert outcome.code == 0, outcome.stderr

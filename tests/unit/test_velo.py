@@ -12,11 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from arithmetic import tolerance
 
 from inif.errors import InputError
 from inif.optim import velo as module
 from inif.optim.velo import velo
 from inif.optim.weights import HIDDEN, layout
+
+pytestmark = pytest.mark.numerical
+
+TERMS = 256  # of the longest chain of sums in a network of a few units, with room
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "velo_trajectory.npz"
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -101,10 +106,12 @@ def test_the_reference_takes_the_same_steps() -> None:
         assert path.shape == (31, *SHAPES[name])
         axes = tuple(range(1, path.ndim))
         size = np.sqrt(np.mean(np.square(path), axes, keepdims=True))
-        moved = np.abs(np.diff(path, axis=0)).mean() / size.mean()
-        assert moved > 3e-3, "steps so small would prove nothing"
+        moved = np.abs(np.diff(path, axis=0)) / size[1:]
+        assert moved.mean() > 3e-3, "steps so small would prove nothing"
         error = np.abs(np.stack([p[name] for p in got]) - path) / size
-        assert error.max() <= 1e-5, (name, error.max(axis=axes))
+        # Each step is off by the rounding of a sum of HIDDEN terms, and errors of steps add up.
+        off = tolerance(HIDDEN, len(losses) * float(moved.max())) + tolerance(len(losses))
+        assert error.max() <= off, (name, error.max(axis=axes))
 
 
 def test_the_published_layout() -> None:
@@ -134,7 +141,8 @@ def test_the_state_scans_and_maps_over_a_leading_axis() -> None:
             updates, state = update(gradient, state, params, losses[i] * 0.9**t)
             params = optax.apply_updates(params, updates)
         for name, value in params.items():
-            np.testing.assert_allclose(together[name][i], value, rtol=1e-5, atol=1e-6)
+            off = tolerance(4 * TERMS, float(np.abs(value).max()))
+            np.testing.assert_allclose(together[name][i], value, rtol=0, atol=off)
 
 
 def test_done_takes_the_place_of_the_count() -> None:
@@ -163,7 +171,8 @@ def test_long_runs_average_their_gradients() -> None:
         expected, behind = once(mean, behind, params, loss, 0.5)
         for name, value in updates.items():
             assert np.any(value)
-            np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-7)
+            off = tolerance(TERMS, float(np.abs(value).max()))
+            np.testing.assert_allclose(value, expected[name], rtol=0, atol=off)
     assert isinstance(velo(small(), steps=module.LONGEST).init(params), module.VeloState)
 
 
@@ -191,7 +200,9 @@ def test_weights_can_be_traced() -> None:
     step = go(theta)
     assert np.abs(step).min() > 0
     np.testing.assert_array_equal(go({**theta, "rnn_params": unused}), step)
-    np.testing.assert_allclose(go({**theta, "rnn_params": doubled}), 2 * step, rtol=1e-5)
+    again = go({**theta, "rnn_params": doubled})
+    off = tolerance(TERMS, 2 * float(np.abs(step).max()))
+    np.testing.assert_allclose(again, 2 * step, rtol=0, atol=off)
 
 
 def test_what_cannot_be_used_is_refused() -> None:

@@ -181,7 +181,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_without_msgpack_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "msgpack", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'inif\[velo\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'bioinif\[velo\]'"):
         weights.loads(b"")
 
 
