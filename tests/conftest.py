@@ -61,25 +61,27 @@ def data_dir() -> Path:
     return path
 
 
+def random_weights(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
+    """What a fit gives, of random weights, at once: takes the place of `Fitter.run`."""
+    from inif.encode.fit import FitResult
+
+    bricks = len(self.sampler.grid)
+    rng = np.random.default_rng(self.settings.seed)
+    groups = [
+        rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
+        for s in self.field.group_shapes
+    ]
+    sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
+    if quantizer:
+        quantizer.steps(groups, sensitivity)
+    mse = np.full(bricks, 0.1)
+    return FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
+
+
 @pytest.fixture
 def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits return random weights at once."""
-    from inif.encode import fit
-
-    def run(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
-        bricks = len(self.sampler.grid)
-        rng = np.random.default_rng(self.settings.seed)
-        groups = [
-            rng.normal(0, 1 / math.sqrt(s[-1]), (bricks, *s)).astype(np.float32)
-            for s in self.field.group_shapes
-        ]
-        sensitivity = rng.uniform(0.1, 10, (bricks, len(groups)))
-        if quantizer:
-            quantizer.steps(groups, sensitivity)
-        mse = np.full(bricks, 0.1)
-        return fit.FitResult(groups, mse, sensitivity, 1, "steps", np.ones(bricks))
-
-    monkeypatch.setattr(fit.Fitter, "run", run)
+    monkeypatch.setattr("inif.encode.fit.Fitter.run", random_weights)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     folder = tmp_path_factory.mktemp("compressed")
     image, target = folder / "stack.npy", folder / "stack.inif"
     np.save(image, stack.data)
-    inif.compress(stack, out=target, ratio=4, method="siren", **QUICK).close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inif.encode.fit.Fitter.run", random_weights)
+        inif.compress(stack, out=target, ratio=4, method="siren", **QUICK).close()
     return Compressed(image, stack.axes, target)
 
 

@@ -52,7 +52,9 @@ def test_an_arm_says_what_it_is(arm):
 
 
 @pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
-@pytest.mark.parametrize("axes", ["YX", "ZYX", "CYX", "TZCYX"])
+@pytest.mark.parametrize(
+    "axes", ["YX", "ZYX", "CYX", pytest.param("TZCYX", marks=pytest.mark.slow)]
+)
 def test_a_codec_meets_its_budget_and_decodes_from_the_file_alone(arm, axes):
     if arm.missing():
         pytest.skip(arm.missing())
@@ -150,7 +152,11 @@ def test_a_field_meets_its_budget(arm):
 
 
 @pytest.mark.parametrize(
-    ("name", "axes"), [("siren-as-published", "ZYX"), ("inif-as-published", "CYX")]
+    ("name", "axes"),
+    [
+        pytest.param("siren-as-published", "ZYX", marks=pytest.mark.slow),
+        ("inif-as-published", "CYX"),
+    ],
 )
 def test_a_published_field_uses_its_bytes_for_weights(name, axes):
     """Only the paper's own network learns its frequency."""

@@ -29,7 +29,13 @@ NAMES = (
     "perceptual:clean",
 )
 AXES = {"YX": (40, 44), "ZYX": (12, 40, 44), "TCYX": (2, 2, 40, 44)}
-CASES = [(a, n) for a in AXES for n in NAMES if a == "YX" or n != "perceptual:clean"]
+SLOW = [("YX", "perceptual:clean"), ("ZYX", "filaments")]
+CASES = [
+    pytest.param((a, n), marks=pytest.mark.slow if (a, n) in SLOW else ())
+    for a in AXES
+    for n in NAMES
+    if a == "YX" or n != "perceptual:clean"
+]
 RANGE = (0.0, 255.0)
 
 

@@ -212,8 +212,10 @@ def test_the_soft_mask_becomes_the_hard_one() -> None:
     assert errors[-1] <= unsure.mean() < 1e-2
 
 
-@pytest.mark.parametrize("shape", [(72, 72), (44, 44, 44)])
-@pytest.mark.parametrize("z", [None, 3.0])
+@pytest.mark.parametrize(
+    ("shape", "z"),
+    [((72, 72), None), ((72, 72), 3.0), ((44, 44, 44), 3.0)],
+)
 def test_a_patch_with_its_margin_is_judged_as_the_whole(
     shape: tuple[int, ...], z: float | None
 ) -> None:

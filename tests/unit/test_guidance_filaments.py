@@ -233,7 +233,7 @@ def test_diffusion_keeps_edges_and_the_mean() -> None:
     assert np.mean(out[:, 8] - out[:, 7]) > 0.95
 
 
-@pytest.mark.parametrize("shape", [(2, 6), (2, 4, 5)])
+@pytest.mark.parametrize("shape", [(2, 6), pytest.param((2, 4, 5), marks=pytest.mark.slow)])
 def test_gradients_of_diffusion_are_those_that_jax_derives(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
     start = jnp.asarray(rng.uniform(0, 1, shape), jnp.float32)
@@ -316,7 +316,7 @@ def slope(image: jax.Array, fixed: Fixed, wanted: jax.Array, settings: Filaments
     return jax.value_and_grad(lambda x: iou_loss(soft(x, fixed, settings), wanted))(image)
 
 
-@pytest.mark.parametrize("shape", [PLANE, STACK])
+@pytest.mark.parametrize("shape", [PLANE, pytest.param(STACK, marks=pytest.mark.slow)])
 def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, ...]) -> None:
     original = threads(shape)
     settings = FINE
@@ -387,7 +387,11 @@ def test_the_soft_mask_becomes_the_hard_one() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "sigmas", "exact"),
-    [((64, 64), (1.0,), True), ((64, 64), (1.0,), False), ((40, 40, 40), (0.5,), True)],
+    [
+        ((64, 64), (1.0,), True),
+        ((64, 64), (1.0,), False),
+        pytest.param((40, 40, 40), (0.5,), True, marks=pytest.mark.slow),
+    ],
 )
 def test_a_patch_with_its_margin_is_judged_as_the_whole(
     shape: tuple[int, ...], sigmas: tuple[float, ...], exact: bool

@@ -195,6 +195,7 @@ def pressed(data: np.ndarray, **given: Any) -> inif.File:
     return inif.compress(data, axes="YX", size=1500, method="siren", settings=QUICK, **given)
 
 
+@pytest.mark.slow
 def test_it_changes_the_fit_and_a_constant_clean_image_does_not(tmp_path: Path) -> None:
     data = (255 * scene((64, 64))).astype(np.uint8)
     plain = pressed(data)

@@ -164,6 +164,7 @@ def test_a_wanted_psnr_is_reached_in_spite_of_guides() -> None:
     assert psnr(data, file) >= 30.0
 
 
+@pytest.mark.slow
 def test_a_field_for_the_rest_goes_with_guides() -> None:
     quick: Any = {"steps": 16, "points": 256, "check_every": 16}
     file = pressed(lines(side=64), size=1500, share=0.3, settings=quick, guide=GUIDE)
@@ -214,6 +215,7 @@ def test_the_rim_costs_what_it_should(seed: int, size: int, guides: int) -> None
     np.testing.assert_array_equal(silent, bowl.best)
 
 
+@pytest.mark.slow
 def test_guides_of_planes_see_planes_of_a_stack() -> None:
     pytest.importorskip("safetensors")
     data = lines(8, 64)

@@ -152,8 +152,8 @@ def heeded() -> Iterator[None]:
 
 def signalled(work: Callable[[Progress | None], Any], interrupt: Interrupt, **options: Any) -> Any:
     """The work, during which this process gets SIGINT once the work has begun."""
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        pytest.skip("SIGINT may end a worker of xdist: run with -n 0")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("Ctrl-C ends a worker of pytest-xdist: pytest -n 0 runs this test")
     begun = threading.Event()
 
     def watched(told: Progress | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,18 @@ def tree(seed: int = 0, width: int = 12) -> Parameters:
     return Parameters(matrices, draw(3, width), draw(2), draw())
 
 
+@cache
+def _optimizer() -> Any:
+    return learned.learned(learned.start(), STEPS)
+
+
+_update = cache(jax.jit)  # compiled once for each tree and each set of what is given
+
+
 def one(params: Any, grads: Any, **given: Any) -> Any:
-    optimizer = learned.learned(learned.start(), STEPS)
-    return optimizer.update(grads, optimizer.init(params), params, **({"value": 1.0} | given))[0]
+    optimizer = _optimizer()
+    state = jax.jit(optimizer.init)(params)
+    return _update(optimizer.update)(grads, state, params, **({"value": 1.0} | given))[0]
 
 
 def test_roles_come_from_a_fields_names() -> None:

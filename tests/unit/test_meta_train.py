@@ -64,6 +64,7 @@ def test_flat_weights_come_back() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path) -> None:
     rows: list[dict[str, float]] = []
     whole = Progress.begin()

@@ -113,6 +113,7 @@ def decibels(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_the_rest_is_as_good_as_without_them(name: str) -> None:
     clean, spoiled, file = compressed(name)
     _, axes, places, _ = CASES[name]

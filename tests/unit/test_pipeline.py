@@ -200,6 +200,7 @@ def test_a_fit_sees_values_at_the_limits_between_minus_one_and_one(name: str) ->
     assert (targets.min(), targets.max()) == (-1, 1)
 
 
+@pytest.mark.slow
 def test_a_fit_of_values_at_the_limits(quick: Quick) -> None:
     data = wave_between(EXTREMES["float32 limits"])
     check(quick(data, axes="YX", size=1000), data, 1000)

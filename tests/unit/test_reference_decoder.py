@@ -141,7 +141,7 @@ def test_files_of_exact_samples_agree(path: Path) -> None:
             assert samples == ours.brick_samples(number).tobytes()
 
 
-def test_a_fitted_file_agrees(compressed: Any) -> None:
+def test_a_compressed_file_agrees(compressed: Any) -> None:
     agree(compressed.file.read_bytes())
 
 
