@@ -3,7 +3,7 @@
     INIF_DATA=/path/to/images python benchmarks/psnr_targets.py
 
 Each image is compressed at every target, decoded, and each channel that varies is measured on its
-own range. Written to benchmarks/results/psnr_targets.json.
+own range. Written to benchmarks/results/psnr_targets.json; goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -81,17 +81,21 @@ def main() -> None:
     for name in options.images:
         (path,) = sorted(folder.glob(f"{name}*"))[:1]
         image = read_image(path)
-        rows = []
+        rows = {row["target"]: row for row in before.get(path.name, {}).get("files", [])}
         for target in options.targets:
-            rows.append(measured(image, target, options.effort))
-            print(path.name, rows[-1], flush=True)
-        sizes = [row["bytes"] for row in rows if "bytes" in row]
-        before[path.name] = {
-            "raw_bytes": image.raw_bytes,
-            "monotonic": sizes == sorted(sizes),
-            "files": rows,
-        }
-        OUT.write_text(json.dumps({"effort": options.effort, "images": before}, indent=1) + "\n")
+            if target not in rows:
+                rows[target] = measured(image, target, options.effort)
+                print(path.name, rows[target], flush=True)
+            files = [rows[key] for key in sorted(rows)]
+            sizes = [row["bytes"] for row in files if "bytes" in row]
+            before[path.name] = {
+                "raw_bytes": image.raw_bytes,
+                "monotonic": sizes == sorted(sizes),
+                "files": files,
+            }
+            OUT.write_text(
+                json.dumps({"effort": options.effort, "images": before}, indent=1) + "\n"
+            )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def fuzz() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_fuzzed_files_give_samples_or_one_error(fuzz: ModuleType, seed: int) -> None:
     golden = ROOT / "tests" / "golden"
     report = fuzz.run(300, seed, golden if golden.is_dir() else None)

@@ -151,6 +151,7 @@ def test_a_field_meets_its_budget(arm):
     assert psnr(image.data, decoded, "CYX").pooled > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "axes"),
     [

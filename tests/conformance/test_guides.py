@@ -29,7 +29,10 @@ NAMES = (
     "perceptual:clean",
 )
 AXES = {"YX": (40, 44), "ZYX": (12, 40, 44), "TCYX": (2, 2, 40, 44)}
-SLOW = [("YX", "perceptual:clean"), ("ZYX", "filaments")]
+SLOW = [
+    ("YX", "perceptual:clean"),
+    *((a, n) for a in ("ZYX", "TCYX") for n in ("filaments", "blobs", "perceptual")),
+]
 CASES = [
     pytest.param((a, n), marks=pytest.mark.slow if (a, n) in SLOW else ())
     for a in AXES

@@ -90,11 +90,13 @@ def descend(name: str, *, steps: int, rate: float, batch: int | None = None) -> 
     return np.asarray(before), np.asarray(after)
 
 
+@pytest.mark.slow
 def test_it_goes_down_a_bowl(name: str) -> None:
     before, after = descend(name, steps=200, rate=0.02)
     assert after < 0.5 * before
 
 
+@pytest.mark.slow
 def test_it_maps_over_bricks(name: str) -> None:
     before, after = descend(name, steps=200, rate=0.02, batch=2)
     assert before.shape == (2,)

@@ -63,7 +63,11 @@ def blurred(image: np.ndarray, sigma: float = 3) -> np.ndarray:
     return np.rint(ndimage.gaussian_filter(image.astype(float), spread)).astype(image.dtype)
 
 
-CASES = [((72, 80), "YX"), ((1, 48, 56), "ZYX"), ((12, 40, 48), "ZYX")]
+CASES = [
+    ((72, 80), "YX"),
+    pytest.param((1, 48, 56), "ZYX", marks=pytest.mark.slow),
+    ((12, 40, 48), "ZYX"),
+]
 
 
 @pytest.mark.parametrize(("shape", "axes"), CASES)

@@ -83,6 +83,7 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "siren 99.0" in lossy["auto"]
 
 
+@pytest.mark.slow
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"av1": 30.0, "jpeg2000": 30.1}
     trials = auto._trials

@@ -42,6 +42,7 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_figure_is_a_small_picture_with_something_in_it() -> None:
     view = View([r for r in everything() if r.image["name"] in ("nuclei_zyx", "low_yx")])
     found = figures(view, {i["name"]: original(i) for i in view.images})

@@ -88,6 +88,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(folder):
     assert run(plan, "second") == 6 - kept
 
 
+@pytest.mark.slow
 def test_more_ratios_are_added_to_what_is_there(folder):
     plan = plan_of(folder, arms=tuple(find_arms(["sperr"])))
     run(plan, "x")
@@ -97,6 +98,7 @@ def test_more_ratios_are_added_to_what_is_there(folder):
     assert list(record.cells) == ["20", "30", "40"]
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_give_the_same_scores(folder):
     few = {"arms": tuple(find_arms(["htj2k", "zstd"])), "ratios": (20.0,)}
     alone = plan_of(folder, results=folder.parent / "a", **few)

@@ -172,6 +172,7 @@ def test_work_before_the_first_look_is_not_lost(fitter: Any) -> None:
     assert (result.mse < 0.05).all()
 
 
+@pytest.mark.slow
 def test_a_rate_far_too_large_gives_finite_weights(fitter: Any) -> None:
     from inif.encode.fit import Fitter
 

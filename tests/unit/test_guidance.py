@@ -187,6 +187,7 @@ def hard_half(image: np.ndarray) -> np.ndarray:
     return np.asarray(image, float) > float(np.mean(image))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "guides",
     [

@@ -76,8 +76,8 @@ def by_the_book(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:
     [
         (PLANE, Blobs()),
         (PLANE, Blobs(sigma=2.5, offset=0.5, smoothing=0.0, surround=2.0)),
-        (STACK, Blobs()),
-        (STACK, Blobs(sigma=2.5, z=2.5)),
+        pytest.param(STACK, Blobs(), marks=pytest.mark.slow),
+        pytest.param(STACK, Blobs(sigma=2.5, z=2.5), marks=pytest.mark.slow),
         (STACK, Blobs(z=8.0, offset=0.5)),
         (STACK, Blobs(sigma=2.0, z=0.5, smoothing=0.0)),
     ],
@@ -101,7 +101,7 @@ def test_the_mask_is_that_of_an_independent_version(
         assert 0.005 < ours.mean() < 0.5
 
 
-@pytest.mark.parametrize("shape", [(96, 96), (20, 48, 48)])
+@pytest.mark.parametrize("shape", [(96, 96), pytest.param((20, 48, 48), marks=pytest.mark.slow)])
 def test_nuclei_are_found(shape: tuple[int, ...]) -> None:
     original, truth = nuclei(shape, size=6.0)
     mask = segment(original, fix(original, Blobs()), Blobs())
@@ -173,6 +173,7 @@ def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, 
         assert numeric == pytest.approx(float(np.sum(gradient * way)), rel=near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [PLANE, (6, 16, 16), (1, 9, 12)])
 @pytest.mark.parametrize("kind", ["zero", "constant", "spot"])
 def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind: str) -> None:
@@ -214,7 +215,7 @@ def test_the_soft_mask_becomes_the_hard_one() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "z"),
-    [((72, 72), None), ((72, 72), 3.0), ((44, 44, 44), 3.0)],
+    [((72, 72), None), ((72, 72), 3.0), pytest.param((44, 44, 44), 3.0, marks=pytest.mark.slow)],
 )
 def test_a_patch_with_its_margin_is_judged_as_the_whole(
     shape: tuple[int, ...], z: float | None

@@ -187,8 +187,10 @@ def steepest(settings: Filaments, fixed: Fixed, axes: int) -> float:
     [
         (PLANE, Filaments(cutoff=0.01)),
         (PLANE, Filaments(sigmas=(1.0, 2.0), cutoff=0.3, tau=0.75)),
-        (STACK, Filaments(cutoff=0.01)),
-        (STACK, Filaments(sigmas=(1.0, 1.5), cutoff=0.1, z=1.8)),
+        pytest.param(STACK, Filaments(cutoff=0.01), marks=pytest.mark.slow),
+        pytest.param(
+            STACK, Filaments(sigmas=(1.0, 1.5), cutoff=0.1, z=1.8), marks=pytest.mark.slow
+        ),
         (STACK, Filaments(cutoff=0.1, z=5.0)),
     ],
 )
@@ -316,6 +318,7 @@ def slope(image: jax.Array, fixed: Fixed, wanted: jax.Array, settings: Filaments
     return jax.value_and_grad(lambda x: iou_loss(soft(x, fixed, settings), wanted))(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [PLANE, pytest.param(STACK, marks=pytest.mark.slow)])
 def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, ...]) -> None:
     original = threads(shape)
@@ -343,6 +346,7 @@ def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, 
         assert numeric == pytest.approx(float(np.sum(gradient * way)), rel=near)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [PLANE, STACK])
 @pytest.mark.parametrize("kind", ["zero", "constant", "spot", "ramp", "line"])
 def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind: str) -> None:

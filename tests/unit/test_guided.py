@@ -102,7 +102,15 @@ def test_large_files_record_what_guided_them(tmp_path: Path) -> None:
     assert guides_record(guides) == [GUIDE, "mask:cells.tif", "blobs:sigma=2"]
 
 
-@pytest.mark.parametrize("axes", ["YX", "ZYX", "TCYX", "YXC"])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        pytest.param("ZYX", marks=pytest.mark.slow),
+        pytest.param("TCYX", marks=pytest.mark.slow),
+        "YX",
+        "YXC",
+    ],
+)
 def test_every_guide_works_along_any_axes(axes: str, tmp_path: Path) -> None:
     data = lines(8 if axes == "ZYX" else 4, 64)
     if axes == "TCYX":

@@ -126,7 +126,10 @@ def kept(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
     return inif.open(_kept(axes, dtype, **options))
 
 
-@pytest.mark.parametrize("axes", SHAPES)
+@pytest.mark.parametrize(
+    "axes",
+    [pytest.param(a, marks=pytest.mark.slow if a in ("TZYX", "TZCYX") else ()) for a in SHAPES],
+)
 def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
     original, file = picture(axes), kept(axes)
     assert 1500 / 1.01 <= file.file_bytes <= 1500
@@ -145,7 +148,9 @@ def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
     assert inif.verify(file.to_bytes())["exact"]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", pytest.param("int16", marks=pytest.mark.slow), "float32"]
+)
 def test_every_dtype(dtype: str) -> None:
     original, file = picture("ZYX", dtype), kept("ZYX", dtype)
     error = np.abs(np.asarray(file).astype(np.float64) - original).max()
@@ -196,6 +201,7 @@ def test_progress_is_reported() -> None:
     assert events[-1].psnr is not None
 
 
+@pytest.mark.slow
 def test_a_quality_as_the_target() -> None:
     file = compressed("ZYX", size=None, psnr=30.0)
     assert file.header["lossy"]["psnr"] >= 30
@@ -268,6 +274,7 @@ def test_section_round_trip() -> None:
     assert len(BrickGrid((4, 4), (4, 4))) == 1
 
 
+@pytest.mark.slow
 def test_a_repair_is_never_worse_than_the_codec() -> None:
     for axes in ("ZYX", "CYX"):
         file, original = kept(axes, size=4000), picture(axes)
@@ -328,7 +335,7 @@ def test_an_unknown_start_is_refused() -> None:
         inif.open(rewritten(file, field={"kind": "conditional", "start": "zz"}))
 
 
-@pytest.mark.parametrize("select", ["ssim", "spots"])
+@pytest.mark.parametrize("select", ["ssim", pytest.param("spots", marks=pytest.mark.slow)])
 def test_frames_are_judged_as_asked(select: str) -> None:
     file = compressed("ZYX", size=4000, select=select)
     assert inif.verify(file.to_bytes())["exact"]

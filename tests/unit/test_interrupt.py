@@ -46,7 +46,12 @@ def at(stage: str, number: int = 1) -> Callable[[ProgressEvent], None]:
 
 @pytest.mark.parametrize(
     ("stage", "number", "prior"),
-    [("trial", 2, "av1"), ("encode", 1, "aom"), ("repair", 1, "av1"), ("check", 1, "av1")],
+    [
+        ("trial", 2, "av1"),
+        ("encode", 1, "aom"),
+        ("repair", 1, "av1"),
+        pytest.param("check", 1, "av1", marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_is_written_at_any_stage(
     tmp_path: Path, stage: str, number: int, prior: str
@@ -66,14 +71,22 @@ def test_nothing_is_written_at_any_stage(
 
 @pytest.fixture(scope="module")
 def whole() -> float:
-    """The PSNR in dB of a file that was not interrupted."""
-    file = inif.compress(stack(), axes="ZYX", size=3000, effort=1, prior="av1")
+    """The PSNR in dB of a file that was not interrupted, and does not say that it was."""
+    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "prior": "av1"}
+    file = inif.compress(stack(), **options, keep_partial=True)
+    assert "stopped" not in file.header["lossy"]
+    assert 3000 / 1.01 <= file.file_bytes <= 3000
     return float(file.header["lossy"]["psnr"])
 
 
 @pytest.mark.parametrize(
     ("stage", "number", "prior"),
-    [("encode", 1, "av1"), ("encode", 3, "aom"), ("repair", 1, "jpeg2000"), ("check", 1, "av1")],
+    [
+        ("encode", 1, "av1"),
+        ("encode", 3, "aom"),
+        ("repair", 1, "jpeg2000"),
+        pytest.param("check", 1, "av1", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_kept_is_what_was_under_way(
     tmp_path: Path, whole: float, prior: str, stage: str, number: int
@@ -106,13 +119,6 @@ def test_what_is_not_near_the_target_is_not_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_whole_file_does_not_say_that_it_stopped() -> None:
-    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "prior": "av1"}
-    file = inif.compress(stack(), **options, keep_partial=True)
-    assert "stopped" not in file.header["lossy"]
-    assert 3000 / 1.01 <= file.file_bytes <= 3000
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_nothing_of_a_trial_of_methods_is_kept(tmp_path: Path, keep: bool) -> None:
     """It works on a sample, of which no file can be made."""
@@ -124,6 +130,7 @@ def test_nothing_of_a_trial_of_methods_is_kept(tmp_path: Path, keep: bool) -> No
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_second_time_it_always_ends(tmp_path: Path) -> None:
     heard: list[str] = []
 
@@ -299,7 +306,7 @@ def test_the_program_ends_at_once_with_130(tmp_path: Path, flags: list[str]) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-@pytest.mark.parametrize("wait", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("wait", [0.0, 1.0, pytest.param(3.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("flags", [[], ["--keep-partial"]], ids=str)
 def test_at_any_moment_it_is_130_or_a_file_that_says_so(
     tmp_path: Path, wait: float, flags: list[str]

@@ -45,6 +45,7 @@ def test_a_source_has_its_channels_last_and_in_range() -> None:
     np.testing.assert_array_equal(source.data, [[[-1, -1], [1, -1]]])
 
 
+@pytest.mark.slow
 def test_a_fit_gets_better_with_steps() -> None:
     image = tasks.generated(np.random.default_rng(3), (40, 40), 1)
     source = tasks.Source(image, "YX")

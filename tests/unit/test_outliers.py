@@ -161,6 +161,7 @@ def test_one_value_and_a_hot_pixel_are_exact() -> None:
     assert file.header["range"] == [[7, 7]]
 
 
+@pytest.mark.slow
 def test_a_pure_field_keeps_them(quick: Any) -> None:
     image = smooth(40, 44)
     image[4, 5] = 65535

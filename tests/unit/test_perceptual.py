@@ -101,6 +101,7 @@ def test_layers_without_a_place_are_left_out(model: Lpips, side: int) -> None:
     assert layers_of(LEAST_SIDE - 1, 100) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=16)
 @given(
     seed=st.integers(0, 1000),

@@ -117,6 +117,7 @@ def test_slices_that_never_differ_teach_nothing() -> None:
         tune(plain(), same, Settings(steps=1))
 
 
+@pytest.mark.slow
 def test_the_command_writes_heads_that_load(cli: Cli, tmp_path: Path) -> None:
     image, out = tmp_path / "i.npy", tmp_path / "h.safetensors"
     np.save(image, np.stack([np.roll(texture(64, 64), 9 * i, 0) for i in range(4)]))

@@ -127,6 +127,7 @@ def test_a_fit_of_five_axes(quick: Quick) -> None:
     check(quick(data, axes=axes, size=1100), data, 1100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["outputs", "coordinate"])
 def test_both_treatments_of_channels(
     quick: Quick, mode: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -254,6 +255,7 @@ def plane() -> np.ndarray:
     return smooth((32, 40))
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_bytes(quick: Quick, plane: np.ndarray) -> None:
     first, again = (quick(plane, axes="YX", size=1000, seed=4) for _ in range(2))
     assert _bytes(first) == _bytes(again)
@@ -263,6 +265,7 @@ def test_the_seed_decides_the_bytes(quick: Quick, plane: np.ndarray) -> None:
     assert not np.array_equal(np.asarray(first), np.asarray(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd:50", "adam:5"])
 def test_a_fit_that_diverges_still_gives_a_file(
     quick: Quick, plane: np.ndarray, optimizer: str
@@ -270,6 +273,7 @@ def test_a_fit_that_diverges_still_gives_a_file(
     check(quick(plane, axes="YX", size=1000, optimizer=optimizer), plane, 1000)
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_the_fit(quick: Quick, plane: np.ndarray) -> None:
     settings = {"steps": 10**7, "points": 256}
     file = quick(plane, axes="YX", size=1000, settings=settings, time_limit=2)

@@ -48,7 +48,11 @@ def decibels(data: np.ndarray, file: inif.File) -> list[float]:
     return out
 
 
-@pytest.mark.parametrize("options", [{}, {"prior": "jpeg2000"}, {"prior": "hevc"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({}, marks=pytest.mark.slow), {"prior": "jpeg2000"}, {"prior": "hevc"}],
+    ids=str,
+)
 def test_every_channel_that_varies_has_it(options: dict[str, Any]) -> None:
     data = channels()
     sizes = []

@@ -90,6 +90,7 @@ def stacked(trees: list[Any]) -> Any:
     return jax.tree.map(lambda *x: np.stack(x), *trees)
 
 
+@pytest.mark.slow
 def test_the_reference_takes_the_same_steps() -> None:
     with np.load(GOLDEN, allow_pickle=False) as golden:
         expected = {k: golden[k] for k in SHAPES}
@@ -119,6 +120,7 @@ def test_the_published_layout() -> None:
     assert len(layout()) == 33
 
 
+@pytest.mark.slow
 def test_the_state_scans_and_maps_over_a_leading_axis() -> None:
     opt = velo(small(), steps=20)
     many, gradient = [pair(i) for i in range(3)], pair(9)
@@ -145,6 +147,7 @@ def test_the_state_scans_and_maps_over_a_leading_axis() -> None:
             np.testing.assert_allclose(together[name][i], value, rtol=0, atol=off)
 
 
+@pytest.mark.slow
 def test_done_takes_the_place_of_the_count() -> None:
     opt, params, gradient = velo(small(), steps=10), pair(0), pair(1)
     update = jax.jit(lambda s, done: opt.update(gradient, s, params, value=1.0, done=done)[0]["w"])
@@ -154,6 +157,7 @@ def test_done_takes_the_place_of_the_count() -> None:
     assert np.abs(update(state, np.float32(0.9)) - counted(state)).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_long_runs_average_their_gradients() -> None:
     steps = 2 * module.LONGEST + 1
     opt, inner = velo(small(), steps=steps), velo(small(), steps=steps // 3)

@@ -143,8 +143,15 @@ def test_rounding_is_told_from_wrong_arithmetic(
     assert ("arithmetic" in str(facts["problems"])) is not good
 
 
-@pytest.mark.parametrize("axes", ["ZYX", "CYX"])
-@pytest.mark.parametrize("prior", ["av1", "jpeg2000"])
+@pytest.mark.parametrize(
+    ("prior", "axes"),
+    [
+        ("av1", "ZYX"),
+        ("jpeg2000", "CYX"),
+        pytest.param("av1", "CYX", marks=pytest.mark.slow),
+        pytest.param("jpeg2000", "ZYX", marks=pytest.mark.slow),
+    ],
+)
 def test_hybrids(axes: str, prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "_PER_OCTAVE", 0.0)  # a repair, at any price
     grids = np.mgrid[:3, :64, :66]

@@ -14,7 +14,7 @@ from inif.errors import BudgetError
 TOLERANCE = 0.3
 """How much better than asked for a channel may be, in dB."""
 
-_ROUNDS = 4
+_ROUNDS = 3
 _GUESS, _LEAST = 64, 4096
 """Ratio of raw bytes to a file's, and its bytes at least, where nothing is known."""
 
@@ -96,7 +96,8 @@ def encode_hybrid_quality(
         missed = [
             c
             for c, value in reached.channels.items()
-            if not decibels <= value <= decibels + TOLERANCE and abs(gains[c]) > NEAR / 2
+            if value < decibels
+            or (value > decibels + TOLERANCE and settled[c].psnr <= goals[c] + TOLERANCE)
         ]
         if not missed:
             return

@@ -116,20 +116,20 @@ def interruptible(
         events.put(None)
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(body,), daemon=True)
-    thread.start()
-    try:
+    unstarted = [thread]
+
+    def attend() -> T:
+        while unstarted:
+            unstarted.pop().start()
         while True:
             try:
                 item = events.get(timeout=_TICK)
             except queue.Empty:
-                continue
-            except KeyboardInterrupt:
-                if not keep or interrupt.asked:
-                    raise
-                interrupt.ask()
-                continue
+                item = None
             if item is None:
-                return result.result()
+                if result.done():
+                    return result.result()
+                continue
             event, answer = item
             try:
                 assert progress is not None
@@ -138,7 +138,17 @@ def interruptible(
                 answer.set_exception(error)
             else:
                 answer.set_result(None)
+
+    try:
+        while True:
+            try:
+                return attend()
+            except KeyboardInterrupt:
+                if not keep or interrupt.asked:
+                    raise
+                interrupt.ask()
     except BaseException:
         interrupt.leave()
-        thread.join(_GRACE)
+        if thread.ident is not None:
+            thread.join(_GRACE)
         raise

@@ -20,7 +20,7 @@ from inif.priors.base import Prior
 NEAR = 0.06
 """How far above its goal a channel may be, in dB, for its search to end."""
 
-_MOST = 12
+_MOST = 8
 _SLOPE, _FASTER = 30.0, 1.5
 """What a whole knob spans at first sight, in dB; how much further each further step goes."""
 
