@@ -20,7 +20,8 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
+from typer.main import get_command
 
 from inif.image import Image, Metadata
 
@@ -102,13 +103,20 @@ class Outcome:
         return body
 
 
-@pytest.fixture
-def cli() -> Callable[..., Outcome]:
-    """Run ``inif`` in this process: ``cli("info", path, "--json")``."""
+@pytest.fixture(scope="session")
+def program() -> Any:
+    """What the program `inif` runs, built once."""
     from inif.cli.app import app
 
+    return get_command(app)
+
+
+@pytest.fixture
+def cli(program: Any) -> Callable[..., Outcome]:
+    """Run ``inif`` in this process: ``cli("info", path, "--json")``."""
+
     def run(*words: object) -> Outcome:
-        result = CliRunner().invoke(app, [str(w) for w in words])
+        result = CliRunner().invoke(program, [str(w) for w in words])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Outcome(result.exit_code, result.stdout, result.stderr)

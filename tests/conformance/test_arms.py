@@ -15,7 +15,13 @@ from inif.image import Image
 from inif.metrics.fidelity import channel_ranges, psnr
 
 OPTIONS = Options(threads=1, seconds=1.0, effort=1)
+PRESETS = ("hevc-veryslow", "av1-slow")
+"""They differ from other arms in the time they take."""
 CODECS = [arm for arm in ARMS if isinstance(arm, CodecArm)]
+CASES = [
+    pytest.param(arm, id=arm.name, marks=pytest.mark.slow if arm.name in PRESETS else ())
+    for arm in CODECS
+]
 FIELDS = [arm for arm in ARMS if arm.family in ("inif", "published") and arm not in CODECS]
 
 
@@ -51,7 +57,7 @@ def test_an_arm_says_what_it_is(arm):
     assert find_arms([arm.name]) == [arm]
 
 
-@pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
+@pytest.mark.parametrize("arm", CASES)
 @pytest.mark.parametrize(
     "axes", ["YX", "ZYX", "CYX", pytest.param("TZCYX", marks=pytest.mark.slow)]
 )
@@ -67,7 +73,7 @@ def test_a_codec_meets_its_budget_and_decodes_from_the_file_alone(arm, axes):
         assert psnr(image.data, decoded, axes).pooled > 15
 
 
-@pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
+@pytest.mark.parametrize("arm", CASES)
 def test_a_codec_uses_more_bytes_for_more_quality(arm):
     if arm.missing():
         pytest.skip(arm.missing())
@@ -84,7 +90,7 @@ def test_a_codec_uses_more_bytes_for_more_quality(arm):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-@pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
+@pytest.mark.parametrize("arm", CASES)
 def test_a_codec_takes_every_sample_type(arm, dtype):
     if arm.missing():
         pytest.skip(arm.missing())
@@ -98,7 +104,7 @@ def test_a_codec_takes_every_sample_type(arm, dtype):
     assert psnr(image.data, decoded, "ZYX").pooled > 15
 
 
-@pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
+@pytest.mark.parametrize("arm", CASES)
 def test_a_budget_below_every_file_is_said_to_be_missed(arm):
     if arm.missing():
         pytest.skip(arm.missing())
@@ -109,7 +115,7 @@ def test_a_budget_below_every_file_is_said_to_be_missed(arm):
     assert decoded.shape == image.data.shape
 
 
-@pytest.mark.parametrize("arm", CODECS, ids=names(CODECS))
+@pytest.mark.parametrize("arm", CASES)
 def test_a_codec_needs_planes(arm):
     if arm.missing():
         pytest.skip(arm.missing())
@@ -117,7 +123,7 @@ def test_a_codec_needs_planes(arm):
         work(arm, Image(np.zeros((4, 8), np.uint16), "TX"), 4)
 
 
-@pytest.mark.parametrize("name", ["hevc", "jpegxl", "sperr"])
+@pytest.mark.parametrize("name", [pytest.param("hevc", marks=pytest.mark.slow), "jpegxl", "sperr"])
 def test_codecs_are_deterministic(name):
     (arm,) = find_arms([name])
     if arm.missing():

@@ -19,6 +19,7 @@ import struct
 import sys
 import zlib
 from bisect import bisect_right
+from functools import cache
 from itertools import accumulate, product
 from operator import mul
 from pathlib import Path
@@ -107,6 +108,7 @@ def code_value(code: int) -> int:
     return 0 if code == 0 else (8 + (code - 1) % 8) << ((code - 1) // 8)
 
 
+@cache
 def frequencies(bound: int, linear: int, square: int) -> list[int]:
     """The frequencies of the symbols -K … K; their sum is 2^24."""
     a, b, n = code_value(linear), code_value(square), 2 * bound + 1

@@ -108,6 +108,7 @@ def test_the_report_writes_page_and_figures(results: Path) -> None:
     assert write_report(results, docs, check=True) == [docs / "benchmark.md"]
 
 
+@pytest.mark.slow
 def test_check_finds_stale_text_and_writes_nothing(results: Path) -> None:
     docs = results.parent / "docs"
     with pytest.raises(InputError, match="no such file"):
@@ -126,6 +127,7 @@ def test_no_results_are_one_error(tmp_path: Path) -> None:
         write_report(tmp_path / "none", tmp_path)
 
 
+@pytest.mark.slow
 def test_without_matplotlib_figures_name_the_extra_and_the_check_works(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

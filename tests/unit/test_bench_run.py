@@ -75,6 +75,7 @@ def test_a_run_keeps_all_cells_and_a_second_one_changes_nothing(folder):
     assert everything(plan.results) == before
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_stopped(folder):
     def stop(event):
         if event.done == 3:

@@ -210,6 +210,7 @@ def nothing(image: Any) -> Any:
     return 0 * image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", [f"python:{__name__}:nothing", "mask of 0", "mask of 1"])
 def test_where_a_guide_sees_nothing_the_fit_is_the_unguided_one(
     guide: str, unguided: bytes, tmp_path: Path

@@ -132,12 +132,14 @@ def test_long_voxels_are_the_same_scene(z: float) -> None:
     assert overlaps[0] > overlaps[1]
 
 
+@pytest.mark.slow
 def test_the_scale_is_searched_where_something_is() -> None:
     original = np.zeros((300, 520))
     original[:40, 480:] = nuclei((40, 40), size=4.0, noise=0)[0]
     assert 2 <= fix(original, Blobs()).sigma <= 4
 
 
+@pytest.mark.slow
 def test_noise_alone_has_few_blobs() -> None:
     noise = np.random.default_rng(0).normal(100, 10, (100, 100))
     assert segment(noise, fix(noise, Blobs()), Blobs()).mean() < 0.05
@@ -149,6 +151,7 @@ def slope(image: jax.Array, fixed: Fixed, wanted: jax.Array, settings: Blobs) ->
     return jax.value_and_grad(lambda x: iou_loss(soft(x, fixed, settings), wanted))(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [PLANE, STACK])
 def test_gradients_are_those_of_finite_differences_in_float64(shape: tuple[int, ...]) -> None:
     settings = Blobs()
@@ -196,6 +199,7 @@ def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind:
             assert not np.asarray(hard(jnp.asarray(same), fixed, settings)).any()
 
 
+@pytest.mark.slow
 def test_the_soft_mask_becomes_the_hard_one() -> None:
     original, _ = nuclei(PLANE)
     settings = Blobs()
@@ -235,6 +239,7 @@ def test_a_patch_with_its_margin_is_judged_as_the_whole(
     np.testing.assert_allclose(ours, whole[inside], rtol=0, atol=near)
 
 
+@pytest.mark.slow
 def test_patches_and_channels_in_one_go() -> None:
     settings = Blobs()
     images, truths = zip(*[nuclei(PLANE, size, noise=1) for size in (3.5, 7.0)], strict=True)

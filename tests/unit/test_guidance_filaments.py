@@ -235,6 +235,7 @@ def test_diffusion_keeps_edges_and_the_mean() -> None:
     assert np.mean(out[:, 8] - out[:, 7]) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 6), pytest.param((2, 4, 5), marks=pytest.mark.slow)])
 def test_gradients_of_diffusion_are_those_that_jax_derives(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
@@ -278,6 +279,7 @@ def test_eigenvalues_of_any_matrix(size: int) -> None:
     assert all(np.isfinite(s).all() for s in slopes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
 def test_gradients_of_eigenvalues_are_finite_differences_in_float64(size: int) -> None:
     rng = np.random.default_rng(1)
@@ -374,6 +376,7 @@ def test_gradients_are_finite_on_degenerate_images(shape: tuple[int, ...], kind:
             assert not np.asarray(hard(jnp.asarray(same, jnp.float32), fixed, settings)).any()
 
 
+@pytest.mark.slow
 def test_the_soft_mask_becomes_the_hard_one() -> None:
     original = threads(PLANE)
     settings = FINE
@@ -427,6 +430,7 @@ def test_a_smaller_margin_is_not_enough() -> None:
     assert reach(settings, exact=False) == 9
 
 
+@pytest.mark.slow
 def test_patches_and_channels_in_one_go() -> None:
     settings = FINE
     images = [threads(PLANE, seed) for seed in (0, 1)]
@@ -471,6 +475,7 @@ def test_otsu(seed: int) -> None:
     assert otsu(np.full(5, 3.0)) == 3
 
 
+@pytest.mark.slow
 def test_threads_are_found_and_noise_is_left() -> None:
     shape = (16, 40, 40)
     clean = np.zeros(shape)

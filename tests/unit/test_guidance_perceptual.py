@@ -163,6 +163,7 @@ def test_boxes_are_planes_where_no_guide_needs_depth() -> None:
     assert not Guidance((guide, deep)).planar
 
 
+@pytest.mark.slow
 def test_slopes_point_to_what_is_wanted() -> None:
     guide = Perceptual("perceptual", weights.load())
     original = jnp.asarray(scene((2, 24, 26)), jnp.float32)

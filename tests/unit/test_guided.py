@@ -107,7 +107,7 @@ def test_large_files_record_what_guided_them(tmp_path: Path) -> None:
     [
         pytest.param("ZYX", marks=pytest.mark.slow),
         pytest.param("TCYX", marks=pytest.mark.slow),
-        "YX",
+        pytest.param("YX", marks=pytest.mark.slow),
         "YXC",
     ],
 )
@@ -179,6 +179,7 @@ def test_a_field_for_the_rest_goes_with_guides() -> None:
     assert file.header["lossy"]["guides"] == ["python"]
 
 
+@pytest.mark.slow
 def test_auto_no_longer_avoids_hybrids() -> None:
     file = pressed(lines(8, 64), size=4000, method="auto", prior=None, guide=GUIDE)
     assert file.header["lossy"]["method"] == "hybrid"

@@ -49,7 +49,7 @@ def at(stage: str, number: int = 1) -> Callable[[ProgressEvent], None]:
     [
         ("trial", 2, "av1"),
         ("encode", 1, "aom"),
-        ("repair", 1, "av1"),
+        pytest.param("repair", 1, "av1", marks=pytest.mark.slow),
         pytest.param("check", 1, "av1", marks=pytest.mark.slow),
     ],
 )

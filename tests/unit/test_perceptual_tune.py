@@ -33,6 +33,7 @@ def texture(*shape: int) -> np.ndarray:
     return np.asarray(plane / plane.max(), np.float32)
 
 
+@pytest.mark.slow
 def test_every_kind_does_more_damage_with_strength() -> None:
     plane = texture(70, 66)
     versions = distorted(plane, np.random.default_rng(0))

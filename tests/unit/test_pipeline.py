@@ -84,7 +84,10 @@ def test_a_size_is_met_exactly(quick: Quick, size: int) -> None:
 
 
 @pytest.mark.usefixtures("unfitted")
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in ("60 kB", "150 kB") else ()) for n in SIZES],
+)
 def test_the_largest_ratio_that_is_named_works(quick: Quick, name: str) -> None:
     axes, shape, dtype = SIZES[name]
     image = Image(smooth(shape, dtype), axes, source="a.tif")

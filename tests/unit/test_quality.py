@@ -78,6 +78,7 @@ def test_several_bricks_and_orders_of_frames(monkeypatch: pytest.MonkeyPatch) ->
     assert min(decibels(data, file)) >= 36
 
 
+@pytest.mark.slow
 def test_guides_have_their_price_paid() -> None:
     data = channels()[:2]
     file, _ = asked(data, "CYX", psnr=36, prior="jpeg2000", guide="blobs:sigma=2")

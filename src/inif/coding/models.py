@@ -101,7 +101,7 @@ def _code(bits_per_step: float) -> int:
     units = max(bits_per_step * TOTAL, 8.0)
     octave = int(np.floor(np.log2(units / 8)))
     step = round((units / (8 << octave) - 1) * 8)
-    return int(np.clip(1 + 8 * octave + step, 1, _MAX_CODE))
+    return min(max(1 + 8 * octave + step, 1), _MAX_CODE)
 
 
 def _search(counts: np.ndarray, bound: int, a: int, b: int) -> tuple[ModelSpec, float]:
@@ -113,8 +113,8 @@ def _search(counts: np.ndarray, bound: int, a: int, b: int) -> tuple[ModelSpec, 
         for da, db in ((stride, 0), (-stride, 0), (0, stride), (0, -stride), (stride, -stride)):
             trial = ModelSpec(
                 bound,
-                int(np.clip(best.linear + da, 0, _MAX_CODE)),
-                int(np.clip(best.square + db, 0, _MAX_CODE)),
+                min(max(best.linear + da, 0), _MAX_CODE),
+                min(max(best.square + db, 0), _MAX_CODE),
             )
             trial_cost = bits(counts, trial)
             if trial_cost < cost - 1e-9:

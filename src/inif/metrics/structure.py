@@ -312,28 +312,29 @@ def _peaks(values: np.ndarray, threshold: float, own: slice) -> tuple[np.ndarray
     """Rows and columns of values above a threshold that no neighbour exceeds; ties: the first."""
     y, x = np.nonzero(values[own] > threshold)
     y += own.start
-    here = values[y, x]
+    around = _around(values, y, x, 1)
+    here = around[:, 1, 1]
     keep = np.ones(len(y), bool)
     for i, j in np.ndindex(3, 3):
         if (i, j) != (1, 1):
-            other = _at(values, y + i - 1, x + j - 1)
+            other = around[:, i, j]
             keep &= here > other if (i, j) < (1, 1) else here >= other
     return y[keep], x[keep]
 
 
 def _highest_around(values: np.ndarray, y: np.ndarray, x: np.ndarray, reach: int) -> np.ndarray:
     """The highest value in a square around each place."""
-    side = 2 * reach + 1
-    found = [_at(values, y + i - reach, x + j - reach) for i, j in np.ndindex(side, side)]
-    out: np.ndarray = np.maximum.reduce(found)
+    out: np.ndarray = _around(values, y, x, reach).max((1, 2))
     return out
 
 
-def _at(values: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Values at places, -infinity outside."""
-    rows, columns = values.shape
-    inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
-    return np.where(inside, values[y.clip(0, rows - 1), x.clip(0, columns - 1)], -np.inf)
+def _around(values: np.ndarray, y: np.ndarray, x: np.ndarray, reach: int) -> np.ndarray:
+    """The square around each place, -infinity outside; (places, side, side)."""
+    side = np.arange(2 * reach + 1)
+    if not len(y):
+        return np.empty((0, len(side), len(side)), values.dtype)
+    wide = np.pad(values, reach, constant_values=-np.inf)
+    return wide[y[:, None, None] + side[:, None], x[:, None, None] + side]
 
 
 def _together(
