@@ -259,6 +259,7 @@ def test_the_gaussian_is_scipys(shape: tuple[int, ...], sigma: float) -> None:
     np.testing.assert_allclose(jax.jit(gaussian)(start, sigma), wanted, rtol=0, atol=off)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
 def test_eigenvalues_of_any_matrix(size: int) -> None:
     rng = np.random.default_rng(0)
@@ -455,6 +456,7 @@ def test_the_unit_of_intensities_does_not_matter() -> None:
     assert other.minima == pytest.approx(fixed.minima, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_cutoff_is_otsus_unless_given() -> None:
     original = threads(STACK)
     settings = FINE

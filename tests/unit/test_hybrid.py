@@ -149,7 +149,7 @@ def test_every_axis_order_meets_its_budget_and_decodes_alike(axes: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["uint8", pytest.param("int16", marks=pytest.mark.slow), "float32"]
+    "dtype", [pytest.param(t, marks=pytest.mark.slow) for t in ("uint8", "int16")] + ["float32"]
 )
 def test_every_dtype(dtype: str) -> None:
     original, file = picture("ZYX", dtype), kept("ZYX", dtype)
@@ -370,6 +370,7 @@ def test_streams_are_extracted(tmp_path: Path, cli: Any, random_file: Callable[.
         extract_prior(random_file("YX", (20, 20)), tmp_path / "pure")
 
 
+@pytest.mark.slow
 def test_the_command_line(cli: Any, tmp_path: Path) -> None:
     source, out = tmp_path / "a.npy", tmp_path / "a.inif"
     np.save(source, picture("ZYX"))

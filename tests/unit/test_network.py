@@ -76,6 +76,7 @@ def test_its_derivative_is_a_cosine() -> None:
     assert float(twice) == pytest.approx(-np.sin(0.7), abs=tolerance(8))
 
 
+@pytest.mark.slow
 def test_rounding_lets_gradients_through() -> None:
     import jax
     import jax.numpy as jnp

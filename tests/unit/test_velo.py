@@ -180,6 +180,7 @@ def test_long_runs_average_their_gradients() -> None:
     assert isinstance(velo(small(), steps=module.LONGEST).init(params), module.VeloState)
 
 
+@pytest.mark.slow
 def test_any_tree_and_type_of_parameters_within_a_chain() -> None:
     params = {"x": [np.float32(0.5), (np.ones((2, 2), jnp.bfloat16),)], "none": None}
     opt = optax.chain(optax.clip_by_global_norm(1.0), velo(small(), steps=5))
