@@ -93,18 +93,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--save", action="store_true", help="write results/machines.json")
     parser.add_argument("--only", default="", help="settings whose names hold this")
+    parser.add_argument("--slow", action="store_true", help="what is marked slow, too")
     parser.add_argument("pytest", nargs="*", help="more for pytest, after --")
     given = parser.parse_args()
     flags, dispatched = processor(), facts(dict(os.environ))["numpy"]
-    rows = [run(s, flags, dispatched, given.pytest) for s in SETTINGS if given.only in s.name]
+    chosen = "numerical" if given.slow else "numerical and not slow"
+    rows = [
+        run(s, flags, dispatched, chosen, given.pytest) for s in SETTINGS if given.only in s.name
+    ]
     print(table(rows))
     if given.save:
-        save("machines", {"runs": rows})
+        save("machines", {"marked": chosen, "runs": rows})
     return int(any(row["state"] == "failed" for row in rows))
 
 
 def run(
-    setting: Setting, flags: set[str], dispatched: list[str], more: list[str]
+    setting: Setting, flags: set[str], dispatched: list[str], chosen: str, more: list[str]
 ) -> dict[str, Any]:
     """One setting's row: what was in use, and what pytest says."""
     row: dict[str, Any] = {"machine": setting.name, "xla": setting.xla or "all"}
@@ -113,7 +117,7 @@ def run(
         return row | {"state": "left out", "why": f"this processor has no {', '.join(lacking)}"}
     env = setting.environment(dispatched)
     row |= facts(env)
-    words = ["-m", "pytest", "-m", "numerical and not slow", "-q", "--tb=short", "-p"]
+    words = ["-m", "pytest", "-m", chosen, "-q", "--tb=short", "-p"]
     words += ["no:cacheprovider", "-n", "2", "--dist", "loadfile", *more]
     print(f"{setting.name}:", flush=True)
     begin, before = time.monotonic(), os.times()

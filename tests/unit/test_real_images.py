@@ -18,6 +18,7 @@ LONGEST = {"T": 3, "Z": 8, "Y": 96, "X": 80}
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::inif.errors.RemarkWarning")
 @pytest.mark.usefixtures("unfitted")
 def test_round_trip(data_dir: Path, tmp_path: Path) -> None:
     paths = sorted(data_dir.glob("*.tif"))
