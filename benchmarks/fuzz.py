@@ -30,13 +30,14 @@ import numpy as np
 import inif
 from inif.container import WHOLE_FILE, Section, open_container, pack, spec
 from inif.container.layout import Layout, layout_of
-from inif.errors import InifError
+from inif.errors import InifError, RemarkWarning
 
 MAX_SECONDS = 2.0
 MAX_BYTES = 200_000_000
 MAX_DECODED = 1 << 16
 """Samples up to which a file is decoded whole; of a larger image a few samples are read."""
 
+KINDS = (b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"note")
 EDGES = (0, 1, 2, 3, 7, 28, 32, 127, 128, 255, 256, 4096, 65535, 65536, 2**20, 2**20 + 1, 2**24)
 EDGES += (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**48, 2**63, 2**64 - 1)
 VALUES: tuple[Any, ...] = (None, True, False, -1, 0.5, 1e308, 5e-324, "", "x" * 300, [], {}, [[]])
@@ -97,6 +98,16 @@ def seeds(corpus: Path | None) -> list[bytes]:
         inif.compress(noise.astype(np.int16), axes="ZX", lossless=True, effort=1).to_bytes(),
         inif.compress(noise.astype(np.float16), axes="YC", lossless=True, effort=1).to_bytes(),
     ]
+    hot = np.random.default_rng(1).normal(1000, 9, (48, 64))
+    hot[3, 4] = 6e4  # an outlier, which the file keeps exactly
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RemarkWarning)
+        found += [
+            inif.compress(
+                hot.astype(dtype), axes="YX", size=900, effort=1, method="hybrid", prior=prior
+            ).to_bytes()
+            for dtype, prior in ((np.float32, "jpeg2000"), (np.uint16, "av1"))
+        ]
     if corpus is not None:
         found += [p.read_bytes() for p in sorted(corpus.rglob("*.inif"))]
     return found
@@ -244,7 +255,7 @@ def _table(rng: random.Random, data: bytearray) -> bytearray:
     column = rng.choice(layout.entry.names or ())
     bits = 8 * row.dtype[column].itemsize
     if column == "kind":
-        row[column] = rng.choice((b"QWTS", b"OMEX", b"PRIO", b"SAMP", b"note", rng.randbytes(4)))
+        row[column] = rng.choice((*KINDS, rng.randbytes(4)))
     elif rng.random() < 0.5:
         row[column] = (int(row[column][0]) + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
     else:

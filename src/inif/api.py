@@ -185,7 +185,7 @@ def compress(
 
     from inif.encode.advice import advice
     from inif.encode.interrupt import Progress, interruptible
-    from inif.encode.job import Job
+    from inif.encode.job import Job, ome_section
     from inif.encode.lossless import encode_lossless
     from inif.encode.metadata import fitting
     from inif.encode.method import encode
@@ -202,6 +202,10 @@ def compress(
 
         check(named_guides)
     checked = fitting(checked, window.most if window else None)
+    if window is not None and not ome_section(checked, window.most):
+        told = unkept_remark(checked.meta.ome_xml)
+        meta = replace(checked.meta, ome_xml=None)
+        checked = replace(checked, meta=meta, remarks=(*checked.remarks, *told))
     job = Job(
         checked,
         target,

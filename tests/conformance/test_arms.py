@@ -73,6 +73,16 @@ def test_a_codec_meets_its_budget_and_decodes_from_the_file_alone(arm, axes):
         assert psnr(image.data, decoded, axes).pooled > 15
 
 
+@pytest.mark.parametrize(
+    "arm", [arm for arm in CODECS if "hevc" in arm.name], ids=lambda arm: arm.name
+)
+def test_a_video_codec_takes_stacks_narrower_than_a_block(arm):
+    if arm.missing():
+        pytest.skip(arm.missing())
+    _, _, decoded = work(arm, blobs("ZYX", side=40), 4)
+    assert decoded.shape == (4, 40, 46)
+
+
 @pytest.mark.parametrize("arm", CASES)
 def test_a_codec_uses_more_bytes_for_more_quality(arm):
     if arm.missing():

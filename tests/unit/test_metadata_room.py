@@ -94,3 +94,18 @@ def test_compressing_says_that_ome_xml_is_left_out() -> None:
     with pytest.warns(RemarkWarning, match="OME-XML"):
         file = inif.compress(rich, lossless=True)
     assert "Instrument" not in file.ome
+
+
+def test_ome_xml_that_does_not_fit_is_said_before_the_work() -> None:
+    rich = Image(DATA, "CYX", Metadata("a", ome_xml=RICH))
+    first: list[int] = []
+    with pytest.warns(RemarkWarning) as caught:
+        inif.compress(
+            rich,
+            ratio=2,
+            effort=1,
+            method="hybrid",
+            prior="jpeg2000",
+            progress=lambda event: first.append(len(caught)),
+        )
+    assert first[0] == sum("OME-XML" in str(w.message) for w in caught) == 1

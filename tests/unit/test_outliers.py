@@ -19,6 +19,7 @@ from inif.errors import FormatError, RemarkWarning
 from inif.image import Image
 from inif.outliers import LEAST, Extremes, Outliers
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 REFERENCE = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "checks.py"))
 
 
@@ -258,3 +259,15 @@ def test_damage_is_found() -> None:
         np.asarray(inif.open(pack(header, sections)))
     del sections[at]
     assert not inif.verify(pack(header, sections))["ok"]
+
+
+def test_a_quality_says_what_range_it_is_of(cli: Any, tmp_path: Path) -> None:
+    spoiled = smooth(64, 60)
+    spoiled[3, 4] = 65535
+    np.save(tmp_path / "a.npy", spoiled)
+    quick = ("--axes", "YX", "--prior", "jpeg2000", "--method", "hybrid", "--effort", "1")
+    done = cli("compress", tmp_path / "a.npy", "--size", "900", *quick)
+    for said in (done, cli("info", tmp_path / "a.inif")):
+        assert "PSNR on the image's range without its outliers" in " ".join(said.stdout.split())
+    plain = cli("info", GOLDEN / "cyx_float32_hybrid.inif")
+    assert "PSNR on the image's own range" in " ".join(plain.stdout.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,7 @@ from inif.cli.common import (
     remarks_noted,
 )
 from inif.cli.outputs import ForceFlag, inif_output
-from inif.cli.plain import stored_as
+from inif.cli.plain import stored_as, stored_psnr
 from inif.cli.progress import format_time, progress_bar
 from inif.errors import InputError
 from inif.outputs import is_url
@@ -213,12 +214,14 @@ def compress(
         )
     with file:
         way = stored_as(file.header)
+        outliers = len(file.outliers.positions)
+        quality = _quality(file.header, outliers=outliers > 0)
         facts = summary(file, target_file, seconds=time.perf_counter() - start)
-    facts["remarks"] = remarks
+    facts |= {"outliers": outliers, "remarks": remarks}
     if as_json:
         emit_json(facts)
     elif not quiet:
-        _show(facts, way, verbose=verbose)
+        _show(facts, way, quality, verbose=verbose)
     if facts.get("stopped") == "interrupt":
         raise typer.Exit(PARTIAL)
 
@@ -275,11 +278,11 @@ def _target(
     return {} if lossless else {"ratio": DEFAULT_RATIO if ratio is None else ratio}
 
 
-def _show(facts: dict[str, Any], way: str, *, verbose: bool) -> None:
+def _show(facts: dict[str, Any], way: str, quality: str, *, verbose: bool) -> None:
     sizes = f"{format_size(facts['raw_bytes'])} → {format_size(facts['file_bytes'])}"
     rows = [
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
-        ("quality", _quality(facts)),
+        ("quality", quality),
         ("stored as", way),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
         *([("judged by", facts["select"])] if "select" in facts else []),
@@ -290,10 +293,11 @@ def _show(facts: dict[str, Any], way: str, *, verbose: bool) -> None:
     emit_table(facts["file"], rows)
 
 
-def _quality(facts: dict[str, Any]) -> str:
-    if facts["max_error"] == 0:
+def _quality(header: Mapping[str, Any], *, outliers: bool) -> str:
+    lossy = header.get("lossy", {})
+    if lossy.get("max_error") == 0:
         return "every sample is exact"
-    whole = f"{decibels(facts['psnr'])} PSNR on the image's own range"
-    if "psnr_least" not in facts:
+    whole = stored_psnr(header, outliers=outliers)
+    if "psnr_least" not in lossy:
         return whole
-    return f"{whole}, at least {decibels(facts['psnr_least'])} in every channel"
+    return f"{whole}, at least {decibels(lossy['psnr_least'])} in every channel"

@@ -12,13 +12,12 @@ from inif.cli.common import (
     JsonFlag,
     QuietFlag,
     VerboseFlag,
-    decibels,
     emit_json,
     emit_table,
     format_size,
     remarks_noted,
 )
-from inif.cli.plain import stored_as
+from inif.cli.plain import stored_as, stored_psnr
 from inif.web import public
 
 _RECORD = ("target", "guides", "select", "reference", "stopped", "encoder")
@@ -75,7 +74,8 @@ def rows(facts: Mapping[str, Any], *, verbose: bool = False) -> list[tuple[str, 
     table.append(("stored as", stored_as(header)))
     if lossy.get("psnr") is not None:
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
-        table.append(("quality", f"{decibels(lossy['psnr'])} PSNR on the image's own range{worst}"))
+        outliers = any(s["kind"] == "OUTL" for s in facts.get("sections", ()))
+        table.append(("quality", stored_psnr(header, outliers=outliers) + worst))
     table += [(name, _text(lossy[name])) for name in _RECORD if name in lossy]
     table += [("remark", remark) for remark in lossy.get("remarks", ())]
     if verbose:

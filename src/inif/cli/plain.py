@@ -1,4 +1,4 @@
-"""How a file holds its image, in words for people who know no codecs."""
+"""How a file holds its image, and how well, in words for people who know no codecs."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ def stored_as(header: Mapping[str, Any]) -> str:
     if _TRIED.fullmatch(reason):
         return f"{way} (the best of what was tried on this image)"
     return f"{way} ({reason})"
+
+
+def stored_psnr(header: Mapping[str, Any], *, outliers: bool) -> str:
+    """The PSNR that a file states, and what it is relative to.
+
+    Parameters
+    ----------
+    header
+        Of an ``.inif`` file.
+    outliers
+        Whether the file keeps samples apart (docs/format.md, "Outliers"): its range, and with it
+        the PSNR, is then of the others.
+    """
+    from inif.cli.common import decibels
+
+    of = "range without its outliers, which are exact" if outliers else "own range"
+    return f"{decibels(header['lossy']['psnr'])} PSNR on the image's {of}"
 
 
 def _title(kind: str) -> str:

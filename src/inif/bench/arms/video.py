@@ -17,7 +17,7 @@ from inif.bench.arms.base import Codec, Frames, Variant
 from inif.errors import FormatError, UnsupportedError
 from inif.frames import Geometry
 from inif.priors import Prior, load_prior
-from inif.priors.hevc import pools
+from inif.priors.hevc import least, pools
 from inif.priors.knob import Knob
 from inif.priors.libraries import missing_av
 from inif.priors.pyav import padded
@@ -183,7 +183,7 @@ class PublishedX265(Codec):
         out = []
         for stack in frames.stacks:
             target = io.BytesIO()
-            pictures = padded(stack, (32, 32))
+            pictures = padded(stack, least(len(stack)))
             with av.open(target, "w", format="mp4") as container:
                 stream = container.add_stream("libx265", rate=31)
                 stream.height, stream.width = pictures.shape[1:]
