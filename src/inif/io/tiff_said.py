@@ -176,8 +176,8 @@ def fluoview_scale(info: Mapping[str, Any]) -> Scale:
     """Steps of an Olympus FluoView file: (name, size, origin, step, unit) of each dimension."""
     scale: Scale = {}
     for entry in info.get("Dimensions") or ():
-        axis = str(entry[0]).upper()[:1]
-        if axis in "XYZT" and len(entry) >= 5:
+        axis = {"TIME": "T"}.get(name := str(entry[0]).upper(), name)
+        if axis in ("X", "Y", "Z", "T") and len(entry) >= 5:
             scale |= _numbers({axis: entry[3]}, symbol(str(entry[4])))
     return scale
 
