@@ -196,7 +196,9 @@ def _stopped(data: bytes) -> bytes:
 def _better(channels: Sequence[int], reached: dict[int, float], decibels: float) -> str:
     """The remark on channels that are better than asked for."""
     most = max(reached[c] for c in channels)
-    which = f"{len(channels)} of {len(reached)} channels have" if len(reached) > 1 else "it has"
+    which = "it has"
+    if len(reached) > 1:
+        which = f"of {len(reached)} channels that vary, {len(channels)} have"
     return (
         f"{which} up to {most:.2f} dB, more than the {decibels:g} asked for: "
         "no smaller file was found"
