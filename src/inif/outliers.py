@@ -71,6 +71,42 @@ class Extremes:
         return found[:count]
 
 
+def far_values(
+    low: float, high: float, inner: tuple[float, float] | None
+) -> tuple[list[float], float, float]:
+    """Which of the lowest and highest value of a channel lie far from all other values.
+
+    These are no outliers, for they may fill any share of the image: no-data and saturated values.
+
+    Parameters
+    ----------
+    low, high
+        Of the channel.
+    inner
+        Lowest and highest of the samples between those; None where there are none.
+
+    Returns
+    -------
+    values
+        None, one or both of the two.
+    lowest, highest
+        Of the other samples.
+    """
+    if inner is None:
+        return [], low, high
+    choices: list[tuple[list[float], float, float]] = [
+        ([low], inner[0], high),
+        ([high], low, inner[1]),
+        ([low, high], *inner),
+    ]
+    good = [
+        (values, a, b)
+        for values, a, b in choices
+        if a < b and all(max(a - v, v - b) >= FAR * (b - a) for v in values)
+    ]
+    return min(good, key=lambda choice: choice[2] - choice[1], default=([], low, high))
+
+
 def _wide(steps: np.ndarray, least: float) -> np.ndarray:
     """How many samples lie beyond each step that may set outliers apart."""
     return np.flatnonzero((steps > 0) & (steps >= FAR * least)) + 1

@@ -17,7 +17,7 @@ from inif.decode import apart
 from inif.encode.apart import set_apart
 from inif.errors import FormatError, RemarkWarning
 from inif.image import Image
-from inif.outliers import LEAST, Extremes, Outliers
+from inif.outliers import FAR, LEAST, Extremes, Outliers, far_values
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REFERENCE = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "checks.py"))
@@ -184,6 +184,43 @@ def test_too_many_for_the_file_are_left_and_said() -> None:
     assert int(many.image.data.max()) < 1000
     assert int(image.max()) == 65535
     assert len(apart.pack(many.outliers)) <= 0.02 * 40_000
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "int16"])
+def test_a_value_of_many_samples_that_is_far_from_the_others_is_said(dtype: str) -> None:
+    image = smooth(2, 90, 100, dtype=dtype)
+    assert set_apart(Image(image, "CYX"), 4000).remarks == ()
+    image[1, :, :7] = -9999 if dtype != "uint16" else 65535
+    image[0, 3, 3] = 30000
+    split = set_apart(Image(image, "CYX"), 4000)
+    assert len(split.outliers.positions) == 1
+    assert "1 sample of channel 0" in split.remarks[0]
+    assert split.remarks[1].startswith("7 % of the samples of channel 1 are ")
+    assert len(split.remarks) == 2
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.arange(4000).reshape(50, 80),
+        np.where(np.arange(4000).reshape(50, 80) % 3, 0, 255),
+        np.where(np.arange(4000).reshape(50, 80) % 3, 0, 100 + np.arange(80)),
+        np.full((50, 80), 7),
+    ],
+    ids=["ramp", "mask", "padded with zeros", "constant"],
+)
+def test_values_that_are_not_far_are_not_said(image: np.ndarray) -> None:
+    assert set_apart(Image(image.astype(np.uint16), "YX"), 4000).remarks == ()
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=9, unique=True).map(sorted))
+def test_far_values_are_what_the_definition_says(numbers: list[int]) -> None:
+    inner = (numbers[1], numbers[-2]) if len(numbers) > 2 else None
+    values, low, high = far_values(numbers[0], numbers[-1], inner)
+    rest = [n for n in numbers if n not in values]
+    assert (rest[0], rest[-1]) == (low, high)
+    assert all(max(low - v, v - high) >= FAR * (high - low) > 0 for v in values)
+    assert far_values(-9999, 30000, (3, 9)) == ([-9999, 30000], 3, 9)
 
 
 def test_neighbours_that_are_all_outliers() -> None:

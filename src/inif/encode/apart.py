@@ -12,7 +12,7 @@ import numpy as np
 from inif.container.spec import ENTRY_SIZE
 from inif.decode.apart import MAX_COUNT, pack
 from inif.image import Image
-from inif.outliers import NO_OUTLIERS, Extremes, Outliers
+from inif.outliers import NO_OUTLIERS, Extremes, Outliers, far_values
 
 _BUDGET_SHARE, _FREE_BYTES = 0.02, 64
 """Of the file, and bytes of a small one, that outliers may take."""
@@ -44,9 +44,11 @@ def set_apart(image: Image, budget: int) -> Apart:
     """An image, for a file of about `budget` bytes, without its outliers.
 
     Where keeping them would take more than 2 % of the file (or 64 bytes, if that is more), they are
-    left where they are, and the remarks say so.
+    left where they are, and the remarks say so. They also say where one value that many samples
+    have lies far from all others.
     """
     found, remarks, lows = [], [], []
+    many: list[str] = []
     for index, channel in enumerate(image.each_channel()):
         extremes = Extremes(channel.size)
         flat = channel.reshape(-1)
@@ -54,6 +56,8 @@ def set_apart(image: Image, budget: int) -> Apart:
             extremes.add(flat[start : start + _PART])
         low, high = extremes.inner
         lows.append(low)
+        whose = f" of channel {index}" if image.n_channels > 1 else ""
+        many += _of_one_value(flat, low, high, whose)
         far = np.flatnonzero((flat < low) | (flat > high))
         if not far.size:
             continue
@@ -62,18 +66,41 @@ def set_apart(image: Image, budget: int) -> Apart:
             place.insert(image.channel_axis, np.full(far.size, index))
         found.append(np.ravel_multi_index(tuple(place), image.data.shape))
         values = flat[far]
-        whose = f" of channel {index}" if image.n_channels > 1 else ""
         remarks.append(_sentence(values, low, high, whose))
     if not found:
-        return Apart(image, NO_OUTLIERS)
+        return Apart(image, NO_OUTLIERS, tuple(many))
     positions = np.sort(np.concatenate(found))
     outliers = Outliers(positions, image.data.reshape(-1)[positions])
     size = len(pack(outliers)) + ENTRY_SIZE
     if size > max(_BUDGET_SHARE * budget, _FREE_BYTES) or len(positions) > MAX_COUNT:
         wide = f"keeping them exactly would take {size} bytes, so that they span the range"
-        return Apart(image, NO_OUTLIERS, tuple(f"{text}: {wide}" for text in remarks))
+        return Apart(image, NO_OUTLIERS, (*(f"{text}: {wide}" for text in remarks), *many))
     kept = "kept exactly, and left out of the range"
-    return Apart(_filled(image, positions, lows), outliers, tuple(f"{r}: {kept}" for r in remarks))
+    told = (*(f"{text}: {kept}" for text in remarks), *many)
+    return Apart(_filled(image, positions, lows), outliers, told)
+
+
+def _of_one_value(flat: np.ndarray, low: float, high: float, whose: str) -> list[str]:
+    """The remark on a value of many samples that lies far from the others, if there is one.
+
+    `low` and `high` are of the samples without outliers.
+    """
+    inner: tuple[float, float] | None = None
+    parts = [flat[start : start + _PART] for start in range(0, flat.size, _PART)]
+    for part in parts:
+        between = part[(part > low) & (part < high)]
+        if between.size:
+            a, b = inner or (np.inf, -np.inf)
+            inner = min(a, float(between.min())), max(b, float(between.max()))
+    values, lowest, highest = far_values(low, high, inner)
+    if not values:
+        return []
+    share = sum(np.count_nonzero(part == v) for part in parts for v in values) / flat.size
+    return [
+        f"{100 * share:.2g} % of the samples{whose} are {' or '.join(f'{v:g}' for v in values)}, "
+        f"far from the others ({lowest:g} … {highest:g}), and span the range: of the others little "
+        "is left; give them a value near the others first, or keep all with --lossless"
+    ]
 
 
 def _sentence(values: np.ndarray, low: float, high: float, whose: str) -> str:

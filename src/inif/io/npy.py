@@ -74,7 +74,7 @@ def _from_zip(file: BinaryIO, name: str) -> np.ndarray:
             raise InputError(
                 "this ZIP file holds neither a Zarr store nor an array of NumPy's",
                 file=name,
-                got=f"{len(names)} files: " + ", ".join(names[:20]) if names else "no files",
+                got=", ".join(names[:20]) or "no files",
                 fix="unpack it, and name the image in it",
             )
         if len(members) != 1:

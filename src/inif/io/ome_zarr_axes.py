@@ -75,7 +75,7 @@ class Dimensions:
         fit = len(self.names) == len(axes)
         for i, (axis, step) in enumerate(zip(axes, self.steps, strict=False)):
             unit = self.units[i] if i < len(self.units) else None
-            if step is None or (step == 1 and unit is None):
+            if step is None or (abs(step) == 1 and unit is None):
                 continue
             name = self.names[i] if fit else f"axis {i}"
             fact = f"{step:g} {unit or ''}".rstrip() + f" of {name}"
@@ -160,7 +160,8 @@ def _factors(
         what = "the scale lies in another array" if kind == "scale" else f"type {kind:.40}"
         remarks.append(f"the steps are not known, for a part of the {field} is not read: {what}")
         return [math.nan] * ndim
-    count = f"{field}: {len(values)} scale factors for {ndim} axes"
+    factors_said = "1 scale factor" if len(values) == 1 else f"{len(values)} scale factors"
+    count = f"{field}: {factors_said} for {ndim} axes"
     if len(values) != ndim:
         if len(values) != len(spatial) or not values:
             remarks.append(f"{count}; none of them is used")
@@ -169,7 +170,7 @@ def _factors(
         for i, value in zip(spatial, values, strict=True):
             nothing[i] = _number(value)
     factors = [_number(v) for v in values] if len(values) == ndim else nothing
-    bad = [str(v)[:40] for v in values if not _number(v) > 0]
+    bad = [str(v)[:40] for v in values if _usable(_number(v)) is None]
     if bad:
         remarks.append(f"{field}: no step can be {', '.join(bad)}; left out")
     return list(factors)
@@ -192,11 +193,12 @@ def _number(value: Any) -> float:
 def _times(a: float | None, b: float | None) -> float | None:
     if a is None or b is None:
         return a if b is None else b
-    return a * b if a > 0 and b > 0 else math.nan
+    return a * b
 
 
 def _usable(step: float | None) -> float | None:
-    return step if step is not None and 0 < step < math.inf else None
+    """A step with a size; one below 0 has one (`common.sound_scale`)."""
+    return step if step is not None and step != 0 and math.isfinite(step) else None
 
 
 def _measures(axis: str, unit: str | None) -> bool:

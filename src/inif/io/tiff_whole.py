@@ -135,7 +135,10 @@ def check_pages(series: Any, name: str, missing: Sequence[str] = ()) -> None:
         where = f"page {index + 1} of {len(series)}"
         if page is None:
             files = f", as are the files {', '.join(missing)}" if missing else ""
-            raise incomplete(name, f"{where} is missing{files}")
+            there = sum(page is not None for page in series)
+            raise incomplete(
+                name, f"{there} of {len(series)} pages; {where} is missing{files}", "all pages"
+            )
         size = page.parent.filehandle.size
         offsets, counts = page.dataoffsets, page.databytecounts
         keyframe = page.keyframe
