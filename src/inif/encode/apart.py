@@ -98,8 +98,8 @@ def _of_one_value(flat: np.ndarray, low: float, high: float, whose: str) -> list
     share = sum(np.count_nonzero(part == v) for part in parts for v in values) / flat.size
     return [
         f"{100 * share:.2g} % of the samples{whose} are {' or '.join(f'{v:g}' for v in values)}, "
-        f"far from the others ({lowest:g} … {highest:g}), and span the range: of the others little "
-        "is left; give them a value near the others first, or keep all with --lossless"
+        f"far from the others ({lowest:g} … {highest:g}), and span the range: the others may lose "
+        "their detail; give them a value near the others first, or keep all with --lossless"
     ]
 
 

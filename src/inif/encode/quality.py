@@ -198,7 +198,8 @@ def _better(channels: Sequence[int], reached: dict[int, float], decibels: float)
     most = max(reached[c] for c in channels)
     which = "it has"
     if len(reached) > 1:
-        which = f"of {len(reached)} channels that vary, {len(channels)} have"
+        verb = "has" if len(channels) == 1 else "have"
+        which = f"{len(channels)} of the {len(reached)} channels that vary {verb}"
     return (
         f"{which} up to {most:.2f} dB, more than the {decibels:g} asked for: "
         "no smaller file was found"
