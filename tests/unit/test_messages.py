@@ -156,3 +156,11 @@ def test_errors_in_python_name_axis_and_file_too(here: Path) -> None:
                 bad()
         with pytest.raises(SelectionError, match=r"file: b\.inif; field: point 1, axis X"):
             file.points([[0, 0, 0], [0, 0, 8]])
+
+
+def test_an_image_that_is_not_there_names_the_option(cli: Cli, here: Path) -> None:
+    np.save(here / "in.npy", np.zeros((3, 9, 8), np.uint8))
+    done = cli("compress", here / "in.npy", "--axes", "ZYX", "--series", "2")
+    assert done.code == 2
+    assert "there is no such image in this file" in done.stderr
+    assert "--series" in done.stderr

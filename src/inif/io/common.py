@@ -217,9 +217,9 @@ def only_scene(scene: int, count: int, name: str) -> None:
     """Check a scene's number against how many images the file holds."""
     if isinstance(scene, bool) or not isinstance(scene, int) or not 0 <= scene < count:
         raise InputError(
-            "there is no such scene",
+            "there is no such image in this file",
             file=name,
-            field="scene",
+            field="--series (in Python: scene)",
             expected=f"0 … {count - 1}" if count > 1 else "0",
             got=scene,
         )

@@ -94,9 +94,9 @@ def pick_series(store: Watched, group: Any, scene: int, name: str) -> tuple[Any,
         )
     if not 0 <= scene < len(paths):
         raise InputError(
-            "there is no such scene",
+            "there is no such image in this file",
             file=name,
-            field="scene",
+            field="--series (in Python: scene)",
             expected=f"0 … {len(paths) - 1}, for the groups {', '.join(paths)}",
             got=scene,
         )
