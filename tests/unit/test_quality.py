@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 
 import inif
-from inif.config import ProgressEvent
+from inif.config import FitSettings, ProgressEvent, Target
 from inif.encode import quality, streams
-from inif.encode.settle import NEAR, _Bracket
+from inif.encode.hybrid_quality import Reached
+from inif.encode.job import Job
+from inif.encode.settle import NEAR, Settled, _Bracket
 from inif.errors import BudgetError, RemarkWarning
 from inif.image import Image
 
@@ -200,3 +202,39 @@ def test_a_quality_that_no_pure_field_reaches_names_the_best(fits: list[int]) ->
     with pytest.raises(BudgetError, match=r"a\.tif.*at most"):
         quality.encode_quality(Job(image, Target(psnr=80), FitSettings()), 80.0)
     assert fits
+
+
+class OfSample:
+    """A settler whose codecs take so many bytes for the sample."""
+
+    def __init__(self, streams: Any, prior: Any, order: str) -> None:
+        self.kind = prior.kind
+
+    def settle(self, goals: dict[int, float], units: dict[int, float], stage: str) -> Any:
+        return {c: Settled(units[c], goal) for c, goal in goals.items()}
+
+    def made(self, settled: Any) -> list[bytes]:
+        return [bytes({"av1": 100, "hevc": 110, "jpeg2000": 125}[self.kind])]
+
+
+@pytest.mark.parametrize(("above", "kinds"), [(0.1, 2), (0.5, 3)])
+def test_codecs_that_are_alike_on_the_sample_are_all_tried(
+    monkeypatch: pytest.MonkeyPatch, above: float, kinds: int
+) -> None:
+    """The size of the whole decides, or a higher quality might take a smaller file."""
+    whole = {"av1": 400, "hevc": 300, "jpeg2000": 200}
+    tried: list[str] = []
+
+    def encode(job: Any, decibels: float, found: list[Any], *_: Any) -> None:
+        tried.append(job.prior)
+        found.append(Reached(bytes(whole[job.prior]), {0: decibels + above}))
+
+    monkeypatch.setattr(quality, "Settler", OfSample)
+    monkeypatch.setattr(quality, "encode_hybrid_quality", encode)
+    monkeypatch.setattr(quality, "_may_be_smaller", lambda job, size: False)
+    monkeypatch.setattr(quality, "_remark", lambda job, text: None)
+    stack = np.arange(3 * 40 * 44, dtype=np.uint16).reshape(3, 40, 44)
+    job = Job(Image(stack, "ZYX"), Target(psnr=40), FitSettings(), "auto", 1)
+    data = quality.encode_quality(job, 40)
+    assert tried == ["av1", "hevc", "jpeg2000"][:kinds]
+    assert len(data) == min(whole[kind] for kind in tried)

@@ -1,8 +1,8 @@
 """A quality as the target: the smallest file in which every channel that varies has it.
 
-Codecs are compared on a sample at this very quality. The best is turned until each channel is
-within a tolerance above the target; where its knob is too coarse for that, the next takes over. And
-where the very samples take no more bytes, they are kept.
+Codecs are compared on a sample at this very quality. Those that do best are turned until each
+channel is within a tolerance above the target; where their knobs are too coarse for that, the next
+take over. And where the very samples take no more bytes, they are kept.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from inif.priors import load_prior
 _STILLS, _STACKS = ("av1", "jpeg2000"), ("av1", "hevc", "jpeg2000")
 """Codecs for single planes, and for stacks and movies; the last one's knob is a PSNR."""
 
-_WORTH = 1.3
-"""How much larger than the best on the sample a codec may be to be tried on the whole."""
+_WORTH, _ALIKE = 1.3, 1.15
+"""How much larger than the best on the sample a codec may be to be tried on the whole: while no
+file is within the tolerance, and after that, for a sample tells sizes no better than so (a higher
+quality would take a smaller file, by another codec)."""
 
 _GUESS = 64
 _FITS, _CLOSE = 10, 1.02
@@ -88,7 +90,7 @@ def encode_quality(job: Job, decibels: float) -> bytes:
 
 
 def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
-    """Add files of the codecs that do best on a sample, until one is within the tolerance."""
+    """Add files of the codecs that do best on a sample, more if none is within the tolerance."""
     effort, load = job.effort or 3, load_of(job, job.image.raw_bytes // _GUESS)
     kinds: Sequence[str] = (job.prior,)
     if job.method == "auto":
@@ -115,7 +117,8 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
         starts.append(_Start(kind, size, {c + shift: s.unit for c, s in settled.items()}))
     starts.sort(key=lambda start: start.size)
     for start in starts:
-        if found and start.size > _WORTH * starts[0].size:
+        met = any(not reached.beyond(decibels) for reached in found)
+        if found and start.size > (_ALIKE if met else _WORTH) * starts[0].size:
             break
         chosen = job.chosen
         if job.method == "auto":
@@ -126,8 +129,6 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
             encode_hybrid_quality(one, decibels, found, int(start.size), start.units)
         except BudgetError:
             continue
-        if any(not reached.beyond(decibels) for reached in found):
-            break
 
 
 def _by_fields(job: Job, decibels: float, found: list[Reached]) -> None:
