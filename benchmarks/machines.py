@@ -92,15 +92,14 @@ def main() -> int:
     """Run all settings; 1 if a test failed in one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--save", action="store_true", help="write results/machines.json")
-    parser.add_argument("--only", default="", help="settings whose names hold this")
+    parser.add_argument("--only", action="append", help="settings whose names hold this; repeat")
     parser.add_argument("--slow", action="store_true", help="what is marked slow, too")
     parser.add_argument("pytest", nargs="*", help="more for pytest, after --")
     given = parser.parse_args()
     flags, dispatched = processor(), facts(dict(os.environ))["numpy"]
     chosen = "numerical" if given.slow else "numerical and not slow"
-    rows = [
-        run(s, flags, dispatched, chosen, given.pytest) for s in SETTINGS if given.only in s.name
-    ]
+    wanted = [s for s in SETTINGS if any(part in s.name for part in given.only or [""])]
+    rows = [run(setting, flags, dispatched, chosen, given.pytest) for setting in wanted]
     print(table(rows))
     if given.save:
         save("machines", {"marked": chosen, "runs": rows})
