@@ -69,7 +69,9 @@ class Setting:
             "NPROC": threads,  # XLA's pool
         }
         # Optimised, as for users: without, XLA hardly uses what sets of instructions differ in.
-        env["XLA_FLAGS"] = f"--xla_cpu_max_isa={self.xla}" if self.xla else " "
+        env["XLA_FLAGS"] = "--xla_backend_optimization_level=3"
+        if self.xla:
+            env["XLA_FLAGS"] += f" --xla_cpu_max_isa={self.xla}"
         if self.blas:
             env["OPENBLAS_CORETYPE"] = self.blas
         if not self.numpy and dispatched:
