@@ -109,7 +109,7 @@ distclean: clean ## remove the environment as well
 	rm -rf $(VENV) .venv-uv .venv-oldest .venv-newest
 
 # The environment is rebuilt in place when its inputs change.
-$(STAMP): pyproject.toml constraints.txt src/inif/_version.py
+$(STAMP): pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(wildcard src/core/*)
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "error: '$(PYTHON)' was not found; install Python 3.11 or newer, or name yours: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

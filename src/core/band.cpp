@@ -1,0 +1,530 @@
+#include "band.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <vector>
+
+// The inner loops are built twice, for processors with AVX2 and for all; integers are the same.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
+    !defined(INIF_SANITIZE)
+#define FOR_EVERY_PROCESSOR __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EVERY_PROCESSOR
+#endif
+#define INLINE inline __attribute__((always_inline))
+
+namespace inif {
+namespace {
+
+constexpr int kAbove = 3, kBeside = 4;  // margins of a plane, so that no neighbour is outside
+constexpr int kMostPlain = 19;          // lengths beyond share their contexts
+constexpr int kMostLength = 19, kMostLowLength = 27;
+constexpr int kMostLatent = 1 << 19;
+constexpr int32_t kMostLow = 1 << 27;
+
+INLINE int mag(int v) { return v < 0 ? -v : v; }
+INLINE int sign(int v) { return v > 0 ? 2 : v < 0 ? 1 : 0; }
+INLINE int two(int v) { return v > 2 ? 2 : v; }
+INLINE int16_t clipped(int v, int most) { return static_cast<int16_t>(v > most ? most : v); }
+
+template <Mode mode, int N>
+INLINE int coded(Mixer& m, RangeCoder& coder, const int* context, int selector, int bit,
+                 float& bits) {
+    Prediction<N> p;
+    p.look(m, context, selector, 0);
+    if constexpr (mode != Mode::decode) bits += p.cost(bit);
+    bit = coder.bit<mode>(bit, p.one);
+    p.learn(m, bit);
+    return bit;
+}
+
+template <Mode mode>
+INLINE int plain(RangeCoder& coder, int bit, float& bits) {
+    if constexpr (mode != Mode::decode) bits += 1;
+    return coder.bit<mode>(bit, 32768);
+}
+
+// The parent's magnitudes and the weighted sums of their neighbourhoods, padded by one all around.
+struct Parent {
+    int width = 0;
+    long plane = 0;
+    std::vector<int16_t> own, around;
+
+    explicit Parent(const Band& b) {
+        if (!b.parent) return;
+        width = b.parent_width + 2;
+        plane = static_cast<long>(b.parent_height + 2) * width;
+        own.assign((b.parents + 2) * plane, 0);
+        around.assign((b.parents + 2) * plane, 0);
+        const int32_t* from = b.parent;
+        for (int i = 0; i < b.parents; i++)
+            for (int y = 0; y < b.parent_height; y++)
+                for (int x = 0; x < b.parent_width; x++)
+                    own[(i + 1) * plane + (y + 1) * width + x + 1] = clipped(mag(*from++), 255);
+        for (int i = 0; i < b.parents; i++)
+            for (int y = 0; y < b.parent_height; y++)
+                for (int x = 0; x < b.parent_width; x++) {
+                    const long at = (i + 1) * plane + (y + 1) * width + x + 1;
+                    const int16_t *e = &own[at], *f = e - plane, *g = e + plane;
+                    const int w = width;
+                    const int here = 3 * e[0] + 2 * (e[-1] + e[1] + e[-w] + e[w]) + e[-w - 1] +
+                                     e[-w + 1] + e[w - 1] + e[w + 1];
+                    const int beside = 2 * (f[0] + g[0]) + f[-1] + f[1] + f[-w] + f[w] + g[-1] +
+                                       g[1] + g[-w] + g[w];
+                    around[at] = clipped(here + beside, 1000);
+                }
+    }
+};
+
+// What the contexts of a latent are made from.
+struct Seen {
+    int zero[16];       // contexts of "not zero", "above 1", "above 2"
+    int selector, other;
+    int rest[4];        // parts of the contexts of larger magnitudes
+};
+
+class Coding {
+  public:
+    Coding(Model& model, RangeCoder& coder, const Band& band, const Choice* choice,
+           int32_t* latents, float* spent)
+        : m_(model), coder_(coder), b_(band), choice_(choice), q_(latents), spent_(spent),
+          parent_(band), row_(band.width + 2 * kBeside),
+          plane_(static_cast<long>(band.height + 2 * kAbove) * row_),
+          padded_((band.planes + 1) * plane_),
+          down_((band.height + band.side - 1) / band.side),
+          across_((band.width + band.side - 1) / band.side), flag_row_(across_ + 2),
+          flag_plane_(static_cast<long>(down_ + 2) * flag_row_),
+          flags_((band.planes + 1) * flag_plane_),
+          sibling_row_(band.sibling_width + 2),
+          sibling_plane_(static_cast<long>(band.sibling_height + 2) * sibling_row_) {}
+
+    template <Mode mode>
+    INLINE double run() {
+        double total = 0;
+        for (int i = 0; i < b_.planes; i++) {
+            const Plane at = open(i);
+            for (int by = 0; by < down_; by++) {
+                for (int bx = 0; bx < across_; bx++) {
+                    float bits = 0;
+                    flag<mode>(at, i, by, bx, bits);
+                    note(i, by, bx, bits, total);
+                }
+                const int end = std::min((by + 1) * b_.side, b_.height);
+                for (int y = by * b_.side; y < end; y++)
+                    for (int bx = 0; bx < across_; bx++) {
+                        if (!at.flag[static_cast<long>(by) * flag_row_ + bx]) continue;
+                        float bits = 0;
+                        const int stop = std::min((bx + 1) * b_.side, b_.width);
+                        for (int x = bx * b_.side; x < stop; x++) latent<mode>(at, i, y, x, bits);
+                        note(i, by, bx, bits, total);
+                    }
+                count(at, by);
+            }
+        }
+        add_to_siblings();
+        return total;
+    }
+
+  private:
+    struct Plane {
+        int16_t* own;
+        const int16_t* earlier[3];
+        uint8_t* flag;
+        const uint8_t* flags[3];
+        const int16_t *sibling, *parent, *around;
+    };
+
+    Plane open(int i) {
+        Plane p{};
+        const long origin = static_cast<long>(kAbove) * row_ + kBeside;
+        p.own = padded_.data() + i * plane_ + origin;
+        p.flag = flags_.data() + i * flag_plane_ + flag_row_ + 1;
+        for (int k = 0; k < 3; k++) {
+            const int r = b_.earlier[3 * i + k];
+            const int j = r < 0 ? b_.planes : r;  // the last plane stays zero
+            p.earlier[k] = padded_.data() + j * plane_ + origin;
+            p.flags[k] = flags_.data() + j * flag_plane_ + flag_row_ + 1;
+        }
+        p.sibling = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
+        if (b_.parent) {
+            const long at = (b_.parent_of[i] + 1) * parent_.plane + parent_.width + 1;
+            p.parent = parent_.own.data() + at;
+            p.around = parent_.around.data() + at;
+        }
+        return p;
+    }
+
+    void note(int i, int by, int bx, float bits, double& total) {
+        total += bits;
+        if (spent_) spent_[(static_cast<long>(i) * down_ + by) * across_ + bx] += bits;
+    }
+
+    // Whether a block has anything but zeros.
+    template <Mode mode>
+    INLINE void flag(const Plane& p, int i, int by, int bx, float& bits) {
+        const Functions& f = kFunctions;
+        const int y0 = by * b_.side, y1 = std::min(y0 + b_.side, b_.height);
+        const int x0 = bx * b_.side, x1 = std::min(x0 + b_.side, b_.width);
+        const int B = b_.level * 8 + b_.kind, L = b_.level;
+        int set = 0;
+        if constexpr (mode != Mode::decode) set = wanted(i, y0, y1, x0, x1);
+        int parents = 0, siblings = 0;
+        if (p.around) {
+            const int ye = std::min((y1 + 1) / 2, b_.parent_height);
+            const int xe = std::min((x1 + 1) / 2, b_.parent_width);
+            for (int y = y0 / 2; y < ye; y++)
+                for (int x = x0 / 2; x < xe; x++)
+                    parents += p.around[static_cast<long>(y) * parent_.width + x];
+            parents /= 4;
+        }
+        for (int y = y0; y < y1; y++)
+            for (int x = x0; x < x1; x++)
+                siblings += p.sibling[static_cast<long>(y) * sibling_row_ + x];
+        const long at = static_cast<long>(by) * flag_row_ + bx;
+        const uint8_t *me = p.flag + at, *u = p.flags[0] + at;
+        const int r = flag_row_;
+        const int near = 2 * ((me[-1] > 0) + (me[-r] > 0)) + (me[-r - 1] > 0) + (me[-r + 1] > 0);
+        const int beside = (u[-1] > 0) + (u[1] > 0) + (u[-r] > 0) + (u[r] > 0);
+        const int q0 = u[0], q1 = p.flags[1][at], q2 = p.flags[2][at];
+        const int pq = f.level_of(parents), sq = f.level_of(siblings);
+        const int context[7] = {(B * 7 + near) * 4 + q0,
+                                (B * 15 + pq) * 15 + sq,
+                                ((B * 4 + q0) * 5 + beside) * 4 + q1,
+                                (B * 15 + pq) * 7 + near,
+                                (B * 15 + sq) * 4 + q0,
+                                ((B * 4 + q0) * 4 + q1) * 4 + q2,
+                                ((L * 15 + pq) * 7 + near) * 4 + q0};
+        p.flag[at] = static_cast<uint8_t>(
+            coded<mode, 7>(m_.mixers[kBlock], coder_, context, B, set, bits));
+    }
+
+    int wanted(int i, int y0, int y1, int x0, int x1) const {
+        const Choice& c = *choice_;
+        const float least = c.step * (1 - c.dead_zone);
+        for (int y = y0; y < y1; y++) {
+            const long at = (static_cast<long>(i) * b_.height + y) * b_.width;
+            for (int x = x0; x < x1; x++)
+                if (c.most ? c.most[at + x] != 0 : std::fabs(c.values[at + x]) >= least) return 1;
+        }
+        return 0;
+    }
+
+    INLINE void look(const Plane& p, int y, int x, Seen& s) const {
+        const Functions& f = kFunctions;
+        const int B = b_.level * 8 + b_.kind, L = b_.level;
+        const long at = static_cast<long>(y) * row_ + x;
+        const int r = row_;
+        const int16_t *e = p.own + at, *u = p.earlier[0] + at, *v = p.earlier[1] + at,
+                      *t = p.earlier[2] + at;
+        const int w = mag(e[-1]), n = mag(e[-r]), nw = mag(e[-r - 1]), ne = mag(e[-r + 1]);
+        const int ww = mag(e[-2]), nn = mag(e[-2 * r]);
+        const int far = mag(e[-2 * r - 1]) + mag(e[-2 * r + 1]) + mag(e[-r - 2]) +
+                        mag(e[-r + 2]) + mag(e[-3]) + mag(e[-3 * r]);
+        const int u0 = mag(u[0]), u4 = mag(u[-1]) + mag(u[1]) + mag(u[-r]) + mag(u[r]);
+        const int ud = mag(u[-r - 1]) + mag(u[-r + 1]) + mag(u[r - 1]) + mag(u[r + 1]);
+        const int v0 = mag(v[0]), v4 = mag(v[-1]) + mag(v[1]) + mag(v[-r]) + mag(v[r]);
+        const int t0 = mag(t[0]), t4 = mag(t[-1]) + mag(t[1]) + mag(t[-r]) + mag(t[r]);
+        int own = 0, around = 0;
+        if (p.around) {
+            const int py = std::min(y >> 1, b_.parent_height - 1);
+            const int px = std::min(x >> 1, b_.parent_width - 1);
+            own = p.parent[static_cast<long>(py) * parent_.width + px];
+            around = p.around[static_cast<long>(py) * parent_.width + px];
+        }
+        const int16_t* sib = p.sibling + static_cast<long>(y) * sibling_row_ + x;
+        const int s0 = sib[0];
+        const int sn = sib[-1] + sib[1] + sib[-sibling_row_] + sib[sibling_row_] +
+                       sib[-sibling_plane_] + sib[sibling_plane_];
+        const int near = 2 * (w + n + u0) + nw + ne + u4;
+        const int wide = near + ww + nn + ud + far + v0 + (v4 >> 1) + t0;
+        const int32_t* weight = m_.expectation.data() + ((L > 3 ? 3 : L) * 8 + b_.kind) * 17;
+        const int neighbour[17] = {w,  n,  nw + ne, ww + nn, far, u0,     u4, ud, v0,
+                                   v4, t0, t4,      own,     around, s0, sn, 1};
+        int64_t sum = 0;
+        for (int k = 0; k < 17; k++) sum += static_cast<int64_t>(weight[k]) * neighbour[k];
+        sum >>= 4;
+        const int active = f.activity[sum < 0 ? 0 : sum > 2047 ? 2047 : sum];
+        const int qn = f.level_of(near), qw = f.level_of(wide), qp = f.level_of(around / 3);
+        const int vt = f.level_of(2 * v0 + v4), tt = f.level_of(2 * t0 + t4);
+        const int qs = f.level_of(2 * s0 + sn);
+        const int u4q = std::min(f.level_of(u4), 7), udq = std::min(f.level_of(ud), 7);
+        int* c = s.zero;
+        c[0] = B * 15 + qn;
+        c[1] = B * 15 + qw;
+        c[2] = (((B * 3 + two(w)) * 3 + two(n)) * 3 + two(u0)) * 3 + two(nw + ne);
+        c[3] = (B * 15 + f.level_of(around / 2)) * 3 + two(own);
+        c[4] = (B * 15 + qn) * 15 + qp;
+        c[5] = (B * 15 + qw) * 15 + qs;
+        c[6] = (B * 4 + std::min(s0, 3)) * 15 + f.level_of(sn);
+        c[7] = ((B * 15 + qw) * 15 + qp) * 3 + two(s0);
+        c[8] = (((B * 3 + two(u0)) * 3 + two(v0)) * 8 + u4q) * 8 + udq;
+        c[9] = B * 15 + f.level_of(wide + around / 2 + 2 * s0 + sn);
+        c[10] = (B * 15 + vt) * 15 + qn;
+        c[11] = (L * 15 + qn) * 15 + f.level_of(around / 3 + s0);
+        c[12] = (B * 15 + tt) * 15 + qn;
+        c[13] = (B * 15 + f.level_of(2 * t0 + t4 + 2 * v0 + v4)) * 15 +
+                f.level_of(2 * w + 2 * n + nw + ne);
+        c[14] = (B * 24 + active) * 3 + two(u0);
+        c[15] = (((L * 24 + active) * 3 + two(w)) * 3 + two(n)) * 3 + two(u0);
+        s.selector = B * 15 + f.level_of(wide + around / 2 + sn + s0 + t0 + t4);
+        s.other = L * 24 + active;
+        s.rest[0] = qw;
+        s.rest[1] = f.level_of(around);
+        s.rest[2] = qs;
+        s.rest[3] = qn;
+    }
+
+    template <Mode mode>
+    INLINE void latent(const Plane& p, int i, int y, int x, float& bits) {
+        Seen s;
+        look(p, y, x, s);
+        Mixer &m0 = m_.mixers[kZero], &m1 = m_.mixers[kOne], &m2 = m_.mixers[kTwo];
+        const long at = (static_cast<long>(i) * b_.height + y) * b_.width + x;
+        Prediction<16> zero, one, more;
+        zero.look(m0, s.zero, s.selector, s.other);
+        int best = 0, negative = 0;
+        if constexpr (mode != Mode::decode) best = chosen(at, zero, one, more, s, negative);
+        if constexpr (mode != Mode::decode) bits += zero.cost(best > 0);
+        const int some = coder_.bit<mode>(best > 0, zero.one);
+        zero.learn(m0, some);
+        if (!some) {
+            q_[at] = 0;
+            return;
+        }
+        one.look(m1, s.zero, s.selector, s.other);
+        if constexpr (mode != Mode::decode) bits += one.cost(best > 1);
+        int value = 1;
+        const int above = coder_.bit<mode>(best > 1, one.one);
+        one.learn(m1, above);
+        if (above) {
+            more.look(m2, s.zero, s.selector, s.other);
+            if constexpr (mode != Mode::decode) bits += more.cost(best > 2);
+            const int beyond = coder_.bit<mode>(best > 2, more.one);
+            more.learn(m2, beyond);
+            value = beyond ? 3 + rest<mode>(s, best - 3, bits) : 2;
+        }
+        negative = sign_of<mode>(p, y, x, negative, bits);
+        const int latent = negative ? -value : value;
+        q_[at] = latent;
+        p.own[static_cast<long>(y) * row_ + x] =
+            static_cast<int16_t>(latent > 32767 ? 32767 : latent < -32767 ? -32767 : latent);
+    }
+
+    // The latent of least cost among its rounding, one less, and none.
+    INLINE int chosen(long at, const Prediction<16>& zero, Prediction<16>& one,
+                      Prediction<16>& more, const Seen& s, int& negative) {
+        const Choice& c = *choice_;
+        if (!c.values) {
+            negative = c.most[at] < 0;
+            return mag(c.most[at]);
+        }
+        const float v = c.values[at] * (1 / c.step), size = std::fabs(v);
+        negative = v < 0;
+        int top = static_cast<int>(std::min(size + c.dead_zone, static_cast<float>(kMostLatent)));
+        if (c.most) top = std::min(top, mag(c.most[at]));
+        if (top <= 0) return 0;
+        one.look(m_.mixers[kOne], s.zero, s.selector, s.other);
+        more.look(m_.mixers[kTwo], s.zero, s.selector, s.other);
+        const float weight = c.weights ? c.weights[at] : 1.0f;
+        const float none = zero.cost(0), some = zero.cost(1) + 1;
+        int best = 0;
+        float least = INFINITY;
+        for (int t = 0; t < 3; t++) {
+            const int k = t == 0 ? top : t == 1 ? top - 1 : 0;
+            if (k < 0) continue;
+            float rate = none;
+            if (k >= 1) rate = some + one.cost(k > 1);
+            if (k >= 2) rate += more.cost(k > 2);
+            if (k >= 3) rate += static_cast<float>(2 * length(k - 3) + 1);
+            const float value = k == 0 ? 0.0f : k == 1 ? c.one : static_cast<float>(k) + c.rest;
+            const float off = size - value;
+            const float cost = weight * (off * off) + c.lambda * rate;
+            if (cost < least) least = cost, best = k;
+        }
+        return best;
+    }
+
+    // Bits of n + 1 after its highest.
+    static int length(int n) {
+        int k = 0;
+        while ((n + 1) >> (k + 1)) k++;
+        return k;
+    }
+
+    // An exponential Golomb code with contexts for its length and its first bit.
+    template <Mode mode>
+    int rest(const Seen& s, int n, float& bits) {
+        const int B = b_.level * 8 + b_.kind;
+        const auto context = [&](int j, int(&c)[5]) {
+            c[0] = j * 15 + s.rest[0];
+            c[1] = j * 15 + s.rest[1];
+            c[2] = j * kGroups + B;
+            c[3] = j * 15 + s.rest[2];
+            c[4] = (j * 15 + s.rest[3]) * 15 + s.rest[1];
+        };
+        Mixer& m = m_.mixers[kRest];
+        int c[5], k = 0, j = 0, low = 0;
+        if constexpr (mode != Mode::decode) k = std::min(length(n), kMostLength);
+        for (;; j++) {
+            context(std::min(j, kMostPlain), c);
+            if (!coded<mode, 5>(m, coder_, c, std::min(j, kMostPlain), j < k, bits)) break;
+            if (j >= kMostLength) break;
+        }
+        for (int t = j - 1; t >= 0; t--) {
+            int bit = mode == Mode::decode ? 0 : ((n + 1) >> t) & 1;
+            if (t == j - 1) {
+                const int jj = 20 + std::min(j, kMostPlain);
+                context(jj, c);
+                bit = coded<mode, 5>(m, coder_, c, jj, bit, bits);
+            } else {
+                bit = plain<mode>(coder_, bit, bits);
+            }
+            low |= bit << t;
+        }
+        return ((1 << j) | low) - 1;
+    }
+
+    template <Mode mode>
+    INLINE int sign_of(const Plane& p, int y, int x, int negative, float& bits) {
+        const int B = b_.level * 8 + b_.kind;
+        const long at = static_cast<long>(y) * row_ + x;
+        const int16_t* e = p.own + at;
+        const int u = sign(p.earlier[0][at]), v = sign(p.earlier[1][at]),
+                  t = sign(p.earlier[2][at]);
+        const int w = sign(e[-1]), n = sign(e[-row_]);
+        const int context[6] = {(B * 3 + w) * 3 + n,
+                                (B * 3 + u) * 3 + v,
+                                (B * 3 + sign(e[-row_ - 1])) * 3 + sign(e[-row_ + 1]),
+                                (B * 3 + v) * 3 + t,
+                                ((B * 3 + w) * 3 + n) * 3 + u,
+                                B * 3 + t};
+        return coded<mode, 6>(m_.mixers[kSign], coder_, context, B, negative, bits);
+    }
+
+    // A block's flag becomes a class of how many latents it has: none, 1, 2 ... 4, more.
+    void count(const Plane& p, int by) {
+        const int end = std::min((by + 1) * b_.side, b_.height);
+        for (int bx = 0; bx < across_; bx++) {
+            uint8_t& flag = p.flag[static_cast<long>(by) * flag_row_ + bx];
+            if (!flag) continue;
+            int some = 0;
+            const int stop = std::min((bx + 1) * b_.side, b_.width);
+            for (int y = by * b_.side; y < end; y++)
+                for (int x = bx * b_.side; x < stop; x++)
+                    some += p.own[static_cast<long>(y) * row_ + x] != 0;
+            flag = static_cast<uint8_t>(some <= 1 ? 1 : some <= 4 ? 2 : 3);
+        }
+    }
+
+    void add_to_siblings() {
+        const long origin = static_cast<long>(kAbove) * row_ + kBeside;
+        for (int i = 0; i < b_.planes; i++) {
+            int16_t* sums = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
+            const int16_t* own = padded_.data() + i * plane_ + origin;
+            for (int y = 0; y < b_.height; y++)
+                for (int x = 0; x < b_.width; x++) {
+                    int16_t& sum = sums[static_cast<long>(y) * sibling_row_ + x];
+                    sum = clipped(sum + mag(own[static_cast<long>(y) * row_ + x]), 255);
+                }
+        }
+    }
+
+    Model& m_;
+    RangeCoder& coder_;
+    const Band& b_;
+    const Choice* choice_;
+    int32_t* q_;
+    float* spent_;
+    Parent parent_;
+    int row_;
+    long plane_;
+    std::vector<int16_t> padded_;
+    int down_, across_, flag_row_;
+    long flag_plane_;
+    std::vector<uint8_t> flags_;
+    int sibling_row_;
+    long sibling_plane_;
+};
+
+FOR_EVERY_PROCESSOR double estimate(Coding& c) { return c.run<Mode::estimate>(); }
+FOR_EVERY_PROCESSOR double encode(Coding& c) { return c.run<Mode::encode>(); }
+FOR_EVERY_PROCESSOR double decode(Coding& c) { return c.run<Mode::decode>(); }
+
+template <Mode mode>
+double low(Model& model, RangeCoder& coder, int planes, int height, int width,
+           const int32_t* earlier, int32_t* q) {
+    const Functions& f = kFunctions;
+    Mixer& m = model.mixers[kLow];
+    const long plane = static_cast<long>(height) * width;
+    std::vector<int32_t> error(planes * plane, 0);
+    double total = 0;
+    for (int i = 0; i < planes; i++)
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                const long k = i * plane + static_cast<long>(y) * width + x;
+                const int r = earlier[3 * i];
+                const long u = r * plane + static_cast<long>(y) * width + x;
+                int guess = 0;
+                if (r >= 0) {
+                    guess = q[u];
+                    if (x && y)
+                        guess += (q[k - 1] - q[u - 1] + q[k - width] - q[u - width]) / 2;
+                    else if (x)
+                        guess += q[k - 1] - q[u - 1];
+                    else if (y)
+                        guess += q[k - width] - q[u - width];
+                } else if (x && y) {
+                    const int a = q[k - 1], b = q[k - width], d = q[k - width - 1];
+                    const int most = std::max(a, b), least = std::min(a, b);
+                    guess = d >= most ? least : d <= least ? most : a + b - d;
+                } else {
+                    guess = y ? q[k - width] : x ? q[k - 1] : 0;
+                }
+                const int64_t around = (x ? static_cast<int64_t>(mag(error[k - 1])) : 0) +
+                                       (y ? mag(error[k - width]) : 0) + (r >= 0 ? mag(error[u]) : 0);
+                const int c = f.level_of(static_cast<int>(std::min<int64_t>(around, 1023)));
+                const int where = (r >= 0) * 2 + (y && x);
+                const int32_t off = mode == Mode::decode ? 0 : q[k] - guess;
+                uint32_t size = static_cast<uint32_t>(mag(off));
+                float bits = 0;
+                int j = 0;
+                for (;; j++) {
+                    const int jj = std::min(j, kMostPlain);
+                    const int context[2] = {jj * 15 + c, jj * 4 + where};
+                    const bool longer = ((size + 1) >> j) > 1;
+                    if (!coded<mode, 2>(m, coder, context, jj, longer, bits)) break;
+                    if (j >= kMostLowLength) break;
+                }
+                uint32_t part = 0;
+                for (int t = j - 1; t >= 0; t--)
+                    part |= static_cast<uint32_t>(plain<mode>(coder, ((size + 1) >> t) & 1, bits)) << t;
+                size = ((1u << j) | part) - 1;
+                int32_t value = static_cast<int32_t>(size);
+                if (size && plain<mode>(coder, off < 0, bits)) value = -value;
+                error[k] = value;
+                q[k] = std::clamp(guess + value, -kMostLow, kMostLow);
+                total += bits;
+            }
+    return total;
+}
+
+}  // namespace
+
+double code_band(Mode mode, Model& model, RangeCoder& coder, const Band& band, const Choice* choice,
+                 int32_t* latents, float* spent) {
+    Coding c(model, coder, band, choice, latents, spent);
+    // Blocks without a flag are not visited again.
+    std::fill(latents, latents + static_cast<long>(band.planes) * band.height * band.width, 0);
+    return mode == Mode::estimate ? estimate(c) : mode == Mode::encode ? encode(c) : decode(c);
+}
+
+double code_low(Mode mode, Model& model, RangeCoder& coder, int planes, int height, int width,
+                const int32_t* earlier, int32_t* latents) {
+    const auto run = mode == Mode::estimate ? low<Mode::estimate>
+                     : mode == Mode::encode ? low<Mode::encode>
+                                            : low<Mode::decode>;
+    return run(model, coder, planes, height, width, earlier, latents);
+}
+
+}  // namespace inif

@@ -1,0 +1,182 @@
+#include "lifting.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+namespace inif {
+namespace {
+
+constexpr float kA = -1.586134342059924f, kB = -0.052980118572961f, kC = 0.882911075530934f,
+                kD = 0.443506852043971f;  // Daubechies and Sweldens 1998, section 7.5
+constexpr long kTile = 1024;              // floats of a row that are lifted together
+
+// high[i] += k (low[i] + low[i + 1])
+void predict(const float* low, float* high, int lows, int highs, long n, float k) {
+    for (int i = 0; i < highs; i++) {
+        const float *a = low + i * n, *b = i + 1 < lows ? a + n : a;
+        float* to = high + i * n;
+        for (long j = 0; j < n; j++) to[j] += k * (a[j] + b[j]);
+    }
+}
+
+// low[i] += k (high[i - 1] + high[i])
+void update(float* low, const float* high, int lows, int highs, long n, float k) {
+    for (int i = 0; i < lows; i++) {
+        const float* b = high + std::min(i, highs - 1) * n;
+        const float* a = i > 0 ? high + (i - 1) * n : b;
+        float* to = low + i * n;
+        for (long j = 0; j < n; j++) to[j] += k * (a[j] + b[j]);
+    }
+}
+
+void forward(float* low, float* high, int lows, int highs, long n, int kind) {
+    if (highs < 1) return;
+    if (kind == 0) {
+        predict(low, high, lows, highs, n, kA);
+        update(low, high, lows, highs, n, kB);
+        predict(low, high, lows, highs, n, kC);
+        update(low, high, lows, highs, n, kD);
+    } else if (kind == 1) {
+        predict(low, high, lows, highs, n, -0.5f);
+        update(low, high, lows, highs, n, 0.25f);
+    } else {
+        for (long i = 0; i < highs * n; i++) {
+            high[i] -= low[i];
+            low[i] += 0.5f * high[i];
+        }
+    }
+}
+
+void backward(float* low, float* high, int lows, int highs, long n, int kind) {
+    if (highs < 1) return;
+    if (kind == 0) {
+        update(low, high, lows, highs, n, -kD);
+        predict(low, high, lows, highs, n, -kC);
+        update(low, high, lows, highs, n, -kB);
+        predict(low, high, lows, highs, n, -kA);
+    } else if (kind == 1) {
+        update(low, high, lows, highs, n, -0.25f);
+        predict(low, high, lows, highs, n, 0.5f);
+    } else {
+        for (long i = 0; i < highs * n; i++) {
+            low[i] -= 0.5f * high[i];
+            high[i] += low[i];
+        }
+    }
+}
+
+// Rows are lifted some at a time, transposed, so that the innermost loop runs over rows.
+constexpr int kRows = 16;
+
+}  // namespace
+
+int low_length(int length, int levels) {
+    for (int l = 0; l < levels; l++) length = (length + 1) / 2;
+    return length;
+}
+
+void split(const float* x, float* low, float* high, long outer, int length, long inner, int kind) {
+    const int lows = (length + 1) / 2, highs = length / 2;
+    const long tile = inner == 1 ? kRows : std::min(inner, kTile);
+    std::vector<float> even(lows * tile), odd(std::max(highs, 1) * tile);
+    if (inner == 1) {
+        for (long first = 0; first < outer; first += kRows) {
+            const int n = static_cast<int>(std::min<long>(kRows, outer - first));
+            for (int k = 0; k < n; k++) {
+                const float* from = x + (first + k) * length;
+                for (int i = 0; i < lows; i++) even[i * kRows + k] = from[2 * i];
+                for (int i = 0; i < highs; i++) odd[i * kRows + k] = from[2 * i + 1];
+            }
+            forward(even.data(), odd.data(), lows, highs, kRows, kind);
+            for (int k = 0; k < n; k++) {
+                for (int i = 0; i < lows; i++) low[(first + k) * lows + i] = even[i * kRows + k];
+                for (int i = 0; i < highs; i++) high[(first + k) * highs + i] = odd[i * kRows + k];
+            }
+        }
+        return;
+    }
+    for (long o = 0; o < outer; o++)
+        for (long at = 0; at < inner; at += tile) {
+            const long n = std::min(tile, inner - at);
+            const float* from = x + o * length * inner + at;
+            for (int i = 0; i < lows; i++)
+                std::memcpy(&even[i * n], from + 2 * i * inner, n * sizeof(float));
+            for (int i = 0; i < highs; i++)
+                std::memcpy(&odd[i * n], from + (2 * i + 1) * inner, n * sizeof(float));
+            forward(even.data(), odd.data(), lows, highs, n, kind);
+            for (int i = 0; i < lows; i++)
+                std::memcpy(low + (o * lows + i) * inner + at, &even[i * n], n * sizeof(float));
+            for (int i = 0; i < highs; i++)
+                std::memcpy(high + (o * highs + i) * inner + at, &odd[i * n], n * sizeof(float));
+        }
+}
+
+void join(const float* low, const float* high, float* x, long outer, int length, long inner,
+          int kind) {
+    const int lows = (length + 1) / 2, highs = length / 2;
+    const long tile = inner == 1 ? kRows : std::min(inner, kTile);
+    std::vector<float> even(lows * tile), odd(std::max(highs, 1) * tile);
+    if (inner == 1) {
+        for (long first = 0; first < outer; first += kRows) {
+            const int n = static_cast<int>(std::min<long>(kRows, outer - first));
+            for (int k = 0; k < n; k++) {
+                for (int i = 0; i < lows; i++) even[i * kRows + k] = low[(first + k) * lows + i];
+                for (int i = 0; i < highs; i++) odd[i * kRows + k] = high[(first + k) * highs + i];
+            }
+            backward(even.data(), odd.data(), lows, highs, kRows, kind);
+            for (int k = 0; k < n; k++) {
+                float* to = x + (first + k) * length;
+                for (int i = 0; i < lows; i++) to[2 * i] = even[i * kRows + k];
+                for (int i = 0; i < highs; i++) to[2 * i + 1] = odd[i * kRows + k];
+            }
+        }
+        return;
+    }
+    for (long o = 0; o < outer; o++)
+        for (long at = 0; at < inner; at += tile) {
+            const long n = std::min(tile, inner - at);
+            for (int i = 0; i < lows; i++)
+                std::memcpy(&even[i * n], low + (o * lows + i) * inner + at, n * sizeof(float));
+            for (int i = 0; i < highs; i++)
+                std::memcpy(&odd[i * n], high + (o * highs + i) * inner + at, n * sizeof(float));
+            backward(even.data(), odd.data(), lows, highs, n, kind);
+            float* to = x + o * length * inner + at;
+            for (int i = 0; i < lows; i++)
+                std::memcpy(to + 2 * i * inner, &even[i * n], n * sizeof(float));
+            for (int i = 0; i < highs; i++)
+                std::memcpy(to + (2 * i + 1) * inner, &odd[i * n], n * sizeof(float));
+        }
+}
+
+void norms(int length, int level, bool high, int kind, float* out) {
+    const int above = low_length(length, level);
+    const int count = high ? above / 2 : (above + 1) / 2;
+    constexpr int kSome = 64;
+    for (int first = 0; first < count; first += kSome) {
+        const int n = std::min(kSome, count - first);
+        std::vector<float> now(static_cast<size_t>(count) * n, 0.0f), next;
+        for (int i = 0; i < n; i++) now[static_cast<size_t>(first + i) * n + i] = 1;
+        for (int l = level; l >= 0; l--) {
+            const int size = low_length(length, l);
+            const bool here = high && l == level;
+            const std::vector<float> none(
+                static_cast<size_t>(std::max(here ? (size + 1) / 2 : size / 2, 1)) * n, 0.0f);
+            next.resize(static_cast<size_t>(size) * n);
+            join(here ? none.data() : now.data(), here ? now.data() : none.data(), next.data(), 1,
+                 size, n, kind);
+            now.swap(next);
+        }
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            for (int k = 0; k < length; k++) {
+                const double v = now[static_cast<size_t>(k) * n + i];
+                sum += v * v;
+            }
+            out[first + i] = static_cast<float>(std::sqrt(sum));
+        }
+    }
+}
+
+}  // namespace inif

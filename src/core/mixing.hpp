@@ -1,0 +1,168 @@
+// Adaptive estimates of a bit by many contexts, and their mixing in the logistic domain.
+//
+// All of it is integers. An estimate is a probability of 22 bits and a count of 10. A mixer adds
+// the stretched estimates, weighted by two sets of weights that are chosen by two selectors.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "functions.hpp"
+
+namespace inif {
+
+constexpr int kGroups = 48;      // level (6) x band (8)
+constexpr int kSecond = 6 * 24;  // selectors of the second set: level x activity
+
+enum Kind { kBlock, kZero, kOne, kTwo, kRest, kSign, kLow, kKinds };
+
+using Estimate = uint32_t;
+
+constexpr int contexts_of(Kind kind) {
+    return kind == kBlock ? 7 : kind <= kTwo ? 16 : kind == kRest ? 5 : kind == kSign ? 6 : 2;
+}
+
+// How many values each context has.
+inline std::vector<int> sizes_of(Kind kind) {
+    constexpr int G = kGroups;
+    switch (kind) {
+        case kBlock: return {G * 28, G * 225, G * 80, G * 105, G * 60, G * 64, 6 * 15 * 28};
+        case kZero:
+        case kOne:
+        case kTwo:
+            return {G * 15,  G * 15, G * 81,  G * 45,  G * 225, G * 225, G * 60,     G * 675,
+                    G * 576, G * 15, G * 225, 6 * 225, G * 225, G * 225, G * 24 * 3, 6 * 24 * 27};
+        case kRest: return {40 * 15, 40 * 15, 40 * G, 40 * 15, 40 * 225};
+        case kSign: return {G * 9, G * 9, G * 9, G * 9, G * 27, G * 3};
+        default: return {40 * 15, 40 * 4};
+    }
+}
+
+inline int selectors_of(Kind kind) {
+    return kind == kBlock || kind == kSign ? kGroups : kind <= kTwo ? kGroups * 15 : 40;
+}
+
+inline double start_of(Kind kind) {
+    return kind == kZero ? 0.05 : kind >= kSign ? 0.5 : kind == kBlock ? 0.2 : 0.3;
+}
+
+struct Mixer {
+    int contexts = 0, limit = 1000, speed = 4;
+    std::vector<Estimate> estimates;  // of all contexts, one after the other
+    std::array<size_t, 17> first{};
+    std::vector<int32_t> weights, second;
+
+    explicit Mixer(Kind kind) : contexts(contexts_of(kind)) {
+        const auto sizes = sizes_of(kind);
+        for (int c = 0; c < contexts; c++) first[c + 1] = first[c] + sizes[c];
+        estimates.assign(first[contexts], static_cast<Estimate>(start_of(kind) * 4194304) << 10);
+        const int n = 2 * contexts + 1;
+        weights.assign(static_cast<size_t>(n) * selectors_of(kind), 0);
+        second.assign(static_cast<size_t>(n) * (kind >= kZero && kind <= kTwo ? kSecond : 1), 0);
+        for (size_t s = 0; s < weights.size(); s += n)
+            for (int c = 0; c < contexts; c++) weights[s + 2 * c] = 65536 * 3 / contexts;
+    }
+};
+
+// All that has been learned: estimates and weights of every kind of bit.
+struct Model {
+    std::vector<Mixer> mixers;
+    std::array<int32_t, 32 * 17> expectation{};  // weights of 17 neighbours, level (4) x band (8)
+
+    Model() {
+        for (int k = 0; k < kKinds; k++) mixers.emplace_back(static_cast<Kind>(k));
+    }
+
+    size_t bytes() const {
+        size_t n = sizeof expectation;
+        for (const auto& m : mixers)
+            n += 4 * (m.estimates.size() + m.weights.size() + m.second.size());
+        return n;
+    }
+
+    void store(uint8_t* out) const {
+        each(*this, [&](const void* p, size_t n) { std::memcpy(out, p, n), out += n; });
+    }
+
+    void load(const uint8_t* in, size_t size) {
+        if (size != bytes()) throw std::invalid_argument("tables of another size");
+        each(*this, [&](void* p, size_t n) { std::memcpy(p, in, n), in += n; });
+        for (auto& m : mixers)
+            for (auto& e : m.estimates)
+                if ((e >> 10) < 64 || (e >> 10) > 4194303 - 64)
+                    throw std::invalid_argument("an estimate of 0 or 1");
+    }
+
+    // Forget how sure the estimates are beyond `most` observations.
+    void cap(uint32_t most) {
+        for (auto& m : mixers)
+            for (auto& e : m.estimates)
+                if ((e & 1023) > most) e = (e & ~1023u) | most;
+    }
+
+  private:
+    template <class Self, class Visit>
+    static void each(Self& self, Visit visit) {
+        visit(self.expectation.data(), sizeof self.expectation);
+        for (auto& m : self.mixers) {
+            visit(m.estimates.data(), 4 * m.estimates.size());
+            visit(m.weights.data(), 4 * m.weights.size());
+            visit(m.second.data(), 4 * m.second.size());
+        }
+    }
+};
+
+// One bit as a mixer sees it.
+template <int N>
+struct Prediction {
+    Estimate* of[N];
+    int32_t input[2 * N + 1];
+    int32_t *weights, *second;
+    uint32_t one;  // probability of a 1 in 1/65536
+
+    inline __attribute__((always_inline)) void look(Mixer& m, const int* context, int selector,
+                                                    int other) {
+        const Functions& f = kFunctions;
+        weights = m.weights.data() + static_cast<size_t>(selector) * (2 * N + 1);
+        second = m.second.data() + static_cast<size_t>(other) * (2 * N + 1);
+        for (int c = 0; c < N; c++) {
+            of[c] = m.estimates.data() + m.first[c] + context[c];
+            const int p = *of[c] >> 20, sure = f.confidence[*of[c] & 1023];
+            input[2 * c] = (f.stretch[p] * sure) >> 8;
+            input[2 * c + 1] = ((p - 2048) * sure) >> 11;
+        }
+        input[2 * N] = 77;
+        int64_t sum = 0;
+        for (int i = 0; i < 2 * N + 1; i++)
+            sum += (static_cast<int64_t>(weights[i]) + second[i]) * input[i];
+        int64_t at = (sum + 32768) >> 16;
+        at = at > 2047 ? 2047 : at < -2047 ? -2047 : at;
+        one = f.squash[at + 2048];
+    }
+
+    inline __attribute__((always_inline)) void learn(const Mixer& m, int bit) {
+        constexpr int32_t kMost = 1 << 24;
+        const int32_t error = (((bit << 16) - static_cast<int32_t>(one)) * m.speed) >> 4;
+        for (int i = 0; i < 2 * N + 1; i++) {
+            const int32_t step = (input[i] * error + 8192) >> 14;
+            const int32_t a = weights[i] + step, b = second[i] + step;
+            weights[i] = a > kMost ? kMost : a < -kMost ? -kMost : a;
+            second[i] = b > kMost ? kMost : b < -kMost ? -kMost : b;
+        }
+        const Functions& f = kFunctions;
+        for (int c = 0; c < N; c++) {
+            const uint32_t v = *of[c];
+            int32_t p = v >> 10, n = v & 1023;
+            p += static_cast<int32_t>((static_cast<int64_t>((bit << 22) - p) * f.rate[n]) >> 16);
+            p = p < 64 ? 64 : p > 4194303 - 64 ? 4194303 - 64 : p;
+            *of[c] = static_cast<uint32_t>(p) << 10 | static_cast<uint32_t>(n + (n < m.limit));
+        }
+    }
+
+    float cost(int bit) const { return kFunctions.bits[(bit ? one : 65536 - one) >> 4]; }
+};
+
+}  // namespace inif

@@ -1,0 +1,244 @@
+// The extension `inif.latent._core`: coder, lifting and repair for Python. It holds no state of its
+// own and releases the interpreter while it works.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "band.hpp"
+#include "lifting.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace inif {
+namespace {
+
+template <class T, size_t N>
+using Array = nb::ndarray<const T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <class T, size_t N>
+using Changed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Made = nb::ndarray<nb::numpy, T>;
+
+void need(bool good, const char* what) {
+    if (!good) throw std::invalid_argument(what);
+}
+
+template <class T>
+Made<T> made(std::vector<size_t> shape) {
+    size_t size = 1;
+    for (const size_t n : shape) size *= n;
+    auto data = std::make_unique<T[]>(size ? size : 1);
+    T* p = data.release();
+    nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<T*>(q); });
+    return Made<T>(p, shape.size(), shape.data(), owner);
+}
+
+template <class A>
+void need_below(const A& numbers, int least, int most, const char* what) {
+    for (size_t i = 0; i < numbers.size(); i++)
+        need(numbers.data()[i] >= least && numbers.data()[i] < most, what);
+}
+
+// Coded planes come before those that look at them.
+void need_earlier(const Array<int32_t, 2>& earlier) {
+    need(earlier.shape(1) == 3, "earlier: (planes, 3) numbers");
+    for (size_t i = 0; i < earlier.shape(0); i++)
+        for (int k = 0; k < 3; k++) {
+            const int32_t r = earlier.data()[3 * i + k];
+            need(r >= -1 && r < static_cast<int64_t>(i), "earlier: planes before this one");
+        }
+}
+
+// One stream: bits are estimated, written or read.
+class Stream {
+  public:
+    Stream(Model& model, bool writes) : model_(model), mode_(writes ? Mode::encode : Mode::estimate) {}
+    Stream(Model& model, nb::bytes data)
+        : model_(model), mode_(Mode::decode),
+          data_(static_cast<const uint8_t*>(data.data()),
+                static_cast<const uint8_t*>(data.data()) + data.size()),
+          coder_(data_.data(), data_.size()) {}
+
+    Made<int32_t> band(std::vector<size_t> shape, int level, int kind, int side,
+                       Array<int32_t, 2> earlier, std::optional<Array<int32_t, 3>> parent,
+                       Array<int32_t, 1> parent_of, Changed<int16_t, 3> siblings,
+                       Array<int32_t, 1> sibling_of, std::optional<Array<float, 3>> values,
+                       std::optional<Array<int32_t, 3>> most, std::optional<Array<float, 3>> weights,
+                       float step, float lambda, float dead_zone, float one, float rest,
+                       std::optional<Changed<float, 3>> spent) {
+        need(shape.size() == 3 && shape[0] && shape[1] && shape[2], "a shape of three axes");
+        need(level >= 0 && level < 6 && kind >= 0 && kind < 8, "level 0 ... 5, kind 0 ... 7");
+        need(side == 4 || side == 8, "blocks of 4 or 8");
+        const size_t n = shape[0];
+        const auto alike = [&](const auto& a) {
+            return a.shape(0) == shape[0] && a.shape(1) == shape[1] && a.shape(2) == shape[2];
+        };
+        need(earlier.shape(0) == n && sibling_of.shape(0) == n, "one row for each plane");
+        need_earlier(earlier);
+        need(siblings.shape(1) >= shape[1] + 2 && siblings.shape(2) >= shape[2] + 2 &&
+                 siblings.shape(0) >= 2,
+             "siblings: at least the band and a margin");
+        // The planes before and after are looked at too.
+        need_below(sibling_of, 1, static_cast<int>(siblings.shape(0)) - 1, "sibling_of: planes");
+        Band b{static_cast<int>(n), static_cast<int>(shape[1]), static_cast<int>(shape[2]), level,
+               kind, side, earlier.data(), nullptr, 0, 0, 0, nullptr, siblings.data(),
+               static_cast<int>(siblings.shape(1)) - 2, static_cast<int>(siblings.shape(2)) - 2,
+               sibling_of.data()};
+        if (parent) {
+            need(parent_of.shape(0) == n, "one parent for each plane");
+            need_below(parent_of, 0, static_cast<int>(parent->shape(0)), "parent_of: planes");
+            need(parent->size() > 0, "a parent of some size");
+            b.parent = parent->data();
+            b.parents = static_cast<int>(parent->shape(0));
+            b.parent_height = static_cast<int>(parent->shape(1));
+            b.parent_width = static_cast<int>(parent->shape(2));
+            b.parent_of = parent_of.data();
+        }
+        Choice c{values ? values->data() : nullptr, weights ? weights->data() : nullptr,
+                 most ? most->data() : nullptr, step, lambda, dead_zone, one, rest};
+        if (mode_ != Mode::decode) {
+            need(values || most, "values or latents");
+            need(!values || alike(*values), "values of the band's shape");
+            need(!most || alike(*most), "latents of the band's shape");
+            need(!weights || alike(*weights), "weights of the band's shape");
+            need(step > 0, "a step above 0");
+        }
+        if (spent) {
+            need(spent->shape(0) == n && spent->shape(1) == (shape[1] + side - 1) / side &&
+                     spent->shape(2) == (shape[2] + side - 1) / side,
+                 "spent: one number for each block");
+        }
+        auto out = made<int32_t>(shape);
+        int32_t* latents = out.data();
+        float* to = spent ? spent->data() : nullptr;
+        nb::gil_scoped_release quiet;
+        bits_ += code_band(mode_, model_, coder_, b, &c, latents, to);
+        return out;
+    }
+
+    Made<int32_t> low(std::vector<size_t> shape, Array<int32_t, 2> earlier,
+                      std::optional<Array<int32_t, 3>> latents) {
+        need(shape.size() == 3 && earlier.shape(0) == shape[0], "a shape of three axes");
+        need_earlier(earlier);
+        auto out = made<int32_t>(shape);
+        if (mode_ != Mode::decode) {
+            need(latents.has_value() && latents->size() == out.size(), "latents of this shape");
+            need_below(*latents, -(1 << 24), 1 << 24, "latents of at most 24 bits");
+            std::copy_n(latents->data(), out.size(), out.data());
+        }
+        int32_t* q = out.data();
+        const int planes = static_cast<int>(shape[0]);
+        nb::gil_scoped_release quiet;
+        bits_ += code_low(mode_, model_, coder_, planes, static_cast<int>(shape[1]),
+                          static_cast<int>(shape[2]), earlier.data(), q);
+        return out;
+    }
+
+    nb::bytes finish() {
+        const auto out = coder_.finish();
+        coder_ = RangeCoder();
+        return nb::bytes(out.data(), out.size());
+    }
+
+    double bits() const { return bits_; }
+
+  private:
+    Model& model_;
+    Mode mode_;
+    std::vector<uint8_t> data_;
+    RangeCoder coder_;
+    double bits_ = 0;
+};
+
+nb::tuple split_axis(Array<float, 3> x, int kind) {
+    need(kind >= 0 && kind < 3 && x.size() > 0, "a kind of 0 ... 2");
+    const size_t a = x.shape(0), n = x.shape(1), b = x.shape(2);
+    auto low = made<float>({a, (n + 1) / 2, b}), high = made<float>({a, n / 2, b});
+    {
+        float *to = low.data(), *too = high.data();
+        nb::gil_scoped_release quiet;
+        split(x.data(), to, too, a, static_cast<int>(n), b, kind);
+    }
+    return nb::make_tuple(low, high);
+}
+
+Made<float> join_axis(Array<float, 3> low, Array<float, 3> high, int kind) {
+    const size_t a = low.shape(0), n = low.shape(1) + high.shape(1), b = low.shape(2);
+    need(kind >= 0 && kind < 3 && high.shape(0) == a && high.shape(2) == b &&
+             low.shape(1) == (n + 1) / 2 && low.size() > 0,
+         "low and high of one array");
+    auto out = made<float>({a, n, b});
+    float* to = out.data();
+    nb::gil_scoped_release quiet;
+    join(low.data(), high.data(), to, a, static_cast<int>(n), b, kind);
+    return out;
+}
+
+Made<float> norms_of(int length, int level, bool high, int kind) {
+    need(length > 0 && length < (1 << 20) && level >= 0 && level < 8 && kind >= 0 && kind < 3,
+         "a length and a level");
+    const int above = low_length(length, level);
+    auto out = made<float>({static_cast<size_t>(high ? above / 2 : (above + 1) / 2)});
+    float* to = out.data();
+    nb::gil_scoped_release quiet;
+    norms(length, level, high, kind, to);
+    return out;
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    nb::class_<Model>(m, "Model")
+        .def(nb::init<>())
+        .def("__init__",
+             [](Model* self, nb::bytes data) {
+                 auto fresh = std::make_unique<Model>();
+                 fresh->load(static_cast<const uint8_t*>(data.data()), data.size());
+                 new (self) Model(*fresh);
+             })
+        .def("copy", [](const Model& self) { return Model(self); })
+        .def("cap", &Model::cap, "most"_a)
+        .def("tune",
+             [](Model& self, int limit, int speed) {
+                 need(limit > 0 && limit <= 1000 && speed > 0 && speed <= 16, "limit and speed");
+                 for (auto& mixer : self.mixers) mixer.limit = limit, mixer.speed = speed;
+             },
+             "limit"_a, "speed"_a)
+        .def("expect",
+             [](Model& self, Array<int32_t, 2> weights) {
+                 need(weights.shape(0) == 32 && weights.shape(1) == 17, "(32, 17) weights");
+                 std::copy_n(weights.data(), weights.size(), self.expectation.data());
+             },
+             "weights"_a)
+        .def("store", [](const Model& self) {
+            std::vector<uint8_t> out(self.bytes());
+            self.store(out.data());
+            return nb::bytes(out.data(), out.size());
+        });
+    nb::class_<Stream>(m, "Stream")
+        .def("__init__", [](Stream* self, Model& model, bool writes) { new (self) Stream(model, writes); },
+             "model"_a, "writes"_a, nb::keep_alive<1, 2>())
+        .def("__init__", [](Stream* self, Model& model, nb::bytes data) { new (self) Stream(model, data); },
+             "model"_a, "data"_a, nb::keep_alive<1, 2>())
+        .def("band", &Stream::band, "shape"_a, "level"_a, "kind"_a, "side"_a, "earlier"_a,
+             "parent"_a.none(), "parent_of"_a, "siblings"_a, "sibling_of"_a,
+             "values"_a.none() = nb::none(), "most"_a.none() = nb::none(),
+             "weights"_a.none() = nb::none(), "step"_a = 1.0f, "lambda_"_a = 0.0f,
+             "dead_zone"_a = 0.5f, "one"_a = 0.94f, "rest"_a = -0.03f, "spent"_a.none() = nb::none())
+        .def("low", &Stream::low, "shape"_a, "earlier"_a, "latents"_a.none() = nb::none())
+        .def("finish", &Stream::finish)
+        .def_prop_ro("bits", &Stream::bits);
+    m.def("split", &split_axis, "x"_a, "kind"_a);
+    m.def("join", &join_axis, "low"_a, "high"_a, "kind"_a);
+    m.def("norms", &norms_of, "length"_a, "level"_a, "high"_a, "kind"_a);
+}
+
+}  // namespace inif
