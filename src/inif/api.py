@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inif.metrics.report import Evaluation
     from inif.metrics.tasks import Task
 
-METHODS = ("auto", "siren", "hybrid")
+METHODS = ("auto", "siren", "hybrid", "latent")
 
 
 def compress(

@@ -51,11 +51,11 @@ LOSSLESS = "lossless/1"
 SUPPORTED = frozenset(
     {"siren/1", "qweights/1", "qweights/2", "hybrid/1", "hybrid/2", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
-    | {"av1/2", "aom/2", LOSSLESS}
+    | {"av1/2", "aom/2", LOSSLESS, "latent/1"}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP"})
+SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN"})
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from os import PathLike
 from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from weakref import finalize
 
 import numpy as np
@@ -78,6 +78,15 @@ class Bricks(Protocol):
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""
+        ...
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """Bricks that have coarse grids."""
+
+    def overview(self, brick: int, skip: int) -> np.ndarray:
+        """Of every 2**skip rows and columns of a brick one, from its first: the image's dtype."""
         ...
 
 
@@ -276,9 +285,28 @@ class File:
         return found
 
     def preview(self, max_size: int = 512) -> np.ndarray:
-        """Every k-th row and column so that neither is longer than `max_size`; other axes whole."""
-        result: np.ndarray = self.read(preview_selection(self.axes, self.shape, max_size))
-        return result
+        """Every k-th row and column so that neither is longer than `max_size`; other axes whole.
+
+        Of a latent field k is a power of two, samples are means of those around them, and only the
+        coarse grids are decoded.
+        """
+        selection = preview_selection(self.axes, self.shape, max_size)
+        step = max((r.step for r in selection.ranges), default=1)
+        if step == 1 or not isinstance(self.bricks, Coarse) or not {"Y", "X"} <= set(self.axes):
+            result: np.ndarray = self.read(selection)
+            return result
+        return self._overview((step - 1).bit_length())
+
+    def _overview(self, skip: int) -> np.ndarray:
+        """Of every 2**skip rows and columns one, from coarse grids."""
+        assert isinstance(self.bricks, Coarse)
+        keys = tuple(slice(None, None, 1 << skip) if a in "YX" else slice(None) for a in self.axes)
+        selection = select(keys, self.shape)
+        out = np.empty(selection.full_shape, self.dtype)
+        for piece in self.grid.pieces(selection):
+            out[piece.out] = self.bricks.overview(piece.brick, skip)
+        self.outliers.put(out, selection.ranges, self.shape)
+        return out
 
     def to_dask(self) -> Any:
         """A dask array whose chunks are planes of a brick, of at most 4096 × 4096 samples.
@@ -470,6 +498,10 @@ def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> 
         from inif.decode.lossless import LosslessBricks
 
         return LosslessBricks(container, grid, np.dtype(container.header["dtype"]))
+    if container.header["field"]["kind"] == "latent":
+        from inif.decode.latent import LatentBricks
+
+        return LatentBricks(container, grid, intensities)
     if "prior" not in container.header:
         return FieldBricks(container, grid, intensities)
     from inif.decode.hybrid import HybridBricks

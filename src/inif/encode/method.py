@@ -36,6 +36,10 @@ def encode(job: Job, window: Window) -> bytes:
             if job.chosen is None:
                 raise
             job = replace(job, method="siren", chosen=TOO_SMALL)
+    if job.method == "latent":
+        from inif.encode.latent import encode_latent
+
+        return encode_latent(job, window)
     from inif.encode.pipeline import encode_field
 
     return encode_field(job, window)

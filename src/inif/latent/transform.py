@@ -6,12 +6,16 @@ error: one step then serves all of them, and the ends of an axis are no worse th
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
 from inif.latent import _core
 from inif.latent.plan import Plan
+
+GAIN = 1.230174105
+"""By which a constant image grows with each level of 9/7 lifting that is not scaled."""
 
 Bands = dict[str, np.ndarray]
 """Coefficients or latents of a level by the band's key: each (C, T, Z, Y, X)."""
@@ -50,7 +54,8 @@ def synthesise(
     Parameters
     ----------
     skip
-        How many of the finest levels to leave out; the image is then that much smaller.
+        How many of the finest levels to leave out: of every 2**skip rows and columns there is then
+        one, the mean of those around it. T and Z are whole.
     """
     x = _weighed(low, plan, plan.depth, "LLLL", np.divide)
     for grid, bands in zip(plan.grids, levels, strict=False):
@@ -69,7 +74,21 @@ def synthesise(
                     )
             parts = joined
         x = parts[""]
-    return x
+    return _overview(x, plan, skip) if skip else x
+
+
+def _overview(x: np.ndarray, plan: Plan, skip: int) -> np.ndarray:
+    """A low grid as an image: as if T and Z had no finer grids, on the scale of samples."""
+    for number in range(min(skip, plan.depth) - 1, -1, -1):
+        for axis in (1, 0):
+            whole = plan.sizes[axis + 1]
+            for _ in range(number):
+                whole = (whole + 1) // 2
+            if number < plan.levels_of(axis) and whole > 1:
+                high = np.zeros([whole // 2 if i == axis + 1 else n for i, n in enumerate(x.shape)])
+                x = _join(x, high.astype(np.float32), axis + 1, plan.kind_of(axis))
+    gain = math.prod(GAIN ** min(skip, plan.levels_of(axis)) for axis in (2, 3))
+    return x * np.float32(1 / gain)
 
 
 def _split(x: np.ndarray, axis: int, kind: int) -> tuple[np.ndarray, np.ndarray]:

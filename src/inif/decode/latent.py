@@ -1,0 +1,305 @@
+"""Bricks of a latent field: streams of latents, their synthesis, and a repair of what that gives.
+
+All of it is exact: every machine gives the same samples. A brick's streams are decoded whole, or
+only the coarse ones where an overview is wanted. See docs/format.md, "Latent field".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.coding import leb128
+from inif.coding.check import Check
+from inif.coding.check import SIZE as CHECK_SIZE
+from inif.container.reader import Container
+from inif.decode.brick import Intensities
+from inif.decode.check import little_endian
+from inif.errors import FormatError
+from inif.latent.layout import MOST_VOXELS, SCALE, from_five, sizes_of
+from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
+
+KIND = b"LATN"
+FEATURE = "latent/1"
+TABLES = "1"
+"""Name of the shipped tables that contexts begin with."""
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """The header's ``field`` of a latent field.
+
+    Attributes
+    ----------
+    step
+        Of the quantiser, in 65535ths of a channel's range.
+    levels, kinds
+        Of lifting along T and Z (`inif.latent.plan`).
+    finer
+        How much finer each channel is quantised, in eighths of an octave; empty for not at all.
+    """
+
+    step: float
+    levels: tuple[int, int] = (0, 0)
+    kinds: tuple[int, int] = (CDF97, CDF97)
+    finer: tuple[int, ...] = ()
+
+    def plan(self, axes: str, extent: tuple[int, ...]) -> Plan:
+        """Of a brick of this extent."""
+        sizes = sizes_of(axes, extent)
+        return Plan(sizes, (*self.levels, plane_levels(sizes)), self.kinds)
+
+    def scales(self, channels: range) -> np.ndarray:
+        """What channels' values are multiplied by before they are quantised, (C, 1, 1, 1, 1)."""
+        finer = np.array(self.finer[channels.start : channels.stop] or [0] * len(channels))
+        return np.exp2(finer / 8).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The header's ``field`` object."""
+        body: dict[str, Any] = {"kind": "latent", "tables": TABLES, "step": self.step}
+        if any(self.levels):
+            body |= {"levels": list(self.levels), "lifting": list(self.kinds)}
+        if any(self.finer):
+            body |= {"finer": list(self.finer)}
+        return body
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any], channels: int, *, file: object) -> LatentSpec:
+        """The inverse of `to_json`.
+
+        Raises
+        ------
+        FormatError
+            It is not what this release knows.
+        """
+
+        def check(good: bool, name: str, expected: str) -> None:
+            if not good:
+                raise FormatError(
+                    "the header has a field that breaks the format",
+                    file=file,
+                    field=f"header.field.{name}",
+                    expected=expected,
+                    got=ascii(body.get(name)),
+                )
+
+        def pair(name: str, most: int) -> tuple[int, int]:
+            value = body.get(name, [0, 0])
+            good = isinstance(value, list) and len(value) == 2
+            check(good and all(_whole(v, 0, most) for v in value), name, f"two of 0 … {most}")
+            return value[0], value[1]
+
+        check(body.get("kind") == "latent", "kind", "latent")
+        check(body.get("tables") == TABLES, "tables", TABLES)
+        step = body.get("step")
+        good = isinstance(step, (int, float)) and not isinstance(step, bool)
+        check(good and 1e-3 <= step <= 1e6, "step", "a number from 0.001 to 1000000")
+        finer = body.get("finer", [])
+        good = isinstance(finer, list) and len(finer) in (0, channels)
+        check(good and all(_whole(v, -80, 80) for v in finer), "finer", "a number per channel")
+        levels, kinds = pair("levels", MAX_LEVELS), pair("lifting", HAAR)
+        return cls(float(step), levels, kinds, tuple(finer))  # type: ignore[arg-type]
+
+
+def _whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+@dataclass(frozen=True)
+class LatentBrick:
+    """A brick ready to be evaluated.
+
+    Attributes
+    ----------
+    spec
+        Of the file.
+    streams
+        Of the low grid and of each level, from coarse to fine.
+    axes, extent
+        The image's axes, and the brick's samples along each.
+    channels
+        Of the image, that are in the brick.
+    intensities
+        How outputs become samples.
+    """
+
+    spec: LatentSpec
+    streams: tuple[bytes, ...]
+    axes: str
+    extent: tuple[int, ...]
+    channels: range
+    intensities: Intensities
+    _lock: Lock
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the decoded brick takes."""
+        return 4 * math.prod(self.extent)
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples that machines may round otherwise."""
+        return False
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        return False
+
+    def inputs(self) -> Iterator[bytes]:
+        """What its samples follow from besides the header: its samples themselves are exact."""
+        yield little_endian(self.grid([np.arange(n) for n in self.extent]))
+
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> LatentBrick:
+        """The brick with samples that are not rounded to whole numbers."""
+        return replace(self, intensities=self.intensities.unrounded(dtype), _lock=Lock())
+
+    def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
+        """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
+        picked = self._outputs[np.ix_(*local)]
+        return self.intensities.samples(picked, self._channel(local))
+
+    def points(self, local: np.ndarray) -> np.ndarray:
+        """Outputs in [-1, 1] at (N, D) local positions, linear between samples: (N,) float32."""
+        whole = self._outputs
+        low = np.floor(local).astype(np.int64)
+        share = local - low
+        last = np.array(self.extent) - 1
+        out = np.zeros(len(local))
+        for corner in itertools.product((0, 1), repeat=local.shape[1]):
+            weight = np.where(corner, share, 1 - share).prod(axis=1)
+            out += weight * whole[tuple(np.minimum(low + corner, last).T)]
+        return out.astype(np.float32)
+
+    def overview(self, skip: int) -> np.ndarray:
+        """Of every 2**skip rows and columns one, the mean of those around: (n1, …)."""
+        plan = self.spec.plan(self.axes, self.extent)
+        coarse = min(skip, plan.levels[2])
+        five = decoded(self.spec, self.streams, plan, self.channels, skip=coarse)
+        every = 1 << (skip - coarse)
+        outputs = from_five(five[..., ::every, ::every], self.axes)
+        return self.intensities.samples(outputs, self._channel([np.arange(n) for n in outputs.shape]))
+
+    @property
+    def _outputs(self) -> np.ndarray:
+        """Outputs in [-1, 1], (n1, …) float32 in the image's axes."""
+        with self._lock:
+            return self._whole
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        plan = self.spec.plan(self.axes, self.extent)
+        return from_five(decoded(self.spec, self.streams, plan, self.channels), self.axes)
+
+    def _channel(self, local: Sequence[np.ndarray]) -> np.ndarray | int:
+        """The image's channel of each position of a grid."""
+        c = self.axes.find("C")
+        if c < 0:
+            return 0
+        shape = [1] * len(self.axes)
+        shape[c] = -1
+        return (local[c] + self.channels.start).reshape(shape)
+
+
+def decoded(
+    spec: LatentSpec, streams: Sequence[bytes], plan: Plan, channels: range, *, skip: int = 0
+) -> np.ndarray:
+    """Outputs in [-1, 1] of streams: (C, T, Z, Y, X) float32."""
+    from inif.latent.stream import Coder
+    from inif.latent.tables import load
+
+    wanted = 1 + sum(grid.number >= skip for grid in plan.grids)
+    latents = Coder(plan, load(TABLES)).decode(streams[:wanted])
+    return outputs_of(spec, latents, plan, channels, skip=skip)
+
+
+def outputs_of(
+    spec: LatentSpec, latents: Any, plan: Plan, channels: range, *, skip: int = 0
+) -> np.ndarray:
+    """Outputs in [-1, 1] of latents: (C, T, Z, Y, X) float32."""
+    from inif.latent.stream import coefficients_of
+    from inif.latent.transform import synthesise
+
+    levels, low = coefficients_of(latents, spec.step)
+    values = synthesise(levels, low, plan, skip=skip)
+    if spec.finer:
+        values = values / spec.scales(channels)
+    values *= np.float32(1 / SCALE)
+    values -= np.float32(1)
+    return values
+
+
+class LatentBricks:
+    """The bricks of a latent field.
+
+    Raises
+    ------
+    FormatError
+        The header's ``field`` is not known, or bricks are too large.
+    """
+
+    def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
+        self._container, self._grid, self._intensities = container, grid, intensities
+        header = container.header
+        self._spec = LatentSpec.from_json(
+            header["field"], len(intensities.ranges), file=container.name
+        )
+        if math.prod(grid.brick) > MOST_VOXELS:
+            raise FormatError(
+                "the bricks are too large",
+                file=container.name,
+                field="header.brick",
+                expected=f"at most {MOST_VOXELS} voxels",
+                got=f"{math.prod(grid.brick)} voxels",
+            )
+
+    def open(self, brick: int) -> LatentBrick:
+        """A brick ready to be looked at.
+
+        Raises
+        ------
+        FormatError
+            Its section is too short.
+        """
+        axes, extent = self._container.header["axes"], self._grid.extent(brick)
+        data = self._section(brick)
+        count = 1 + len(self._spec.plan(axes, extent).grids)
+        try:
+            parts, last = leb128.split(data, CHECK_SIZE, count - 1)
+        except ValueError as error:
+            raise self._damaged(brick, str(error)) from error
+        channels = self._grid.channels(brick, axes.find("C"))
+        return LatentBrick(
+            self._spec, (*parts, last), axes, extent, channels, self._intensities, Lock()
+        )
+
+    def overview(self, brick: int, skip: int) -> np.ndarray:
+        """Of every 2**skip rows and columns of a brick one, from its first: the image's dtype."""
+        return self.open(brick).overview(skip)
+
+    def check(self, brick: int) -> Check:
+        """The digests of a brick."""
+        return Check.unpack(self._section(brick), means=False)
+
+    def _section(self, brick: int) -> bytes:
+        data = self._container.read(self._container.require(KIND, brick))
+        if len(data) < CHECK_SIZE:
+            raise self._damaged(brick, f"{len(data)} bytes")
+        return data
+
+    def _damaged(self, brick: int, got: str) -> FormatError:
+        return FormatError(
+            "this brick's latents cannot be read",
+            file=self._container.name,
+            field=f"section LATN of brick {brick}",
+            got=got,
+            fix="get the file again from its source",
+        )
