@@ -150,3 +150,17 @@ def test_bricks_are_of_bounded_size(shape: list[int]) -> None:
     grid = latent_grid("ZYX", tuple(shape))
     assert np.prod(grid.brick) <= 1 << 22
     assert all(b % 32 == 0 or b == n for b, n in zip(grid.brick[1:], shape[1:], strict=True))
+
+
+def test_a_quality_holds_for_every_channel_that_varies() -> None:
+    data = smooth((4, 80, 90))
+    data[1] = np.random.default_rng(1).normal(1000, 200, data[1].shape)
+    data[2] = 7
+    data[3] = np.where(data[3] > 3000, data[3], 0)
+    for target in (34.0, 48.0):
+        file = compressed(data, "CYX", psnr=target)
+        off = np.square(np.asarray(file).astype(float) - data).mean((1, 2))
+        span = np.ptp(data.reshape(4, -1), axis=1).astype(float)
+        reached = [-10 * np.log10(off[c] / span[c] ** 2) for c in (0, 1, 3)]
+        assert min(reached) >= target
+        assert max(reached) <= target + 0.35

@@ -41,7 +41,11 @@ def test_a_coefficient_changes_the_image_by_its_square_wherever_it_is(kind: int)
     rng = np.random.default_rng(kind)
     for grid in [*bands, {"": low}]:
         for values in grid.values():
-            for place in {(0,) * 5, tuple(n - 1 for n in values.shape), tuple(rng.integers(values.shape))}:
+            for place in {
+                (0,) * 5,
+                tuple(n - 1 for n in values.shape),
+                tuple(rng.integers(values.shape)),
+            }:
                 values[place] = 100
                 assert np.square(synthesise(bands, low, plan)).sum() == pytest.approx(1e4, rel=1e-4)
                 values[place] = 0
@@ -61,5 +65,13 @@ def test_an_overview_is_a_smaller_image_of_the_same_brightness() -> None:
 
 
 def test_levels_of_a_plane_leave_a_few_samples() -> None:
-    assert [plane_levels((1, 1, 1, n, n)) for n in (1, 2, 3, 6, 24, 96, 4000)] == [0, 0, 0, 1, 3, 5, 5]
+    assert [plane_levels((1, 1, 1, n, n)) for n in (1, 2, 3, 6, 24, 96, 4000)] == [
+        0,
+        0,
+        0,
+        1,
+        3,
+        5,
+        5,
+    ]
     assert plane_levels((1, 1, 1, 1, 96)) == 5

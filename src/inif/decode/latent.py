@@ -18,8 +18,8 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding import leb128
-from inif.coding.check import Check
 from inif.coding.check import SIZE as CHECK_SIZE
+from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
@@ -29,6 +29,9 @@ from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
 
 KIND = b"LATN"
 FEATURE = "latent/1"
+OCTAVE, _MOST_FINER = 32, 640
+"""Steps of `LatentSpec.finer` in a factor of two, and the most of them."""
+
 TABLES = "1"
 """Name of the shipped tables that contexts begin with."""
 
@@ -44,7 +47,7 @@ class LatentSpec:
     levels, kinds
         Of lifting along T and Z (`inif.latent.plan`).
     finer
-        How much finer each channel is quantised, in eighths of an octave; empty for not at all.
+        How much finer each channel is quantised, in 32nds of an octave; empty for not at all.
     """
 
     step: float
@@ -60,7 +63,7 @@ class LatentSpec:
     def scales(self, channels: range) -> np.ndarray:
         """What channels' values are multiplied by before they are quantised, (C, 1, 1, 1, 1)."""
         finer = np.array(self.finer[channels.start : channels.stop] or [0] * len(channels))
-        return np.exp2(finer / 8).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+        return np.exp2(finer / OCTAVE).astype(np.float32).reshape(-1, 1, 1, 1, 1)
 
     def to_json(self) -> dict[str, Any]:
         """The header's ``field`` object."""
@@ -104,7 +107,11 @@ class LatentSpec:
         check(good and 1e-3 <= step <= 1e6, "step", "a number from 0.001 to 1000000")
         finer = body.get("finer", [])
         good = isinstance(finer, list) and len(finer) in (0, channels)
-        check(good and all(_whole(v, -80, 80) for v in finer), "finer", "a number per channel")
+        check(
+            good and all(_whole(v, -_MOST_FINER, _MOST_FINER) for v in finer),
+            "finer",
+            "a number per channel",
+        )
         levels, kinds = pair("levels", MAX_LEVELS), pair("lifting", HAAR)
         return cls(float(step), levels, kinds, tuple(finer))  # type: ignore[arg-type]
 
@@ -186,7 +193,9 @@ class LatentBrick:
         five = decoded(self.spec, self.streams, plan, self.channels, skip=coarse)
         every = 1 << (skip - coarse)
         outputs = from_five(five[..., ::every, ::every], self.axes)
-        return self.intensities.samples(outputs, self._channel([np.arange(n) for n in outputs.shape]))
+        return self.intensities.samples(
+            outputs, self._channel([np.arange(n) for n in outputs.shape])
+        )
 
     @property
     def _outputs(self) -> np.ndarray:

@@ -86,7 +86,7 @@ def encode_latent(job: Job, window: Window) -> bytes:
         done = last
     if done.size > window.most:
         raise too_small(work, window.most, done.size)
-    return finished(work, window, header, extra, done)
+    return finished(work, window, header, extra, done)[0]
 
 
 @dataclass
@@ -152,13 +152,19 @@ class Work:
         self, step: float, bricks: list[int], most: list[Latents] | None, *, writes: bool
     ) -> list[tuple[list[bytes], Latents, float]]:
         """Some bricks coded: streams, latents and bits of each."""
-        model, rates = load(TABLES), Rates(step, self.price)
+        model, rates, spec = load(TABLES), Rates(step, self.price), self.spec(step)
+        axis = self.job.image.axes.find("C")
 
         def one(index: int) -> tuple[list[bytes], Latents, float]:
             brick = bricks[index]
+            levels, low = self.coefficients[brick]
+            if self.finer:
+                scale = spec.scales(self.grid.channels(brick, axis))
+                levels = [{k: v * scale for k, v in bands.items()} for bands in levels]
+                low = low * scale
             coder = Coder(self.plan(brick), model)
             limit = most[index] if most else None
-            return coder.encode(self.coefficients[brick], rates, most=limit, writes=writes)
+            return coder.encode((levels, low), rates, most=limit, writes=writes)
 
         out = []
         for done, item in enumerate(in_order(one, range(len(bricks)))):
@@ -264,8 +270,8 @@ class Coded:
 
 def finished(
     work: Work, window: Window, header: dict[str, Any], extra: list[Section], coded: Coded
-) -> bytes:
-    """The file: decoded as every reader will, checked and measured."""
+) -> tuple[bytes, dict[int, float]]:
+    """The file, decoded as every reader will and checked; and each varied channel's PSNR in dB."""
     job, spec = work.job, work.spec(coded.step)
     header |= {"field": spec.to_json()}
     tally, sections = Tally(job.image, job.intensities), list(extra)
@@ -275,7 +281,8 @@ def finished(
         check = check_of(samples, header, brick, [little_endian(samples), job.outlier_section])
         sections.append(Section(KIND, check.pack() + coded.payloads[brick], brick))
         work.report("check", brick + 1, len(coded.latents))
-    return with_record(header, sections, tally.facts(each=job.asks_quality), window)
+    facts = tally.facts(each=job.asks_quality)
+    return with_record(header, sections, facts, window), tally.channels
 
 
 def decoded_samples(work: Work, spec: LatentSpec, latents: Latents, brick: int) -> np.ndarray:
@@ -438,4 +445,3 @@ def _solved(coefficients: Coefficients, bits: float) -> float:
         else:
             high = middle
     return math.sqrt(low * high)
-

@@ -20,6 +20,7 @@ from inif.encode.auto import sample_of
 from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid_quality import TOLERANCE, Reached, encode_hybrid_quality
 from inif.encode.job import TINY, Job
+from inif.encode.latent_quality import encode_latent_quality
 from inif.encode.lossless import encode_lossless
 from inif.encode.method import encode
 from inif.encode.settle import Settler
@@ -66,8 +67,12 @@ def encode_quality(job: Job, decibels: float) -> bytes:
         return encode(job, Window(0, max(raw, 1 << 12)))
     found: list[Reached] = []
     try:
-        if job.method == "siren" or not {"Y", "X"} <= set(job.image.axes):
+        if job.method == "siren" or (
+            job.method != "latent" and not {"Y", "X"} <= set(job.image.axes)
+        ):
             _by_fields(replace(job, method="siren"), decibels, found)
+        elif job.method == "latent":
+            encode_latent_quality(job, decibels, found)
         else:
             _by_codecs(job, decibels, found)
         size = min((len(one.data) for one in found), default=None)

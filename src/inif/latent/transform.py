@@ -46,9 +46,7 @@ def analyse(x: np.ndarray, plan: Plan) -> tuple[list[Bands], np.ndarray]:
     return [b for b in levels[::-1] if b], _weighed(x, plan, plan.depth, "LLLL", np.multiply)
 
 
-def synthesise(
-    levels: list[Bands], low: np.ndarray, plan: Plan, *, skip: int = 0
-) -> np.ndarray:
+def synthesise(levels: list[Bands], low: np.ndarray, plan: Plan, *, skip: int = 0) -> np.ndarray:
     """The image of coefficients, the inverse of `analyse`: (C, T, Z, Y, X) float32.
 
     Parameters
