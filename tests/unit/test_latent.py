@@ -141,7 +141,8 @@ def test_five_axes_and_back(letters: list[str], count: int, data: st.DataObject)
     five = to_five(image, axes)
     np.testing.assert_array_equal(from_five(five, axes), image)
     assert sorted(places(axes)) == list(places(axes))
-    assert five.ndim == 5 and len(slots(axes)) == count
+    assert five.ndim == 5
+    assert len(slots(axes)) == count
 
 
 @settings(max_examples=60)

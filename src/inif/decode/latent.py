@@ -103,17 +103,14 @@ class LatentSpec:
         check(body.get("kind") == "latent", "kind", "latent")
         check(body.get("tables") == TABLES, "tables", TABLES)
         step = body.get("step")
-        good = isinstance(step, (int, float)) and not isinstance(step, bool)
-        check(good and 1e-3 <= step <= 1e6, "step", "a number from 0.001 to 1000000")
+        number = isinstance(step, (int, float)) and not isinstance(step, bool)
+        check(number and 1e-3 <= float(str(step)) <= 1e6, "step", "0.001 … 1000000")
         finer = body.get("finer", [])
         good = isinstance(finer, list) and len(finer) in (0, channels)
-        check(
-            good and all(_whole(v, -_MOST_FINER, _MOST_FINER) for v in finer),
-            "finer",
-            "a number per channel",
-        )
+        good = good and all(_whole(v, -_MOST_FINER, _MOST_FINER) for v in finer)
+        check(good, "finer", f"a number of at most {_MOST_FINER} per channel")
         levels, kinds = pair("levels", MAX_LEVELS), pair("lifting", HAAR)
-        return cls(float(step), levels, kinds, tuple(finer))  # type: ignore[arg-type]
+        return cls(float(str(step)), levels, kinds, tuple(finer))
 
 
 def _whole(value: object, least: int, most: int) -> bool:
@@ -193,9 +190,8 @@ class LatentBrick:
         five = decoded(self.spec, self.streams, plan, self.channels, skip=coarse)
         every = 1 << (skip - coarse)
         outputs = from_five(five[..., ::every, ::every], self.axes)
-        return self.intensities.samples(
-            outputs, self._channel([np.arange(n) for n in outputs.shape])
-        )
+        where = [np.arange(n) for n in outputs.shape]
+        return self.intensities.samples(outputs, self._channel(where))
 
     @property
     def _outputs(self) -> np.ndarray:

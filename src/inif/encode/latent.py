@@ -350,7 +350,7 @@ def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, 
     crop = part_of(scaled(job, grid, middle))
     sizes = crop.shape
     plans = [
-        Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)  # type: ignore[arg-type]
+        Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
         for levels, kinds in candidates(sizes[1], sizes[2])
     ]
     if len(plans) == 1:
@@ -428,7 +428,7 @@ def distortion(coefficients: Coefficients, latents: Latents, step: float) -> flo
     )
 
 
-def _guess(work: Work, room: int) -> float:
+def _guess(work: Work, room: float) -> float:
     """A step for a budget in bytes, by the estimate on one brick."""
     middle = len(work.grid) // 2
     share = float(work.grid.voxels[middle] / work.grid.voxels.sum())

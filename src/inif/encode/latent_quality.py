@@ -44,10 +44,8 @@ def encode_latent_quality(job: Job, decibels: float, found: list[Reached]) -> No
     for _ in range(_ROUNDS):
         base = min(steps.values())
         if len(job.ranges) > 1:
-            finer = [
-                math.ceil((base - steps.get(c, base)) * OCTAVE) for c in range(len(job.ranges))
-            ]
-            work.finer = tuple(finer)
+            own = [steps.get(c, base) for c in range(len(job.ranges))]
+            work.finer = tuple(math.ceil((base - one) * OCTAVE) for one in own)
         step = stated(2**base)
         candidates = [one for _, one, _ in work.coded(step, bricks, None, writes=False)]
         header, extra = draft(work, TINY)

@@ -1,4 +1,4 @@
-"""Which grids of latents an image has: levels and kinds of lifting, bands, and what they look at."""
+"""Which grids of latents an image has: levels and kinds of lifting, bands, neighbours."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Plan:
 
 
 def looks(sizes: Sizes) -> str:
-    """Which planes a plane's contexts look at, by what there is: z, t, c before; Z, T two before."""
+    """Which planes a plane's contexts look at: small letters one before, capitals two before."""
     channels, times, depths = (n > 1 for n in sizes[:3])
     if times:
         return "tzc" if depths and channels else "tzT" if depths else "tcT" if channels else "tT"
@@ -160,7 +160,7 @@ def earlier_planes(sizes: Sizes, order: str) -> np.ndarray:
 
 
 def _sizes(plan: Plan) -> tuple[list[tuple[str, dict[str, Sizes]]], Sizes]:
-    """Key of what stays low, and lengths of the bands, from fine to coarse; of the coarsest grid."""
+    """Key of what stays low and lengths of the bands, from fine to coarse; of the low grid."""
     levels: list[tuple[str, dict[str, Sizes]]] = []
     current = plan.sizes
     for level in range(plan.depth):

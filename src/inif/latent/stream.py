@@ -1,4 +1,4 @@
-"""Latents as bytes: one stream per level, from coarse to fine, by contexts that learn as they go."""
+"""Latents as bytes: a stream per level, from coarse to fine, by contexts that learn."""
 
 from __future__ import annotations
 
@@ -165,7 +165,8 @@ def coefficients_of(latents: Latents, step: float) -> tuple[list[Bands], np.ndar
             magnitude += np.float32(REST)
         magnitude[np.abs(q) == 1] = ONE
         magnitude[q == 0] = 0
-        return np.copysign(magnitude * size, q.astype(np.float32))
+        out: np.ndarray = np.copysign(magnitude * size, q.astype(np.float32))
+        return out
 
     levels = [{key: values(q) for key, q in level.items()} for level in latents.levels]
     return levels, latents.low.astype(np.float32) * size
