@@ -61,7 +61,8 @@ struct Parent {
         for (int i = 0; i < b.parents; i++)
             for (int y = 0; y < b.parent_height; y++)
                 for (int x = 0; x < b.parent_width; x++)
-                    own[(i + 1) * plane + (y + 1) * width + x + 1] = clipped(mag(*from++), 255);
+                    own[(i + 1) * plane + (y + 1) * width + x + 1] =
+                        static_cast<int16_t>(mag(std::clamp(*from++, -255, 255)));
         for (int i = 0; i < b.parents; i++)
             for (int y = 0; y < b.parent_height; y++)
                 for (int x = 0; x < b.parent_width; x++) {
@@ -321,7 +322,8 @@ class Coding {
         }
         const float v = c.values[at] * (1 / c.step), size = std::fabs(v);
         negative = v < 0;
-        int top = static_cast<int>(std::min(size + c.dead_zone, static_cast<float>(kMostLatent)));
+        // In this order the least of the two is a number, also if the value is none.
+        int top = static_cast<int>(std::min(static_cast<float>(kMostLatent), size + c.dead_zone));
         if (c.most) top = std::min(top, mag(c.most[at]));
         if (top <= 0) return 0;
         one.look(m_.mixers[kOne], s.zero, s.selector, s.other);

@@ -22,6 +22,8 @@ struct Band {
     const int32_t* sibling_of;  // (planes,)
 };
 
+constexpr int32_t kMostCoded = (1 << 20) + 1;  // the largest magnitude that a stream can hold
+
 // How an encoder chooses latents: least distortion / step^2 + lambda x bits.
 struct Choice {
     const float* values;   // (planes, height, width) coefficients; null: latents are given

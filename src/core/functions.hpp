@@ -39,8 +39,8 @@ struct Functions {
             int c = 1 + static_cast<int>(std::log2(i) * 2.3);
             activity[i] = static_cast<uint8_t>(c > 23 ? 23 : c);
         }
-        bits[0] = 12;
-        for (int i = 1; i <= 4096; i++) bits[i] = -std::log2(static_cast<float>(i) / 4096);
+        bits[0] = 12;  // rounded from doubles, so that encoders agree as well
+        for (int i = 1; i <= 4096; i++) bits[i] = static_cast<float>(-std::log2(i / 4096.0));
     }
 
     int level_of(int sum) const { return level[sum > 1023 ? 1023 : sum]; }

@@ -68,7 +68,7 @@ void backward(float* low, float* high, int lows, int highs, long n, int kind) {
 }
 
 // Rows are lifted some at a time, transposed, so that the innermost loop runs over rows.
-constexpr int kRows = 16;
+constexpr long kRows = 16;
 
 }  // namespace
 
@@ -79,20 +79,20 @@ int low_length(int length, int levels) {
 
 void split(const float* x, float* low, float* high, long outer, int length, long inner, int kind) {
     const int lows = (length + 1) / 2, highs = length / 2;
-    const long tile = inner == 1 ? kRows : std::min(inner, kTile);
+    const long rows = std::min(outer, kRows), tile = inner == 1 ? rows : std::min(inner, kTile);
     std::vector<float> even(lows * tile), odd(std::max(highs, 1) * tile);
     if (inner == 1) {
-        for (long first = 0; first < outer; first += kRows) {
-            const int n = static_cast<int>(std::min<long>(kRows, outer - first));
+        for (long first = 0; first < outer; first += rows) {
+            const int n = static_cast<int>(std::min(rows, outer - first));
             for (int k = 0; k < n; k++) {
                 const float* from = x + (first + k) * length;
-                for (int i = 0; i < lows; i++) even[i * kRows + k] = from[2 * i];
-                for (int i = 0; i < highs; i++) odd[i * kRows + k] = from[2 * i + 1];
+                for (int i = 0; i < lows; i++) even[i * rows + k] = from[2 * i];
+                for (int i = 0; i < highs; i++) odd[i * rows + k] = from[2 * i + 1];
             }
-            forward(even.data(), odd.data(), lows, highs, kRows, kind);
+            forward(even.data(), odd.data(), lows, highs, rows, kind);
             for (int k = 0; k < n; k++) {
-                for (int i = 0; i < lows; i++) low[(first + k) * lows + i] = even[i * kRows + k];
-                for (int i = 0; i < highs; i++) high[(first + k) * highs + i] = odd[i * kRows + k];
+                for (int i = 0; i < lows; i++) low[(first + k) * lows + i] = even[i * rows + k];
+                for (int i = 0; i < highs; i++) high[(first + k) * highs + i] = odd[i * rows + k];
             }
         }
         return;
@@ -116,20 +116,20 @@ void split(const float* x, float* low, float* high, long outer, int length, long
 void join(const float* low, const float* high, float* x, long outer, int length, long inner,
           int kind) {
     const int lows = (length + 1) / 2, highs = length / 2;
-    const long tile = inner == 1 ? kRows : std::min(inner, kTile);
+    const long rows = std::min(outer, kRows), tile = inner == 1 ? rows : std::min(inner, kTile);
     std::vector<float> even(lows * tile), odd(std::max(highs, 1) * tile);
     if (inner == 1) {
-        for (long first = 0; first < outer; first += kRows) {
-            const int n = static_cast<int>(std::min<long>(kRows, outer - first));
+        for (long first = 0; first < outer; first += rows) {
+            const int n = static_cast<int>(std::min(rows, outer - first));
             for (int k = 0; k < n; k++) {
-                for (int i = 0; i < lows; i++) even[i * kRows + k] = low[(first + k) * lows + i];
-                for (int i = 0; i < highs; i++) odd[i * kRows + k] = high[(first + k) * highs + i];
+                for (int i = 0; i < lows; i++) even[i * rows + k] = low[(first + k) * lows + i];
+                for (int i = 0; i < highs; i++) odd[i * rows + k] = high[(first + k) * highs + i];
             }
-            backward(even.data(), odd.data(), lows, highs, kRows, kind);
+            backward(even.data(), odd.data(), lows, highs, rows, kind);
             for (int k = 0; k < n; k++) {
                 float* to = x + (first + k) * length;
-                for (int i = 0; i < lows; i++) to[2 * i] = even[i * kRows + k];
-                for (int i = 0; i < highs; i++) to[2 * i + 1] = odd[i * kRows + k];
+                for (int i = 0; i < lows; i++) to[2 * i] = even[i * rows + k];
+                for (int i = 0; i < highs; i++) to[2 * i + 1] = odd[i * rows + k];
             }
         }
         return;
@@ -150,33 +150,47 @@ void join(const float* low, const float* high, float* x, long outer, int length,
         }
 }
 
-void norms(int length, int level, bool high, int kind, float* out) {
+namespace {
+
+// Norms of an axis of any length, all at once.
+std::vector<float> norms_at_once(int length, int level, bool high, int kind) {
     const int above = low_length(length, level);
-    const int count = high ? above / 2 : (above + 1) / 2;
-    constexpr int kSome = 64;
-    for (int first = 0; first < count; first += kSome) {
-        const int n = std::min(kSome, count - first);
-        std::vector<float> now(static_cast<size_t>(count) * n, 0.0f), next;
-        for (int i = 0; i < n; i++) now[static_cast<size_t>(first + i) * n + i] = 1;
-        for (int l = level; l >= 0; l--) {
-            const int size = low_length(length, l);
-            const bool here = high && l == level;
-            const std::vector<float> none(
-                static_cast<size_t>(std::max(here ? (size + 1) / 2 : size / 2, 1)) * n, 0.0f);
-            next.resize(static_cast<size_t>(size) * n);
-            join(here ? none.data() : now.data(), here ? now.data() : none.data(), next.data(), 1,
-                 size, n, kind);
-            now.swap(next);
-        }
-        for (int i = 0; i < n; i++) {
-            double sum = 0;
-            for (int k = 0; k < length; k++) {
-                const double v = now[static_cast<size_t>(k) * n + i];
-                sum += v * v;
-            }
-            out[first + i] = static_cast<float>(std::sqrt(sum));
-        }
+    const int n = high ? above / 2 : (above + 1) / 2;
+    std::vector<float> now(static_cast<size_t>(n) * n, 0.0f), next, out(n);
+    for (int i = 0; i < n; i++) now[static_cast<size_t>(i) * n + i] = 1;
+    for (int l = level; l >= 0; l--) {
+        const int size = low_length(length, l);
+        const bool here = high && l == level;
+        const std::vector<float> none(
+            static_cast<size_t>(std::max(here ? (size + 1) / 2 : size / 2, 1)) * n, 0.0f);
+        next.resize(static_cast<size_t>(size) * n);
+        join(here ? none.data() : now.data(), here ? now.data() : none.data(), next.data(), 1, size,
+             n, kind);
+        now.swap(next);
     }
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = 0; k < length; k++) {
+            const double v = now[static_cast<size_t>(k) * n + i];
+            sum += v * v;
+        }
+        out[i] = static_cast<float>(std::sqrt(sum));
+    }
+    return out;
+}
+
+}  // namespace
+
+// Far from the ends all norms are the same, so a shorter axis with the same ends is looked at.
+void norms(int length, int level, bool high, int kind, float* out) {
+    constexpr int kEnd = 16, kEnough = 3 * kEnd;
+    const int period = 2 << level;
+    const int left_out = std::max(length / period - kEnough, 0);
+    const auto some = norms_at_once(length - left_out * period, level, high, kind);
+    out = std::copy_n(some.begin(), std::min<size_t>(kEnd, some.size()), out);
+    if (some.size() <= kEnd) return;
+    out = std::fill_n(out, left_out, some[kEnd]);
+    std::copy(some.begin() + kEnd, some.end(), out);
 }
 
 }  // namespace inif

@@ -49,6 +49,8 @@ inline double start_of(Kind kind) {
     return kind == kZero ? 0.05 : kind >= kSign ? 0.5 : kind == kBlock ? 0.2 : 0.3;
 }
 
+constexpr int32_t kMostWeight = 1 << 24;
+
 struct Mixer {
     int contexts = 0, limit = 1000, speed = 4;
     std::vector<Estimate> estimates;  // of all contexts, one after the other
@@ -90,10 +92,15 @@ struct Model {
     void load(const uint8_t* in, size_t size) {
         if (size != bytes()) throw std::invalid_argument("tables of another size");
         each(*this, [&](void* p, size_t n) { std::memcpy(p, in, n), in += n; });
-        for (auto& m : mixers)
-            for (auto& e : m.estimates)
+        for (const auto& m : mixers) {
+            for (const auto& e : m.estimates)
                 if ((e >> 10) < 64 || (e >> 10) > 4194303 - 64)
                     throw std::invalid_argument("an estimate of 0 or 1");
+            for (const auto* weights : {&m.weights, &m.second})
+                for (const int32_t w : *weights)
+                    if (w < -kMostWeight || w > kMostWeight)
+                        throw std::invalid_argument("a weight of more than 24 bits");
+        }
     }
 
     // Forget how sure the estimates are beyond `most` observations.
@@ -144,13 +151,12 @@ struct Prediction {
     }
 
     inline __attribute__((always_inline)) void learn(const Mixer& m, int bit) {
-        constexpr int32_t kMost = 1 << 24;
         const int32_t error = (((bit << 16) - static_cast<int32_t>(one)) * m.speed) >> 4;
         for (int i = 0; i < 2 * N + 1; i++) {
             const int32_t step = (input[i] * error + 8192) >> 14;
             const int32_t a = weights[i] + step, b = second[i] + step;
-            weights[i] = a > kMost ? kMost : a < -kMost ? -kMost : a;
-            second[i] = b > kMost ? kMost : b < -kMost ? -kMost : b;
+            weights[i] = a > kMostWeight ? kMostWeight : a < -kMostWeight ? -kMostWeight : a;
+            second[i] = b > kMostWeight ? kMostWeight : b < -kMostWeight ? -kMostWeight : b;
         }
         const Functions& f = kFunctions;
         for (int c = 0; c < N; c++) {

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -31,10 +32,22 @@ void need(bool good, const char* what) {
     if (!good) throw std::invalid_argument(what);
 }
 
+constexpr size_t kMostNumbers = size_t{1} << 28;  // in one array
+
+// How many numbers an array has, with a margin along each axis; not more than fit into memory.
+size_t numbers_in(const std::vector<size_t>& shape, const std::vector<size_t>& margin = {0, 0, 0}) {
+    size_t size = 1;
+    for (size_t axis = 0; axis < shape.size(); axis++) {
+        need(shape[axis] <= kMostNumbers, "an array of at most 2^28 numbers");
+        size *= shape[axis] + margin[axis];
+        need(size <= kMostNumbers, "an array of at most 2^28 numbers");
+    }
+    return size;
+}
+
 template <class T>
 Made<T> made(std::vector<size_t> shape) {
-    size_t size = 1;
-    for (const size_t n : shape) size *= n;
+    const size_t size = numbers_in(shape);
     auto data = std::make_unique<T[]>(size ? size : 1);
     T* p = data.release();
     nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<T*>(q); });
@@ -75,6 +88,7 @@ class Stream {
                        float step, float lambda, float dead_zone, float one, float rest,
                        std::optional<Changed<float, 3>> spent) {
         need(shape.size() == 3 && shape[0] && shape[1] && shape[2], "a shape of three axes");
+        numbers_in(shape, {1, 6, 8});
         need(level >= 0 && level < 6 && kind >= 0 && kind < 8, "level 0 ... 5, kind 0 ... 7");
         need(side == 4 || side == 8, "blocks of 4 or 8");
         const size_t n = shape[0];
@@ -87,7 +101,9 @@ class Stream {
                  siblings.shape(0) >= 2,
              "siblings: at least the band and a margin");
         // The planes before and after are looked at too.
+        need(siblings.size() <= kMostNumbers, "siblings: at most 2^28 numbers");
         need_below(sibling_of, 1, static_cast<int>(siblings.shape(0)) - 1, "sibling_of: planes");
+        need_below(siblings, 0, 256, "siblings: sums of at most 255");
         Band b{static_cast<int>(n), static_cast<int>(shape[1]), static_cast<int>(shape[2]), level,
                kind, side, earlier.data(), nullptr, 0, 0, 0, nullptr, siblings.data(),
                static_cast<int>(siblings.shape(1)) - 2, static_cast<int>(siblings.shape(2)) - 2,
@@ -96,6 +112,7 @@ class Stream {
             need(parent_of.shape(0) == n, "one parent for each plane");
             need_below(parent_of, 0, static_cast<int>(parent->shape(0)), "parent_of: planes");
             need(parent->size() > 0, "a parent of some size");
+            numbers_in({parent->shape(0), parent->shape(1), parent->shape(2)}, {2, 2, 2});
             b.parent = parent->data();
             b.parents = static_cast<int>(parent->shape(0));
             b.parent_height = static_cast<int>(parent->shape(1));
@@ -108,8 +125,10 @@ class Stream {
             need(values || most, "values or latents");
             need(!values || alike(*values), "values of the band's shape");
             need(!most || alike(*most), "latents of the band's shape");
+            if (most) need_below(*most, -kMostCoded, kMostCoded + 1, "latents of at most 20 bits");
             need(!weights || alike(*weights), "weights of the band's shape");
-            need(step > 0, "a step above 0");
+            need(std::isfinite(step) && step > 0, "a step above 0");
+            need(lambda >= 0 && dead_zone >= 0 && dead_zone <= 1, "lambda, and a dead zone to 1");
         }
         if (spent) {
             need(spent->shape(0) == n && spent->shape(1) == (shape[1] + side - 1) / side &&
@@ -126,11 +145,14 @@ class Stream {
 
     Made<int32_t> low(std::vector<size_t> shape, Array<int32_t, 2> earlier,
                       std::optional<Array<int32_t, 3>> latents) {
-        need(shape.size() == 3 && earlier.shape(0) == shape[0], "a shape of three axes");
+        need(shape.size() == 3 && shape[0] && shape[1] && shape[2], "a shape of three axes");
+        need(earlier.shape(0) == shape[0], "one row for each plane");
         need_earlier(earlier);
         auto out = made<int32_t>(shape);
         if (mode_ != Mode::decode) {
-            need(latents.has_value() && latents->size() == out.size(), "latents of this shape");
+            need(latents && latents->shape(0) == shape[0] && latents->shape(1) == shape[1] &&
+                     latents->shape(2) == shape[2],
+                 "latents of this shape");
             need_below(*latents, -(1 << 24), 1 << 24, "latents of at most 24 bits");
             std::copy_n(latents->data(), out.size(), out.data());
         }
@@ -160,6 +182,7 @@ class Stream {
 
 nb::tuple split_axis(Array<float, 3> x, int kind) {
     need(kind >= 0 && kind < 3 && x.size() > 0, "a kind of 0 ... 2");
+    need(x.size() <= kMostNumbers, "an array of at most 2^28 numbers");
     const size_t a = x.shape(0), n = x.shape(1), b = x.shape(2);
     auto low = made<float>({a, (n + 1) / 2, b}), high = made<float>({a, n / 2, b});
     {
@@ -183,7 +206,7 @@ Made<float> join_axis(Array<float, 3> low, Array<float, 3> high, int kind) {
 }
 
 Made<float> norms_of(int length, int level, bool high, int kind) {
-    need(length > 0 && length < (1 << 20) && level >= 0 && level < 8 && kind >= 0 && kind < 3,
+    need(length > 0 && length <= (1 << 28) && level >= 0 && level < 8 && kind >= 0 && kind < 3,
          "a length and a level");
     const int above = low_length(length, level);
     auto out = made<float>({static_cast<size_t>(high ? above / 2 : (above + 1) / 2)});
@@ -204,8 +227,14 @@ NB_MODULE(_core, m) {
                  fresh->load(static_cast<const uint8_t*>(data.data()), data.size());
                  new (self) Model(*fresh);
              })
+        .def_prop_ro_static("size", [](nb::handle) { return Model().bytes(); })
         .def("copy", [](const Model& self) { return Model(self); })
-        .def("cap", &Model::cap, "most"_a)
+        .def("cap",
+             [](Model& self, int most) {
+                 need(most >= 0 && most < 1024, "a count of 0 ... 1023");
+                 self.cap(static_cast<uint32_t>(most));
+             },
+             "most"_a)
         .def("tune",
              [](Model& self, int limit, int speed) {
                  need(limit > 0 && limit <= 1000 && speed > 0 && speed <= 16, "limit and speed");
@@ -229,10 +258,11 @@ NB_MODULE(_core, m) {
         .def("__init__", [](Stream* self, Model& model, nb::bytes data) { new (self) Stream(model, data); },
              "model"_a, "data"_a, nb::keep_alive<1, 2>())
         .def("band", &Stream::band, "shape"_a, "level"_a, "kind"_a, "side"_a, "earlier"_a,
-             "parent"_a.none(), "parent_of"_a, "siblings"_a, "sibling_of"_a,
+             "parent"_a.none(), "parent_of"_a, "siblings"_a.noconvert(), "sibling_of"_a,
              "values"_a.none() = nb::none(), "most"_a.none() = nb::none(),
              "weights"_a.none() = nb::none(), "step"_a = 1.0f, "lambda_"_a = 0.0f,
-             "dead_zone"_a = 0.5f, "one"_a = 0.94f, "rest"_a = -0.03f, "spent"_a.none() = nb::none())
+             "dead_zone"_a = 0.5f, "one"_a = 0.94f, "rest"_a = -0.03f,
+             "spent"_a.noconvert().none() = nb::none())
         .def("low", &Stream::low, "shape"_a, "earlier"_a, "latents"_a.none() = nb::none())
         .def("finish", &Stream::finish)
         .def_prop_ro("bits", &Stream::bits);

@@ -54,11 +54,17 @@ class Rates:
 
 
 class Coder:
-    """Codes latents of one plan; contexts begin with what the model knows, and go on learning."""
+    """Codes latents of one plan; contexts begin with what the model knows, and go on learning.
 
-    def __init__(self, plan: Plan, model: _core.Model) -> None:
+    Parameters
+    ----------
+    shared
+        Whether the model itself learns, and not a copy: to train it.
+    """
+
+    def __init__(self, plan: Plan, model: _core.Model, *, shared: bool = False) -> None:
         self.plan = plan
-        self.model = model.copy()
+        self.model = model if shared else model.copy()
 
     def encode(
         self,
@@ -145,7 +151,7 @@ class Coder:
                 band.kind,
                 band.side,
                 band.earlier,
-                _parent(band, done),
+                parent_of_band(band, done),
                 band.parent_of,
                 sums,
                 band.sibling_of,
@@ -178,7 +184,8 @@ def _planes(bands: Bands | None, band: Band) -> np.ndarray | None:
     return np.ascontiguousarray(bands[band.key]).reshape(band.shape)
 
 
-def _parent(band: Band, done: list[Bands]) -> np.ndarray | None:
+def parent_of_band(band: Band, done: list[Bands]) -> np.ndarray | None:
+    """The latents one level coarser that a band looks at, (planes, height, width) int32."""
     if band.parent is None:
         return None
     above = done[-1]

@@ -1,0 +1,114 @@
+"""The compiled core: coder, and lifting along one axis. Loops run without the interpreter's lock.
+
+Every argument is checked: what does not fit raises ValueError, or TypeError for another type, and
+arrays have at most 2^28 numbers. They are C-contiguous.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Ints = NDArray[np.int32]
+_Floats = NDArray[np.float32]
+
+class Model:
+    """What contexts have learned: estimates and mixing weights."""
+
+    size: ClassVar[int]
+    """Bytes of what `store` gives."""
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(self, data: bytes, /) -> None: ...
+    def copy(self) -> Model: ...
+    def cap(self, most: int) -> None:
+        """Forget how sure the estimates are beyond `most` observations."""
+    def tune(self, limit: int, speed: int) -> None:
+        """Observations that an estimate counts, and the rate at which weights move."""
+    def expect(self, weights: _Ints) -> None:
+        """Set the (32, 17) weights of the neighbours that let expect a magnitude, in 1/256."""
+    def store(self) -> bytes:
+        """All but what `tune` sets."""
+
+class Stream:
+    """One stream: bits that are written, only estimated, or read; the model learns from them."""
+
+    @overload
+    def __init__(self, model: Model, writes: bool) -> None: ...
+    @overload
+    def __init__(self, model: Model, data: bytes) -> None: ...
+    def band(
+        self,
+        shape: Sequence[int],
+        level: int,
+        kind: int,
+        side: int,
+        earlier: _Ints,
+        parent: _Ints | None,
+        parent_of: _Ints,
+        siblings: NDArray[np.int16],
+        sibling_of: _Ints,
+        values: _Floats | None = None,
+        most: _Ints | None = None,
+        weights: _Floats | None = None,
+        step: float = 1.0,
+        lambda_: float = 0.0,
+        dead_zone: float = 0.5,
+        one: float = 0.94,
+        rest: float = -0.03,
+        spent: _Floats | None = None,
+    ) -> NDArray[np.int32]:
+        """Latents of a band: chosen for `values`, taken from `most` if there are none, or read.
+
+        Parameters
+        ----------
+        shape
+            (planes, height, width), of the latents, `values`, `most` and `weights`.
+        level, kind
+            0 … 5, and 0 … 7, see `inif.latent.plan.Band`.
+        side
+            Of its blocks, 4 or 8.
+        earlier
+            (planes, 3): planes before that each looks at, -1 for none.
+        parent
+            A band one level coarser, (planes, height, width).
+        parent_of
+            (planes,): the parent's plane of each plane.
+        siblings
+            Sums of magnitudes of the level's bands, at most 255, with a margin of one on each
+            side of each axis; this band is added.
+        sibling_of
+            (planes,): the plane of each in `siblings`.
+        values
+            Coefficients; `most` are then the largest magnitudes of their latents, and `weights`
+            those of their squared errors.
+        lambda_
+            What a bit costs, in squared steps.
+        dead_zone
+            Added to a magnitude before it is rounded down, 0 … 1.
+        one, rest
+            A magnitude of 1 stands for `one` steps, k for k + `rest`.
+        spent
+            Bits are added to it: (planes, blocks down, blocks across).
+        """
+    def low(
+        self, shape: Sequence[int], earlier: _Ints, latents: _Ints | None = None
+    ) -> NDArray[np.int32]:
+        """Latents of the coarsest band, (planes, height, width): given, or read."""
+    def finish(self) -> bytes:
+        """What was written."""
+    @property
+    def bits(self) -> float:
+        """Estimate of what was written."""
+
+def split(x: _Floats, kind: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Low and high coefficients along the middle axis of (outer, length, inner)."""
+
+def join(low: _Floats, high: _Floats, kind: int) -> NDArray[np.float32]:
+    """The inverse of `split`."""
+
+def norms(length: int, level: int, high: bool, kind: int) -> NDArray[np.float32]:
+    """Norms of what each low or high coefficient of a level becomes in an axis of `length`."""
