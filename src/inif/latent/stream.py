@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -134,7 +135,7 @@ class Coder:
         out: Bands = {}
         for band in grid.bands:
             shape = band.shape
-            options = {}
+            options: dict[str, Any] = {}
             if rates is not None:
                 options = {
                     "values": _planes(values, band),
@@ -190,9 +191,10 @@ def parent_of_band(band: Band, done: list[Bands]) -> np.ndarray | None:
         return None
     above = done[-1]
     if band.parent != "*":
-        found = above[band.parent]
+        found: np.ndarray = above[band.parent]
     else:
         found = np.zeros([max(v.shape[i] for v in above.values()) for i in range(5)], np.int32)
         for v in above.values():
             found[tuple(slice(n) for n in v.shape)] += np.abs(v)
-    return found.reshape(-1, *found.shape[3:])
+    flat: np.ndarray = found.reshape(-1, *found.shape[3:])
+    return flat
