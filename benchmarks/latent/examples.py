@@ -113,8 +113,21 @@ def chosen(
         yield Coder(plan, model).encode(coefficients, rates, most=latents, writes=False)[1]
 
 
+def rows_of(corpus: Path) -> list[dict[str, str]]:
+    """The rows of `index.csv` (file, source, fold, modality) that are of use."""
+    with (corpus / "index.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["modality"] not in UNLIKE]
+    seen: dict[str, int] = {}
+    kept = []
+    for row in rows:
+        seen[row["source"]] = seen.get(row["source"], 0) + 1
+        if seen[row["source"]] <= MOST_PER_SOURCE:
+            kept.append(row)
+    return kept
+
+
 def gather(corpus: Path, model: _core.Model, threads: int = 2) -> list[Example]:
-    """Examples of a folder with `index.csv` (file, source, fold, modality), in its order."""
+    """Examples of a corpus, in the order of its index."""
 
     def of(row: dict[str, str]) -> list[Example]:
         x, item = image_of(corpus / row["file"])
@@ -129,13 +142,5 @@ def gather(corpus: Path, model: _core.Model, threads: int = 2) -> list[Example]:
             if latents is not None
         ]
 
-    with (corpus / "index.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["modality"] not in UNLIKE]
-    seen: dict[str, int] = {}
-    kept = []
-    for row in rows:
-        seen[row["source"]] = seen.get(row["source"], 0) + 1
-        if seen[row["source"]] <= MOST_PER_SOURCE:
-            kept.append(row)
     with ThreadPoolExecutor(threads) as pool:
-        return list(itertools.chain.from_iterable(pool.map(of, kept)))
+        return list(itertools.chain.from_iterable(pool.map(of, rows_of(corpus))))

@@ -14,6 +14,7 @@
 
 #include "band.hpp"
 #include "lifting.hpp"
+#include "repair.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -216,6 +217,24 @@ Made<float> norms_of(int length, int level, bool high, int kind) {
     return out;
 }
 
+// The correction of planes first ... last - 1 of all stacks and rows top ... bottom - 1.
+void repair_into(Array<float, 4> x, float step, nb::bytes net, Changed<float, 4> out, int first,
+                 int last, int top, int bottom) {
+    for (int i = 0; i < 4; i++) need(x.shape(i) == out.shape(i), "x and out of one shape");
+    need(x.size() > 0 && x.size() <= size_t{1} << 30, "x of some size, at most 2^30 numbers");
+    need(step > 0 && std::isfinite(step), "a step above 0");
+    const int depth = static_cast<int>(x.shape(1)), height = static_cast<int>(x.shape(2));
+    need(first >= 0 && first <= last && last <= static_cast<int>(x.shape(0)) * depth,
+         "planes first ... last of x");
+    need(top >= 0 && top <= bottom && bottom <= height &&
+             top % kRepairSide == 0 && (bottom % kRepairSide == 0 || bottom == height),
+         "rows top ... bottom of x, whole blocks");
+    const RepairNet network(static_cast<const uint8_t*>(net.data()), net.size());
+    nb::gil_scoped_release quiet;
+    repair(x.data(), depth, height, static_cast<int>(x.shape(3)), step, network,
+           {first, last, top, bottom}, out.data());
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -268,6 +287,9 @@ NB_MODULE(_core, m) {
         .def_prop_ro("bits", &Stream::bits);
     m.def("split", &split_axis, "x"_a, "kind"_a);
     m.def("join", &join_axis, "low"_a, "high"_a, "kind"_a);
+    m.def("repair", &repair_into, "x"_a, "step"_a, "net"_a, "out"_a.noconvert(), "first"_a, "last"_a, "top"_a,
+          "bottom"_a);
+    m.attr("REPAIR_BYTES") = nb::make_tuple(RepairNet::bytes(false), RepairNet::bytes(true));
     m.def("norms", &norms_of, "length"_a, "level"_a, "high"_a, "kind"_a);
 }
 

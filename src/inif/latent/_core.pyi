@@ -112,3 +112,26 @@ def join(low: _Floats, high: _Floats, kind: int) -> NDArray[np.float32]:
 
 def norms(length: int, level: int, high: bool, kind: int) -> NDArray[np.float32]:
     """Norms of what each low or high coefficient of a level becomes in an axis of `length`."""
+
+REPAIR_BYTES: tuple[int, int]
+"""Bytes of a network of planes, and of one of stacks."""
+
+def repair(
+    x: _Floats, step: float, net: bytes, out: _Floats, first: int, last: int, top: int, bottom: int
+) -> None:
+    """Write the correction of a part of some decoded stacks.
+
+    Parameters
+    ----------
+    x, out
+        (K, D, H, W): K stacks of D planes, at most 2^30 numbers. The image goes on outside as at
+        its edge, along D it is mirrored.
+    step
+        Of the quantiser, in the unit of x.
+    net
+        A network; that of planes looks at each plane alone.
+    first, last
+        Planes, of all stacks one after the other.
+    top, bottom
+        Rows, multiples of 4 or the last.
+    """

@@ -1,0 +1,115 @@
+"""The repair: a small pretrained network that corrects what the quantiser left of an image.
+
+It sees each block of 4 × 4 samples with its neighbourhood in units of the step, in stacks and
+series also the planes before and after. A gain for each channel says how far to trust it.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from inif.latent import _core
+
+GAIN_PARTS = 64
+MOST_GAIN = 2 * GAIN_PARTS
+"""A gain is a whole number of 1/64, at most 2."""
+
+_ROWS = 64
+"""Rows that a thread takes at once."""
+
+
+VERSION = "1"
+"""The networks that new files are made with."""
+
+FILES = {"1": "nets.bin"}
+"""By version. They are part of the format: no version ever changes."""
+
+
+@lru_cache(maxsize=len(FILES))
+def load(name: str = VERSION) -> tuple[bytes, bytes]:
+    """The networks of planes and of stacks of a version.
+
+    Raises
+    ------
+    ValueError
+        If there is no such version.
+    """
+    if name not in FILES:
+        raise ValueError(f"networks {name!r} are unknown; known: {', '.join(FILES)}")
+    data = (files("inif.latent") / FILES[name]).read_bytes()
+    first = _core.REPAIR_BYTES[0]
+    return data[:first], data[first:]
+
+
+def correction(
+    y: np.ndarray,
+    step: float,
+    *,
+    nets: tuple[bytes, bytes] | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """What to add to a decoded image, times the gain.
+
+    Parameters
+    ----------
+    y
+        (C, T, Z, Y, X) float32. Blocks begin at its first row and column, as grids do: of a part
+        of an image these must be multiples of 4 there.
+    step
+        Of the quantiser, in the unit of the samples.
+    nets
+        Networks of planes and of stacks, see `load`.
+    threads
+        By default as many as there are processors; the result is the same.
+
+    Returns
+    -------
+    The correction, of y's shape, float32.
+    """
+    c, t, z, h, w = y.shape
+    along_time = t > 1
+    x = y.transpose(0, 2, 1, 3, 4) if along_time else y
+    x = np.ascontiguousarray(x, np.float32).reshape(-1, t if along_time else z, h, w)
+    out = np.empty_like(x)
+    net = (nets or load())[x.shape[1] > 1]
+    planes = x.shape[0] * x.shape[1]
+    workers = threads or os.cpu_count() or 1
+    many = min(planes, max(1, planes * h // (workers * 4 * _ROWS)))
+    jobs = [
+        (first, min(first + many, planes), top, min(top + _ROWS, h))
+        for first in range(0, planes, many)
+        for top in range(0, h, _ROWS)
+    ]
+    if workers == 1 or len(jobs) == 1:
+        for job in jobs:
+            _core.repair(x, step, net, out, *job)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(_core.repair, x, step, net, out, *job) for job in jobs]:
+                done.result()
+    if along_time:
+        return np.ascontiguousarray(out.reshape(c, z, t, h, w).transpose(0, 2, 1, 3, 4))
+    return out.reshape(y.shape)
+
+
+def gains(original: np.ndarray, decoded: np.ndarray, correction: np.ndarray) -> np.ndarray:
+    """The gain of each channel in 1/64 that leaves the least squared error, (C,) uint8."""
+    out = np.zeros(len(original), np.uint8)
+    for i, (x, y, r) in enumerate(zip(original, decoded, correction, strict=True)):
+        square = float(np.vdot(r, r))
+        if square > 0:
+            best = float(np.vdot(r, x - y)) / square
+            out[i] = round(min(max(best * GAIN_PARTS, 0), MOST_GAIN))
+    return out
+
+
+def apply(decoded: np.ndarray, correction: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """The repaired image, (C, T, Z, Y, X) float32."""
+    factor = gains.astype(np.float32) / np.float32(GAIN_PARTS)
+    repaired: np.ndarray = decoded + correction * factor[:, None, None, None, None]
+    return repaired
