@@ -42,6 +42,9 @@ _TRIED = 3
 _SAMPLE = 1 << 20
 """Voxels on which plans are tried."""
 
+_SPREAD = 4
+"""Bricks by which a plan's step is estimated."""
+
 _SLOPE = 1.6
 """How much ln(bytes) falls with ln(step), before two passes have measured it."""
 
@@ -346,8 +349,9 @@ def too_small(work: Work, budget: int, smallest: int) -> BudgetError:
 
 def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, int]]:
     """Levels and kinds of lifting along T and Z: the best of a few tried on part of a brick."""
-    middle = len(grid) // 2
-    crop = part_of(scaled(job, grid, middle))
+    spread = np.linspace(0, len(grid) - 1, min(len(grid), _SPREAD)).astype(int)
+    bricks = {int(b): scaled(job, grid, int(b)) for b in spread}
+    crop = part_of(bricks[int(spread[len(spread) // 2])])
     sizes = crop.shape
     plans = [
         Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
@@ -357,8 +361,9 @@ def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, 
         return plans[0].levels[:2], plans[0].kinds
     made = [analyse(crop, plan) for plan in plans]
     ratio = job.target.ratio if job.target and job.target.ratio else 128.0
-    bits = 8 * job.image.data.dtype.itemsize * crop.size / ratio
-    step = _solved(made[0], bits)
+    whole = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in bricks.values()]
+    voxels = sum(x.size for x in bricks.values())
+    step = _solved(whole, 8 * job.image.data.dtype.itemsize * voxels / ratio)
     estimates = [estimate(levels, step) for levels, _ in made]
     best = np.argsort(estimates, kind="stable")[:_TRIED]
     model = load(TABLES)
@@ -432,15 +437,15 @@ def _guess(work: Work, room: float) -> float:
     """A step for a budget in bytes, by the estimate on one brick."""
     middle = len(work.grid) // 2
     share = float(work.grid.voxels[middle] / work.grid.voxels.sum())
-    return stated(_solved(work.coefficients[middle], 8 * room * share))
+    return stated(_solved([work.coefficients[middle]], 8 * room * share))
 
 
-def _solved(coefficients: Coefficients, bits: float) -> float:
-    """The step for which the estimate comes to so many bits, to 5 %."""
+def _solved(bricks: list[Coefficients], bits: float) -> float:
+    """The step for which the estimates of bricks come to so many bits, to 5 %."""
     low, high = 1.0, 1e5
     while high / low > 1.05:
         middle = math.sqrt(low * high)
-        if estimate(coefficients[0], middle) > bits:
+        if sum(estimate(levels, middle) for levels, _ in bricks) > bits:
             low = middle
         else:
             high = middle
