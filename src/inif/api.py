@@ -59,7 +59,8 @@ def compress(
         target), bytes of the file, or PSNR in dB of every channel that varies.
         None of them: ratio 128.
     method
-        "siren": a pure field. "hybrid": a codec's streams and a field that repairs them. "auto":
+        "latent": quantised grids of several resolutions, the same samples on every machine.
+        "hybrid": a codec's streams and a field that repairs them. "siren": a pure field. "auto":
         what a trial finds better; the header's ``lossy.auto`` says why.
     prior
         The codec of a hybrid, one of `inif.priors.PRIORS`; where none is named, "auto" chooses, and
@@ -146,16 +147,16 @@ def compress(
         from inif.priors import load_prior
 
         load_prior(prior)
-        if method == "siren":
+        if method in ("siren", "latent"):
             raise InputError(
                 "only a hybrid has a prior", field="prior", fix='use method="hybrid"', got=prior
             )
         method = "hybrid"
     if not 0 <= share <= 0.9:
         raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
-    if share and method == "siren":
+    if share and method in ("siren", "latent"):
         raise InputError("only a hybrid shares its bytes", field="share", got=share)
-    if select != "psnr" and method == "siren":
+    if select != "psnr" and method in ("siren", "latent"):
         raise InputError("only a hybrid has frames to judge", field="select", got=select)
     if share:
         method = "hybrid"
@@ -197,6 +198,13 @@ def compress(
 
         parse(optimizer)
     named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
+    if named_guides and method == "latent":
+        raise InputError(
+            "a latent field is not guided yet",
+            field="guide",
+            got=", ".join(named_guides),
+            fix="leave the method to inif, or name hybrid or siren",
+        )
     if named_guides:
         from inif.guidance.registry import check
 

@@ -45,8 +45,9 @@ class Method(StrEnum):
     """The values of ``--method``."""
 
     AUTO = "auto"
-    SIREN = "siren"
+    LATENT = "latent"
     HYBRID = "hybrid"
+    SIREN = "siren"
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +86,8 @@ def compress(
     method: Annotated[
         Method,
         typer.Option(
-            help="hybrid: a codec's streams and a field that repairs them; siren: a pure field.",
+            help="latent: quantised grids, the same on every machine; hybrid: a codec's streams and"
+            " a field that repairs them; siren: a pure field.",
             rich_help_panel=ADVANCED,
         ),
     ] = Method.AUTO,

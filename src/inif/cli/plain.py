@@ -24,6 +24,8 @@ def stored_as(header: Mapping[str, Any]) -> str:
         return f"the exact samples, by {' and '.join(names)}"
     if "prior" in header:
         way = f"{_title(header['prior']['kind'])}, repaired by a small neural network"
+    elif header.get("field", {}).get("kind") == "latent":
+        way = "a field of latents"
     else:
         way = "a neural network alone"
     reason = (header.get("lossy") or {}).get("auto")
