@@ -123,13 +123,14 @@ def test_what_is_too_small_is_said_before_anything_is_written(tmp_path: Path) ->
     [
         {"step": 0}, {"step": True}, {"step": 1e9}, {"levels": [1]}, {"levels": [9, 0]},
         {"lifting": [0, 3]}, {"tables": "none"}, {"finer": [1, 2]}, {"finer": [4000]},
+        {"gains": [129], "nets": "1"}, {"gains": [9], "nets": "2"},
     ],
     ids=str,
 )  # fmt: skip
 def test_fields_that_are_refused(change: dict[str, Any]) -> None:
     body = LatentSpec(100.0).to_json()
     assert LatentSpec.from_json(body, 1, file="a") == LatentSpec(100.0)
-    with pytest.raises(FormatError, match=f"field.{next(iter(change))}"):
+    with pytest.raises(FormatError, match=f"field.({'|'.join(change)})"):
         LatentSpec.from_json(body | change, 1, file="a")
 
 

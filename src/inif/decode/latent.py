@@ -24,6 +24,7 @@ from inif.container.reader import Container
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
 from inif.errors import FormatError
+from inif.latent import repair
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, sizes_of
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
 
@@ -34,6 +35,9 @@ OCTAVE, _MOST_FINER = 32, 640
 
 TABLES = "1"
 """Name of the shipped tables that contexts begin with."""
+
+NETS, _MOST_GAIN = "1", 128
+"""Name of the shipped networks of the repair, and the largest gain: 2."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,15 @@ class LatentSpec:
         Of lifting along T and Z (`inif.latent.plan`).
     finer
         How much finer each channel is quantised, in 32nds of an octave; empty for not at all.
+    gains
+        Of the repair of each channel, in 1/64; empty for none.
     """
 
     step: float
     levels: tuple[int, int] = (0, 0)
     kinds: tuple[int, int] = (CDF97, CDF97)
     finer: tuple[int, ...] = ()
+    gains: tuple[int, ...] = ()
 
     def plan(self, axes: str, extent: tuple[int, ...]) -> Plan:
         """Of a brick of this extent."""
@@ -72,6 +79,8 @@ class LatentSpec:
             body |= {"levels": list(self.levels), "lifting": list(self.kinds)}
         if any(self.finer):
             body |= {"finer": list(self.finer)}
+        if any(self.gains):
+            body |= {"nets": NETS, "gains": list(self.gains)}
         return body
 
     @classmethod
@@ -109,8 +118,13 @@ class LatentSpec:
         good = isinstance(finer, list) and len(finer) in (0, channels)
         good = good and all(_whole(v, -_MOST_FINER, _MOST_FINER) for v in finer)
         check(good, "finer", f"a number of at most {_MOST_FINER} per channel")
+        gains = body.get("gains", [])
+        good = isinstance(gains, list) and len(gains) in (0, channels)
+        good = good and all(_whole(v, 0, _MOST_GAIN) for v in gains)
+        check(good, "gains", f"a number from 0 to {_MOST_GAIN} per channel")
+        check(not gains or body.get("nets") == NETS, "nets", NETS)
         levels, kinds = pair("levels", MAX_LEVELS), pair("lifting", HAAR)
-        return cls(float(str(step)), levels, kinds, tuple(finer))
+        return cls(float(str(step)), levels, kinds, tuple(finer), tuple(gains))
 
 
 def _whole(value: object, least: int, most: int) -> bool:
@@ -235,11 +249,21 @@ def outputs_of(
 
     levels, low = coefficients_of(latents, spec.step)
     values = synthesise(levels, low, plan, skip=skip)
+    if spec.gains and not skip:
+        own = np.array(spec.gains[channels.start : channels.stop], np.uint8)
+        for c in np.flatnonzero(own):
+            part = values[c : c + 1]
+            values[c] = repair.apply(part, corrected(part, spec.step), own[c : c + 1])[0]
     if spec.finer:
         values = values / spec.scales(channels)
     values *= np.float32(1 / SCALE)
     values -= np.float32(1)
     return values
+
+
+def corrected(values: np.ndarray, step: float) -> np.ndarray:
+    """What the repair would add to values of (C, T, Z, Y, X), at a gain of 1."""
+    return repair.correction(values, step, nets=repair.load(NETS))
 
 
 class LatentBricks:

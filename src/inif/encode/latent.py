@@ -19,7 +19,7 @@ from inif.coding.check import SIZE as CHECK_SIZE
 from inif.config import ProgressEvent, Window
 from inif.container.writer import Section, packed_size
 from inif.decode.check import check_of, little_endian
-from inif.decode.latent import FEATURE, KIND, TABLES, LatentSpec, outputs_of
+from inif.decode.latent import FEATURE, KIND, TABLES, LatentSpec, corrected, outputs_of
 from inif.encode.finish import with_record
 from inif.encode.job import Job, draft_header, extra_sections
 from inif.encode.plan import SLACK
@@ -28,9 +28,10 @@ from inif.errors import BudgetError
 from inif.fields.parallel import in_order
 from inif.latent.layout import SCALE, from_five, latent_grid, to_five
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.repair import GAIN_PARTS, MOST_GAIN
+from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
-from inif.latent.transform import Bands, analyse
+from inif.latent.transform import Bands, analyse, synthesise
 
 PRICE, PLANE_PRICE = 0.1, 0.08
 """λ in squared steps per bit, of stacks and series, and of planes. Chosen in a study on half of the
@@ -58,6 +59,9 @@ _PER_OCTAVE = 1.6
 _MORE, _NEAR = 0.03, 0.025
 """How much larger than the budget needs the pass is that names the candidates, and how near to that
 it must be, in ln(bytes): latents may only be left out of it, so more are wanted than are kept."""
+
+REPAIR_EFFORT = 2
+"""From which latents are repaired: it makes decoding slower by half."""
 
 Coefficients = tuple[list[Bands], np.ndarray]
 
@@ -102,8 +106,8 @@ class Work:
         What is asked for, and the bricks.
     levels, kinds
         Of lifting along T and Z.
-    finer
-        Of each channel, see `LatentSpec`.
+    finer, gains
+        Of each channel, see `LatentSpec`. Until gains are known, stand-ins of their size.
     coefficients
         Of each brick.
     """
@@ -113,6 +117,7 @@ class Work:
     levels: tuple[int, int]
     kinds: tuple[int, int]
     finer: tuple[int, ...] = ()
+    gains: tuple[int, ...] = ()
     coefficients: list[Coefficients] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -122,7 +127,8 @@ class Work:
         image = job.image
         grid = latent_grid(image.axes, image.data.shape)
         levels, kinds = chosen_plan(job, grid)
-        work = cls(job, grid, levels, kinds)
+        gains = (99,) * image.n_channels if (job.effort or 3) >= REPAIR_EFFORT else ()
+        work = cls(job, grid, levels, kinds, gains=gains)
 
         def made(brick: int) -> Coefficients:
             return analyse(scaled(job, grid, brick), work.plan(brick))
@@ -139,7 +145,7 @@ class Work:
 
     def spec(self, step: float) -> LatentSpec:
         """The header's field for a step."""
-        return LatentSpec(step, self.levels, self.kinds, self.finer)
+        return LatentSpec(step, self.levels, self.kinds, self.finer, self.gains)
 
     def plan(self, brick: int) -> Plan:
         """Of a brick."""
@@ -275,6 +281,8 @@ def finished(
     work: Work, window: Window, header: dict[str, Any], extra: list[Section], coded: Coded
 ) -> tuple[bytes, dict[int, float]]:
     """The file, decoded as every reader will and checked; and each varied channel's PSNR in dB."""
+    if work.gains:
+        work.gains = found_gains(work, coded)
     job, spec = work.job, work.spec(coded.step)
     header |= {"field": spec.to_json()}
     tally, sections = Tally(job.image, job.intensities), list(extra)
@@ -286,6 +294,25 @@ def finished(
         work.report("check", brick + 1, len(coded.latents))
     facts = tally.facts(each=job.asks_quality)
     return with_record(header, sections, facts, window), tally.channels
+
+
+def found_gains(work: Work, coded: Coded) -> tuple[int, ...]:
+    """The gain of each channel's repair that leaves the least squared error, on some bricks."""
+    spec = replace(work.spec(coded.step), gains=())
+    axis, count = work.job.image.axes.find("C"), len(work.job.ranges)
+    found = np.zeros((2, count))
+    some = min(len(work.grid), count * _SPREAD)
+    for brick in map(int, np.linspace(0, len(work.grid) - 1, some)):
+        channels = work.grid.channels(brick, axis)
+        levels, low = coefficients_of(coded.latents[brick], spec.step)
+        values = synthesise(levels, low, work.plan(brick))
+        wanted = scaled(work.job, work.grid, brick) * spec.scales(channels)
+        added = corrected(values, spec.step)
+        for i, channel in enumerate(channels):
+            found[0, channel] += np.vdot(added[i], wanted[i] - values[i])
+            found[1, channel] += np.vdot(added[i], added[i])
+    best = np.rint(GAIN_PARTS * found[0] / np.where(found[1] > 0, found[1], np.inf))
+    return tuple(int(g) for g in np.clip(best, 0, MOST_GAIN))
 
 
 def decoded_samples(work: Work, spec: LatentSpec, latents: Latents, brick: int) -> np.ndarray:
@@ -423,8 +450,6 @@ def estimate(levels: list[Bands], step: float) -> float:
 
 def distortion(coefficients: Coefficients, latents: Latents, step: float) -> float:
     """Squared error of latents in squared steps."""
-    from inif.latent.stream import coefficients_of
-
     levels, _ = coefficients_of(latents, step)
     return sum(
         float(np.square(levels[i][key] - values).sum(dtype=np.float64)) / step**2
