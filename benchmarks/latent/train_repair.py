@@ -192,8 +192,8 @@ def train(
 
 
 def weight_of(s: Samples) -> float:
-    """How much a block of an image counts, so that the mean gain in dB grows."""
-    return s.share / max(s.mean_square, 1e-3) / max(len(s.inputs), 1) * BLOCKS
+    """How much a block of an image counts: halfway between squared errors and gains in dB."""
+    return s.share / float(np.sqrt(max(s.mean_square, 1e-3))) / max(len(s.inputs), 1)
 
 
 def quantised(params: Params) -> bytes:

@@ -11,7 +11,7 @@
 namespace inif {
 
 constexpr int kRepairSide = 4;  // of a block
-constexpr int kRepairHidden = 64, kRepairSecond = 32, kRepairOut = kRepairSide * kRepairSide;
+constexpr int kRepairHidden = 80, kRepairSecond = 32, kRepairOut = kRepairSide * kRepairSide;
 constexpr int kRepairLanes = 16;  // blocks that are worked on at once
 
 // One layer: weights of two inputs side by side, for each output.

@@ -12,7 +12,7 @@ import numpy as np
 SIDE = 4
 """Of a block."""
 
-HIDDEN = (64, 32)
+HIDDEN = (80, 32)
 MOST_INPUT = 625
 MOST_ACTIVATION = 8191
 SHIFT = 12
