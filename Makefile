@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-machines test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
-        bench-legacy bench-optim bench-guidance pretrain fuzz clean distclean
+        bench-legacy bench-optim bench-guidance pretrain fuzz sanitize clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,18 @@ pretrain: $(STAMP) ## the conditional field's networks: make pretrain ARGS="--ca
 
 fuzz: $(STAMP) ## 10 000 damaged files against the reader
 	$(BIN)/python benchmarks/fuzz.py --save --corpus tests/golden $(ARGS)
+
+# Built with GCC into a folder of its own; -S keeps the environment's own build of inif out.
+SANITIZED := build/sanitize
+SANITIZERS = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so.6)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  PYTHONPATH=$(SANITIZED):$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+sanitize: $(STAMP) ## the core's tests and 100 000 damaged inputs under sanitizers (half an hour)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
+	  --target $(SANITIZED) -C cmake.define.INIF_SANITIZE=ON .
+	$(SANITIZERS) $(BIN)/python -S -m pytest -p no:cacheprovider tests/unit/test_latent_core.py
+	$(SANITIZERS) $(BIN)/python -S benchmarks/latent/fuzz.py $(ARGS)
 
 clean: ## remove what was made, except the environment
 	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

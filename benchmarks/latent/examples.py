@@ -100,17 +100,24 @@ def chosen(
     coefficients = analyse(x, plan)
     step = 1000.0
     for size in sizes:
-        for _ in range(6):
+        # Inside a bracket: sizes of noisy images fall off a cliff with the step.
+        least, most = STEPS
+        found = None
+        for _ in range(8):
             rates = Rates(step, price_of(plan))
             _, latents, bits = Coder(plan, model).encode(coefficients, rates, writes=False)
-            off = np.log(bits / 8 / size)
-            if abs(off) < 0.1 or not STEPS[0] <= step <= STEPS[1]:
+            off = float(np.log(bits / 8 / size))
+            if abs(off) < 0.1:
+                found = latents
                 break
+            least, most = (step, most) if off > 0 else (least, step)
             step *= float(np.exp(np.clip(off / 1.3, -1, 1)))
-        if not STEPS[0] <= step <= STEPS[1]:
+            if not least < step < most:
+                step = (least * most) ** 0.5
+        if found is None:
             yield None
-            continue
-        yield Coder(plan, model).encode(coefficients, rates, most=latents, writes=False)[1]
+        else:
+            yield Coder(plan, model).encode(coefficients, rates, most=found, writes=False)[1]
 
 
 def rows_of(corpus: Path) -> list[dict[str, str]]:

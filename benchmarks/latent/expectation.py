@@ -72,20 +72,19 @@ def samples_of_band(
     return np.stack(columns, 1).astype(np.float32)
 
 
-def samples(examples: Sequence[Example]) -> np.ndarray:
-    """Samples of many examples."""
-    rng = np.random.default_rng(0)
-    out = []
-    for example in examples:
-        done: list[Bands] = []
-        for grid, bands in zip(example.plan.grids, example.latents.levels, strict=True):
-            out += samples_of_level(grid, bands, done, rng)
-            done.append(bands)
+def samples(example: Example, rng: np.random.Generator) -> np.ndarray:
+    """Samples of an example."""
+    out: list[np.ndarray] = []
+    done: list[Bands] = []
+    for grid, bands in zip(example.plan.grids, example.latents.levels, strict=True):
+        out += samples_of_level(grid, bands, done, rng)
+        done.append(bands)
     return np.concatenate(out)
 
 
-def weights(rows: np.ndarray) -> np.ndarray:
+def weights(parts: Sequence[np.ndarray]) -> np.ndarray:
     """(32, 17) int32 in 1/256: non-negative least squares, relative to what is expected."""
+    rows = np.concatenate(parts)
     rng = np.random.default_rng(0)
     of_all = fitted(rows[rng.permutation(len(rows))[:MOST]])
     out = []

@@ -4,17 +4,20 @@ CORPUS has `index.csv` (columns file, source, fold, modality) and the images it 
 each image at three ratios go through one model in random order, twice, slowly; the second time
 more slowly. With --fold, images of that fold are left out, and are what the record is about.
 
-    python benchmarks/latent/tables.py CORPUS [--fold N] [--out FILE] [--record FILE]
+    python benchmarks/latent/tables.py CORPUS [--folds | --fold N] [--out FILE] [--record FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import lzma
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from examples import Example, gather
@@ -22,7 +25,7 @@ from expectation import samples, weights
 
 from inif.latent import _core
 from inif.latent.stream import Coder, Rates
-from inif.latent.tables import MOST_SEEN, tuned
+from inif.latent.tables import LIMIT, MOST_SEEN, tuned
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "src/inif/latent/tables.xz"
@@ -44,30 +47,31 @@ def bits_of(example: Example, model: _core.Model, *, learns: bool = False) -> fl
     return coder.encode(None, Rates(1.0), most=example.latents, writes=False)[2]
 
 
-def trained(examples: Sequence[Example]) -> _core.Model:
-    """A model that has seen the examples."""
-    model = fresh(weights(samples(examples)))
+def trained(examples: Sequence[Example], expectation: np.ndarray) -> _core.Model:
+    """A model that has seen the examples, set to code."""
+    model = fresh(expectation)
     rng = np.random.default_rng(0)
     for speed in SPEEDS:
-        model.tune(1000, speed)
+        model.tune(LIMIT, speed)
         for i in rng.permutation(len(examples)):
             bits_of(examples[i], model, learns=True)
     model.cap(MOST_SEEN)
+    return tuned(model)
+
+
+def untrained(expectation: np.ndarray) -> _core.Model:
+    """A model that has seen nothing; mixing weights then have to learn faster."""
+    model = fresh(expectation)
+    model.tune(LIMIT, 12)
     return model
 
 
-def total(examples: Sequence[Example], model: _core.Model) -> float:
-    """Bytes of all examples, each coded by itself."""
-    return sum(bits_of(example, model) for example in examples) / 8
-
-
-def saved(examples: Sequence[Example], old: _core.Model, new: _core.Model) -> dict[str, float]:
-    """Share of the bytes that another model saves: of all, and the mean by ratio."""
-    before = np.array([bits_of(e, old) for e in examples])
-    after = np.array([bits_of(e, new) for e in examples])
-    share = 100 * (1 - after / before)
+def saved(examples: Sequence[Example], bits: np.ndarray, model: _core.Model) -> dict[str, float]:
+    """Percent of the bits that a model saves: of all, and the mean of each ratio."""
+    less = np.array([bits_of(e, model) for e in examples])
+    share = 100 * (1 - less / bits)
     ratios = np.array([e.ratio for e in examples])
-    out = {"all bytes": 100 * (1 - after.sum() / before.sum()), "mean": share.mean()}
+    out = {"all": 100 * (1 - less.sum() / bits.sum()), "mean": share.mean()}
     out |= {f"mean at {r}": share[ratios == r].mean() for r in sorted(set(ratios.tolist()))}
     return {name: round(float(value), 2) for name, value in out.items()}
 
@@ -83,32 +87,48 @@ def main() -> None:
     parser.add_argument("--fold", type=int, help="leave this fold out, and judge by it")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--record", type=Path, default=RECORD)
-    parser.add_argument("--folds", action="store_true", help="also train without each fold")
+    parser.add_argument(
+        "--folds", action="store_true", help="judge by each fold, of tables without it"
+    )
     options = parser.parse_args()
     began = time.process_time()
-    untrained = _core.Model()
-    untrained.tune(1000, 12)
-    examples = gather(options.corpus, untrained)
-    model = tuned(trained([e for e in examples if e.fold != options.fold]))
+    examples = gather(options.corpus, untrained(np.zeros((32, 17), np.int32)))
+    rng = np.random.default_rng(0)
+    rows = [samples(e, rng) for e in examples]
+    print(f"{len(examples)} examples, {time.process_time() - began:.0f} s of CPU", flush=True)
+
+    def without(fold: int | None) -> tuple[np.ndarray, _core.Model]:
+        kept = [i for i, e in enumerate(examples) if e.fold != fold]
+        expectation = weights([rows[i] for i in kept])
+        return expectation, trained([examples[i] for i in kept], expectation)
+
+    _, model = without(options.fold)
     data = packed(model)
     options.out.write_bytes(data)
-    print(f"{options.out}: {len(data)} bytes, {len(examples)} examples")
-    record = {"examples": len(examples), "compressed bytes": len(data), "folds": {}}
-    folds = [options.fold] if options.fold is not None else range(4) if options.folds else []
-    for fold in folds:
-        kept = [e for e in examples if e.fold != fold]
-        judged = [e for e in examples if e.fold == fold]
-        other = model if options.fold is not None else tuned(trained(kept))
-        start = fresh(weights(samples(kept)))
-        start.tune(1000, 12)
-        record["folds"][fold] = {
-            "examples": len(judged),
-            "bytes untrained": round(total(judged, start)),
-            "percent saved by the other folds": saved(judged, start, other),
+    print(f"{options.out}: {len(data)} bytes", flush=True)
+
+    def judged(fold: int) -> dict[str, Any]:
+        own = [e for e in examples if e.fold == fold]
+        expectation, other = without(fold)
+        bits = np.array([bits_of(e, untrained(expectation)) for e in own])
+        found = {
+            "examples": len(own),
+            "bytes untrained": round(bits.sum() / 8),
+            "percent saved by tables of the other folds": saved(own, bits, other),
         }
         if options.fold is None:
-            record["folds"][fold]["percent saved by all folds"] = saved(judged, start, model)
-        print(fold, json.dumps(record["folds"][fold]), flush=True)
+            found["percent saved by tables of all folds"] = saved(own, bits, model)
+        print(f"fold {fold}: {found}", flush=True)
+        return found
+
+    folds = [options.fold] if options.fold is not None else list(range(4)) if options.folds else []
+    with ThreadPoolExecutor(2) as pool:
+        record = {
+            "examples": len(examples),
+            "tables": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
+            "corpus": hashlib.sha256((options.corpus / "index.csv").read_bytes()).hexdigest(),
+            "folds": dict(zip(folds, pool.map(judged, folds), strict=True)),
+        }
     record["cpu seconds"] = round(time.process_time() - began)
     options.record.write_text(json.dumps(record, indent=1) + "\n")
 
