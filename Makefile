@@ -108,11 +108,11 @@ SANITIZERS = LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-
 	  PYTHONPATH=$(SANITIZED):$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 sanitize: $(STAMP) ## the core's tests and 100 000 damaged inputs under sanitizers (a quarter of an hour)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "nanobind>=3.1"
-	cmake -S . -B $(SANITIZED)/cmake -DCMAKE_BUILD_TYPE=Release -DINIF_SANITIZE=ON \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "nanobind>=3.1" cmake
+	$(BIN)/cmake -S . -B $(SANITIZED)/cmake -DCMAKE_BUILD_TYPE=Release -DINIF_SANITIZE=ON \
 	  -DPython_EXECUTABLE=$(abspath $(BIN))/python \
 	  -Dnanobind_DIR="$$($(BIN)/python -m nanobind --cmake_dir)"
-	cmake --build $(SANITIZED)/cmake
+	$(BIN)/cmake --build $(SANITIZED)/cmake
 	rm -rf $(SANITIZED)/inif && cp -r src/inif $(SANITIZED)/inif
 	rm -f $(SANITIZED)/inif/latent/_core*.so && cp $(SANITIZED)/cmake/_core*.so $(SANITIZED)/inif/latent/
 	$(SANITIZERS) $(BIN)/python -S -m pytest -p no:cacheprovider tests/unit/test_latent_core.py
