@@ -19,7 +19,7 @@ from record import data_dir, save
 IMAGES = (
     "hipsc_dna_zyx_u16",
     "mitosis_tzcyx_u16",
-    "cellpainting_6ch_cyx_u16",
+    "bpae_pair_avg_cyx_u8",
     "microtubules_zyx_u8",
 )
 """A noisy stack, a movie of several channels, planes of several channels, a stack of 8 bits."""
