@@ -25,12 +25,13 @@ OUT = Path(__file__).parent / "results" / "window.json"
 AXES = ("YX", "ZYX", "CYX", "TCYX")
 DTYPES = ("uint8", "uint16", "int16", "float32")
 METHODS: tuple[tuple[dict[str, Any], float], ...] = (
-    ({"method": "auto"}, 0.12),
-    ({"prior": "av1"}, 0.15),
-    ({"prior": "jpeg2000"}, 0.4),
-    ({"prior": "hevc"}, 0.1),
-    ({"prior": "jpegxl"}, 0.2),
-    ({"method": "siren", "optimizer": "adam", "settings": {"steps": 8, "points": 128}}, 0.03),
+    ({"method": "latent"}, 0.4),
+    ({"method": "auto"}, 0.05),
+    ({"prior": "av1"}, 0.08),
+    ({"prior": "jpeg2000"}, 0.32),
+    ({"prior": "hevc"}, 0.04),
+    ({"prior": "jpegxl"}, 0.1),
+    ({"method": "siren", "optimizer": "adam", "settings": {"steps": 8, "points": 128}}, 0.01),
 )
 
 
