@@ -110,3 +110,10 @@ def test_single_planes_may_come_from_either_encoder() -> None:
         assert file.header["prior"]["kind"] == kind
         assert f"{kind}/2" in file.header["requires"]
         assert 900 / 1.01 <= file.file_bytes <= 900
+
+
+def test_a_program_that_is_slow_to_read_gets_all_of_its_input() -> None:
+    from inif.priors import aom
+
+    slow = "import sys, time; time.sleep(1); sys.stdout.write(str(len(sys.stdin.buffer.read())))"
+    assert aom._run([sys.executable, "-c", slow], bytes(1 << 20), lambda: None) == b"1048576"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -171,16 +172,16 @@ class Aom(Prior):
 
 def _run(command: list[str], data: bytes, check: Callable[[], None] | None) -> bytes:
     """What a program makes of its input; it is ended where `check` raises."""
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
-        given: bytes | None = data
+    with (
+        tempfile.TemporaryFile() as given,  # a pipe that is not emptied in time would be forgotten
+        _started(command, given, data) as child,
+    ):
         while True:
             try:
-                out, said = child.communicate(given, timeout=_TICK)
+                out, said = child.communicate(timeout=_TICK)
                 break
             except subprocess.TimeoutExpired:
-                given = None  # it has it
+                pass
             try:
                 if check:
                     check()
@@ -190,6 +191,13 @@ def _run(command: list[str], data: bytes, check: Callable[[], None] | None) -> b
     if child.returncode or not out:
         raise RuntimeError(said.decode(errors="replace").strip()[:300])
     return out
+
+
+def _started(command: list[str], given: IO[bytes], data: bytes) -> subprocess.Popen[bytes]:
+    """A program that reads data from a file."""
+    given.write(data)
+    given.seek(0)
+    return subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def sparse(levels: np.ndarray) -> bool:
