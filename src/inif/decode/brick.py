@@ -56,6 +56,44 @@ class Intensities:
         return replace(self, dtype=np.dtype(dtype))
 
 
+def along_channels(numbers: np.ndarray, axes: str) -> np.ndarray | int:
+    """Numbers of channels as they broadcast against an array of these axes; 0 without C."""
+    c = axes.find("C")
+    return numbers.reshape([-1 if i == c else 1 for i in range(len(axes))]) if c >= 0 else 0
+
+
+def need_bounded(container: Container, size: int, most: int, unit: str) -> None:
+    """Refuse bricks above a format's limit.
+
+    Raises
+    ------
+    FormatError
+        A brick has more than `most` of the unit.
+    """
+    if size > most:
+        raise FormatError(
+            "the bricks are too large",
+            file=container.name,
+            field="header.brick",
+            expected=f"at most {most} {unit}",
+            got=f"{size} {unit.partition(' ')[0]}",
+        )
+
+
+class ExactBrick:
+    """A brick whose samples are the same on every machine, and so are what they follow from."""
+
+    @property
+    def computed(self) -> bool:
+        """Whether a network has a part in its samples that machines may round otherwise."""
+        return False
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
+        return False
+
+
 @dataclass(frozen=True)
 class BrickDecoder:
     """A brick ready to be evaluated.
@@ -158,8 +196,7 @@ class BrickDecoder:
             rest = shape[:c] + shape[c + 1 :]
             out = self.intensities.samples(values[local[c]], channel[:, None])
             return np.asarray(np.moveaxis(out.reshape(len(channel), *rest), 0, c))
-        spread = channel.reshape([-1 if i == c else 1 for i in range(len(shape))])
-        return self.intensities.samples(values.reshape(shape), spread)
+        return self.intensities.samples(values.reshape(shape), along_channels(channel, self.axes))
 
 
 class FieldBricks:

@@ -20,7 +20,7 @@ from inif.coding import leb128
 from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode import residual
-from inif.decode.brick import Intensities
+from inif.decode.brick import Intensities, need_bounded
 from inif.decode.prior import FEATURE, KIND, MAX_BRICK, BrickData, Layout, PriorSpec
 from inif.decode.residual import Residual
 from inif.errors import FormatError
@@ -240,14 +240,7 @@ class HybridBricks:
             data = container.read(container.require(residual.KIND))
             self.rest = Residual(data, self._axes, grid.shape, file=container.name)
         self.start = start_of(header["field"], file=container.name) if kind == CONDITIONAL else None
-        if math.prod(grid.brick) > MAX_BRICK:
-            raise FormatError(
-                "the bricks are too large",
-                file=container.name,
-                field="header.brick",
-                expected=f"at most {MAX_BRICK} samples",
-                got=f"{math.prod(grid.brick)} samples",
-            )
+        need_bounded(container, math.prod(grid.brick), MAX_BRICK, "samples")
         if not {"Y", "X"} <= set(self._axes):
             raise FormatError(
                 "a prior needs planes",

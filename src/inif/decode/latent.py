@@ -21,23 +21,22 @@ from inif.coding import leb128
 from inif.coding.check import SIZE as CHECK_SIZE
 from inif.coding.check import Check
 from inif.container.reader import Container
-from inif.decode.brick import Intensities
+from inif.decode.brick import ExactBrick, Intensities, along_channels, need_bounded
 from inif.decode.check import little_endian
 from inif.errors import FormatError
-from inif.latent import repair
+from inif.latent import repair, tables
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, sizes_of
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
+from inif.latent.stream import Coder, Latents, coefficients_of
+from inif.latent.transform import synthesise
 
 KIND = b"LATN"
 FEATURE = "latent/1"
 OCTAVE, _MOST_FINER = 32, 640
 """Steps of `LatentSpec.finer` in a factor of two, and the most of them."""
 
-TABLES = "1"
-"""Name of the shipped tables that contexts begin with."""
-
-NETS, _MOST_GAIN = "1", 128
-"""Name of the shipped networks of the repair, and the largest gain: 2."""
+TABLES, NETS = tables.VERSION, repair.VERSION
+"""Names of the shipped tables that contexts begin with, and of the networks of the repair."""
 
 
 @dataclass(frozen=True)
@@ -109,22 +108,23 @@ class LatentSpec:
             check(good and all(_whole(v, 0, most) for v in value), name, f"two of 0 … {most}")
             return value[0], value[1]
 
+        def each(name: str, least: int, most: int) -> tuple[int, ...]:
+            value = body.get(name, [])
+            good = isinstance(value, list) and len(value) in (0, channels)
+            good = good and all(_whole(v, least, most) for v in value)
+            check(good, name, f"a number from {least} to {most} per channel")
+            return tuple(value)
+
         check(body.get("kind") == "latent", "kind", "latent")
         check(body.get("tables") == TABLES, "tables", TABLES)
         step = body.get("step")
         number = isinstance(step, (int, float)) and not isinstance(step, bool)
         check(number and 1e-3 <= float(str(step)) <= 1e6, "step", "0.001 … 1000000")
-        finer = body.get("finer", [])
-        good = isinstance(finer, list) and len(finer) in (0, channels)
-        good = good and all(_whole(v, -_MOST_FINER, _MOST_FINER) for v in finer)
-        check(good, "finer", f"a number of at most {_MOST_FINER} per channel")
-        gains = body.get("gains", [])
-        good = isinstance(gains, list) and len(gains) in (0, channels)
-        good = good and all(_whole(v, 0, _MOST_GAIN) for v in gains)
-        check(good, "gains", f"a number from 0 to {_MOST_GAIN} per channel")
+        finer = each("finer", -_MOST_FINER, _MOST_FINER)
+        gains = each("gains", 0, repair.MOST_GAIN)
         check(not gains or body.get("nets") == NETS, "nets", NETS)
         levels, kinds = pair("levels", MAX_LEVELS), pair("lifting", HAAR)
-        return cls(float(str(step)), levels, kinds, tuple(finer), tuple(gains))
+        return cls(float(str(step)), levels, kinds, finer, gains)
 
 
 def _whole(value: object, least: int, most: int) -> bool:
@@ -132,7 +132,7 @@ def _whole(value: object, least: int, most: int) -> bool:
 
 
 @dataclass(frozen=True)
-class LatentBrick:
+class LatentBrick(ExactBrick):
     """A brick ready to be evaluated.
 
     Attributes
@@ -161,16 +161,6 @@ class LatentBrick:
     def nbytes(self) -> int:
         """Memory that the decoded brick takes."""
         return 4 * math.prod(self.extent)
-
-    @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples that machines may round otherwise."""
-        return False
-
-    @property
-    def opaque(self) -> bool:
-        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
-        return False
 
     def inputs(self) -> Iterator[bytes]:
         """What its samples follow from besides the header: its samples themselves are exact."""
@@ -221,32 +211,22 @@ class LatentBrick:
     def _channel(self, local: Sequence[np.ndarray]) -> np.ndarray | int:
         """The image's channel of each position of a grid."""
         c = self.axes.find("C")
-        if c < 0:
-            return 0
-        shape = [1] * len(self.axes)
-        shape[c] = -1
-        return (local[c] + self.channels.start).reshape(shape)
+        return along_channels(local[c] + self.channels.start, self.axes)
 
 
 def decoded(
     spec: LatentSpec, streams: Sequence[bytes], plan: Plan, channels: range, *, skip: int = 0
 ) -> np.ndarray:
     """Outputs in [-1, 1] of streams: (C, T, Z, Y, X) float32."""
-    from inif.latent.stream import Coder
-    from inif.latent.tables import load
-
     wanted = 1 + sum(grid.number >= skip for grid in plan.grids)
-    latents = Coder(plan, load(TABLES)).decode(streams[:wanted])
+    latents = Coder(plan, tables.load(TABLES)).decode(streams[:wanted])
     return outputs_of(spec, latents, plan, channels, skip=skip)
 
 
 def outputs_of(
-    spec: LatentSpec, latents: Any, plan: Plan, channels: range, *, skip: int = 0
+    spec: LatentSpec, latents: Latents, plan: Plan, channels: range, *, skip: int = 0
 ) -> np.ndarray:
     """Outputs in [-1, 1] of latents: (C, T, Z, Y, X) float32."""
-    from inif.latent.stream import coefficients_of
-    from inif.latent.transform import synthesise
-
     levels, low = coefficients_of(latents, spec.step)
     values = synthesise(levels, low, plan, skip=skip)
     if spec.gains and not skip:
@@ -281,14 +261,7 @@ class LatentBricks:
         self._spec = LatentSpec.from_json(
             header["field"], len(intensities.ranges), file=container.name
         )
-        if math.prod(grid.brick) > MOST_VOXELS:
-            raise FormatError(
-                "the bricks are too large",
-                file=container.name,
-                field="header.brick",
-                expected=f"at most {MOST_VOXELS} voxels",
-                got=f"{math.prod(grid.brick)} voxels",
-            )
+        need_bounded(container, math.prod(grid.brick), MOST_VOXELS, "voxels")
 
     def open(self, brick: int) -> LatentBrick:
         """A brick ready to be looked at.

@@ -19,6 +19,7 @@ import numpy as np
 from inif.bricks import BrickGrid
 from inif.coding.check import Check
 from inif.container.reader import Container
+from inif.decode.brick import ExactBrick, need_bounded
 from inif.decode.check import digest, little_endian
 from inif.errors import FormatError, UnsupportedError
 from inif.frames import CANON, from_canon, sizes_of
@@ -45,7 +46,7 @@ bits."""
 
 
 @dataclass(frozen=True)
-class LosslessBrick:
+class LosslessBrick(ExactBrick):
     """A brick's samples, (n1, …) in the image's axes and dtype."""
 
     samples: np.ndarray
@@ -54,16 +55,6 @@ class LosslessBrick:
     def nbytes(self) -> int:
         """Memory that the brick takes."""
         return self.samples.nbytes
-
-    @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples."""
-        return False
-
-    @property
-    def opaque(self) -> bool:
-        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
-        return False
 
     def inputs(self) -> Iterator[bytes]:
         """What its samples follow from besides the header, the same on every machine."""
@@ -96,14 +87,7 @@ class LosslessBricks:
     def __init__(self, container: Container, grid: BrickGrid, dtype: np.dtype[np.generic]) -> None:
         self._container, self._grid, self._dtype = container, grid, dtype
         size = math.prod(grid.brick) * dtype.itemsize
-        if size > MAX_BYTES:
-            raise FormatError(
-                "the bricks are too large",
-                file=container.name,
-                field="header.brick",
-                expected=f"at most {MAX_BYTES} bytes of samples",
-                got=f"{size} bytes",
-            )
+        need_bounded(container, size, MAX_BYTES, "bytes of samples")
         if "prior" in container.header:
             raise FormatError(
                 "samples that are stored exactly have no prior",

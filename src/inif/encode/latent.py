@@ -1,7 +1,7 @@
 """The latent job: an image and a budget in, a file of quantised grids out.
 
 Coefficients are worked out once. What costs time is coding them, so the step that meets the budget
-is found by a few passes: the first ones on some bricks, the last ones on all.
+is found by a few passes.
 """
 
 from __future__ import annotations
@@ -18,33 +18,30 @@ from inif.coding import leb128
 from inif.coding.check import SIZE as CHECK_SIZE
 from inif.config import ProgressEvent, Window
 from inif.container.writer import Section, packed_size
+from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
 from inif.decode.latent import FEATURE, KIND, TABLES, LatentSpec, corrected, outputs_of
 from inif.encode.finish import with_record
 from inif.encode.job import Job, draft_header, extra_sections
+from inif.encode.latent_plan import (
+    PLANE_PRICE,
+    PRICE,
+    SPREAD,
+    Coefficients,
+    chosen_plan,
+    scaled,
+    solved,
+)
 from inif.encode.plan import SLACK
 from inif.encode.tally import Tally
 from inif.errors import BudgetError
 from inif.fields.parallel import in_order
-from inif.latent.layout import SCALE, from_five, latent_grid, to_five
-from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
-from inif.latent.repair import GAIN_PARTS, MOST_GAIN
+from inif.latent.layout import from_five, latent_grid
+from inif.latent.plan import Plan
+from inif.latent.repair import gains_of, products
 from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
-from inif.latent.transform import Bands, analyse, synthesise
-
-PRICE, PLANE_PRICE = 0.1, 0.08
-"""λ in squared steps per bit, of stacks and series, and of planes. Chosen in a study on half of the
-development images; from 0.06 to 0.13 the sizes differ by less than 2 %."""
-
-_TRIED = 3
-"""Plans that are tried, of those that the estimate likes best."""
-
-_SAMPLE = 1 << 20
-"""Voxels on which plans are tried."""
-
-_SPREAD = 4
-"""Bricks by which a plan's step is estimated."""
+from inif.latent.transform import analyse, synthesise
 
 _SLOPE = 1.6
 """How much ln(bytes) falls with ln(step), before two passes have measured it."""
@@ -53,17 +50,12 @@ _MOST_PASSES, _MOST_ROUNDS = 8, 3
 _TWO_PASS = 0.92
 """Bytes of the second pass over those that the first estimates, before one has measured it."""
 
-_PER_OCTAVE = 1.6
-"""Bits that a latent takes for each factor of two in 1 + (c/step)², its place included."""
-
 _MORE, _NEAR = 0.03, 0.025
 """How much larger than the budget needs the pass is that names the candidates, and how near to that
 it must be, in ln(bytes): latents may only be left out of it, so more are wanted than are kept."""
 
 REPAIR_EFFORT = 2
 """From which latents are repaired: it makes decoding slower by half."""
-
-Coefficients = tuple[list[Bands], np.ndarray]
 
 
 def encode_latent(job: Job, window: Window) -> bytes:
@@ -182,18 +174,6 @@ class Work:
         return out
 
 
-def scaled(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
-    """A brick's samples, 0 … 65535 over each channel's range: (C, T, Z, Y, X) float32."""
-    axes = job.image.axes
-    five = to_five(job.image.data[grid.slices(brick)], axes)
-    out = np.empty(five.shape, np.float32)
-    for i, channel in enumerate(grid.channels(brick, axes.find("C"))):
-        low, high = job.intensities.ranges[channel]
-        span = (high - low) or 1.0
-        out[i] = (five[i] - low) * (2 * SCALE / span)
-    return out
-
-
 def draft(work: Work, budget: int) -> tuple[dict[str, Any], list[Section]]:
     """The header as far as it is known, and the sections of the whole file."""
     job = replace(work.job, method="latent")
@@ -301,18 +281,15 @@ def found_gains(work: Work, coded: Coded) -> tuple[int, ...]:
     spec = replace(work.spec(coded.step), gains=())
     axis, count = work.job.image.axes.find("C"), len(work.job.ranges)
     found = np.zeros((2, count))
-    some = min(len(work.grid), count * _SPREAD)
+    some = min(len(work.grid), count * SPREAD)
     for brick in map(int, np.linspace(0, len(work.grid) - 1, some)):
         channels = work.grid.channels(brick, axis)
         levels, low = coefficients_of(coded.latents[brick], spec.step)
         values = synthesise(levels, low, work.plan(brick))
         wanted = scaled(work.job, work.grid, brick) * spec.scales(channels)
         added = corrected(values, spec.step)
-        for i, channel in enumerate(channels):
-            found[0, channel] += np.vdot(added[i], wanted[i] - values[i])
-            found[1, channel] += np.vdot(added[i], added[i])
-    best = np.rint(GAIN_PARTS * found[0] / np.where(found[1] > 0, found[1], np.inf))
-    return tuple(int(g) for g in np.clip(best, 0, MOST_GAIN))
+        found[:, channels.start : channels.stop] += products(wanted, values, added)
+    return tuple(gains_of(found).tolist())
 
 
 def decoded_samples(work: Work, spec: LatentSpec, latents: Latents, brick: int) -> np.ndarray:
@@ -321,10 +298,7 @@ def decoded_samples(work: Work, spec: LatentSpec, latents: Latents, brick: int) 
     axes = job.image.axes
     channels = grid.channels(brick, axes.find("C"))
     outputs = from_five(outputs_of(spec, latents, work.plan(brick), channels), axes)
-    c = axes.find("C")
-    shape = [-1 if i == c else 1 for i in range(len(axes))]
-    numbers = np.array(channels).reshape(shape) if c >= 0 else 0
-    return job.intensities.samples(outputs, numbers)
+    return job.intensities.samples(outputs, along_channels(np.array(channels), axes))
 
 
 class Secant:
@@ -374,104 +348,8 @@ def too_small(work: Work, budget: int, smallest: int) -> BudgetError:
     )
 
 
-def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Levels and kinds of lifting along T and Z: the best of a few tried on part of a brick."""
-    spread = np.linspace(0, len(grid) - 1, min(len(grid), _SPREAD)).astype(int)
-    bricks = {int(b): scaled(job, grid, int(b)) for b in spread}
-    crop = part_of(bricks[int(spread[len(spread) // 2])])
-    sizes = crop.shape
-    plans = [
-        Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
-        for levels, kinds in candidates(sizes[1], sizes[2])
-    ]
-    if len(plans) == 1:
-        return plans[0].levels[:2], plans[0].kinds
-    made = [analyse(crop, plan) for plan in plans]
-    ratio = job.target.ratio if job.target and job.target.ratio else 128.0
-    whole = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in bricks.values()]
-    voxels = sum(x.size for x in bricks.values())
-    step = _solved(whole, 8 * job.image.data.dtype.itemsize * voxels / ratio)
-    estimates = [estimate(levels, step) for levels, _ in made]
-    best = np.argsort(estimates, kind="stable")[:_TRIED]
-    model = load(TABLES)
-
-    def cost(i: int) -> float:
-        rates = Rates(step, PRICE)
-        _, latents, spent = Coder(plans[i], model).encode(made[i], rates, writes=False)
-        return spent * PRICE + distortion(made[i], latents, step)
-
-    costs = dict(zip(best, in_order(cost, [int(i) for i in best]), strict=True))
-    won = plans[min(costs, key=lambda i: costs[i])]
-    return won.levels[:2], won.kinds
-
-
-def candidates(times: int, depths: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Levels and kinds along T and Z that an image of so many time points and planes may have."""
-    both = (CDF97, CDF97)
-    out = [((0, 0), both)]
-    for t, z, kind_t, kind_z in (
-        (0, 1, CDF97, CDF97), (0, 1, CDF97, HAAR), (0, 2, CDF97, CDF97), (0, 2, CDF97, HAAR),
-        (0, 3, CDF97, CDF97), (1, 0, CDF97, CDF97), (1, 0, HAAR, CDF97), (2, 0, CDF97, CDF97),
-        (2, 0, HAAR, CDF97), (3, 0, CDF97, CDF97), (1, 1, CDF97, CDF97), (2, 1, CDF97, CDF97),
-        (3, 1, CDF97, CDF97), (3, 2, CDF97, CDF97), (4, 2, CDF97, CDF97),
-    ):  # fmt: skip
-        if times >= max(4 * t, 2 * (t > 0)) and depths >= max(4 * z, 2 * (z > 0)):
-            out.append(((t, z), (kind_t, kind_z)))
-    return out
-
-
-def part_of(x: np.ndarray) -> np.ndarray:
-    """The middle of an array (C, T, Z, Y, X), at most `_SAMPLE` voxels: planes are cut first."""
-    sizes = list(x.shape)
-    while math.prod(sizes) > _SAMPLE:
-        if sizes[0] > 1:
-            sizes[0] = 1
-        elif max(sizes[3:]) > 96:
-            axis = 3 if sizes[3] > sizes[4] else 4
-            sizes[axis] = max(sizes[axis] // 2, 64)
-        else:
-            axis = 1 if sizes[1] > sizes[2] else 2
-            sizes[axis] = -(-sizes[axis] // 2)
-    starts = [(n - s) // 2 for n, s in zip(x.shape, sizes, strict=True)]
-    cut = tuple(slice(a, a + s) for a, s in zip(starts, sizes, strict=True))
-    return np.ascontiguousarray(x[cut])
-
-
-def estimate(levels: list[Bands], step: float) -> float:
-    """Bits that coefficients would take, roughly: a multiple of Σ log2(1 + (c/step)²)."""
-    one = np.float32(1 / step)
-    total = 0.0
-    for bands in levels:
-        for values in bands.values():
-            ratio = values * one
-            total += float(np.log2(1 + ratio * ratio).sum(dtype=np.float64))
-    return _PER_OCTAVE * total
-
-
-def distortion(coefficients: Coefficients, latents: Latents, step: float) -> float:
-    """Squared error of latents in squared steps."""
-    levels, _ = coefficients_of(latents, step)
-    return sum(
-        float(np.square(levels[i][key] - values).sum(dtype=np.float64)) / step**2
-        for i, bands in enumerate(coefficients[0])
-        for key, values in bands.items()
-    )
-
-
 def _guess(work: Work, room: float) -> float:
     """A step for a budget in bytes, by the estimate on one brick."""
     middle = len(work.grid) // 2
     share = float(work.grid.voxels[middle] / work.grid.voxels.sum())
-    return stated(_solved([work.coefficients[middle]], 8 * room * share))
-
-
-def _solved(bricks: list[Coefficients], bits: float) -> float:
-    """The step for which the estimates of bricks come to so many bits, to 5 %."""
-    low, high = 1.0, 1e5
-    while high / low > 1.05:
-        middle = math.sqrt(low * high)
-        if sum(estimate(levels, middle) for levels, _ in bricks) > bits:
-            low = middle
-        else:
-            high = middle
-    return math.sqrt(low * high)
+    return stated(solved([work.coefficients[middle]], 8 * room * share))

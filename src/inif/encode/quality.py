@@ -67,12 +67,10 @@ def encode_quality(job: Job, decibels: float) -> bytes:
         return encode(job, Window(0, max(raw, 1 << 12)))
     found: list[Reached] = []
     try:
-        if job.method == "siren" or (
-            job.method != "latent" and not {"Y", "X"} <= set(job.image.axes)
-        ):
-            _by_fields(replace(job, method="siren"), decibels, found)
-        elif job.method == "latent":
+        if job.method == "latent":
             encode_latent_quality(job, decibels, found)
+        elif job.method == "siren" or not {"Y", "X"} <= set(job.image.axes):
+            _by_fields(replace(job, method="siren"), decibels, found)
         else:
             _by_codecs(job, decibels, found)
         size = min((len(one.data) for one in found), default=None)
@@ -111,9 +109,8 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
     for kind in kinds:
         prior = load_prior(kind).for_effort(effort, load)
         settler = Settler(streams, prior, "TZ~")
-        begin = prior.knob(streams.frames).to_unit(prior.knob(streams.frames).start)
-        if prior.knob(streams.frames).name == "psnr":
-            begin = prior.knob(streams.frames).to_unit(decibels)
+        knob = prior.knob(streams.frames)
+        begin = knob.to_unit(decibels if knob.name == "psnr" else knob.start)
         goals, first = dict.fromkeys(varied, decibels), dict.fromkeys(varied, begin)
         settled = settler.settle(goals, first, "trial") if varied else {}
         if any(s.psnr < decibels for s in settled.values()) and len(kinds) > 1:

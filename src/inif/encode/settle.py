@@ -14,7 +14,7 @@ import numpy as np
 
 from inif.decode.prior import PriorSpec
 from inif.encode.streams import Streams
-from inif.encode.tally import channel_psnr, squares
+from inif.encode.tally import channel_psnr, errors
 from inif.priors.base import Prior
 
 NEAR = 0.06
@@ -113,7 +113,7 @@ class Settler:
         if (c := image.channel_axis) is not None:
             picks[c] = np.array([channel - brick.channel_start])
             where[c] = slice(channel, channel + 1)
-        return squares(brick.grid(picks), image.data[tuple(where)])
+        return errors(brick.grid(picks), image.data[tuple(where)])[0]
 
 
 @dataclass

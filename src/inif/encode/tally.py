@@ -18,13 +18,14 @@ def psnr_of(mse: float) -> float:
     return float(10 * np.log10(4 / min(max(mse, 1e-20), 1e20)))
 
 
-def squares(decoded: np.ndarray, original: np.ndarray) -> float:
-    """Sum of the squared differences of samples, in float64, without a copy of the whole."""
-    total = 0.0
+def errors(decoded: np.ndarray, original: np.ndarray) -> tuple[float, float]:
+    """Sum of the squared differences of samples and the largest one, without a whole copy."""
+    total = worst = 0.0
     for got, wanted in zip(np.atleast_2d(decoded), np.atleast_2d(original), strict=True):
         difference = got.astype(np.float64) - wanted
         total += float(np.vdot(difference, difference))
-    return total
+        worst = max(worst, float(np.abs(difference).max()))
+    return total, worst
 
 
 def channel_psnr(total: float, image: Image, limits: Sequence[float]) -> float:
@@ -48,10 +49,9 @@ class Tally:
         original = self._image.data[grid.slices(brick)]
         for i, channel in enumerate(channels):
             pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
-            got, wanted = decoded[pick], original[pick]
-            self._squares[channel] += squares(got, wanted)
-            for g, w in zip(np.atleast_2d(got), np.atleast_2d(wanted), strict=True):
-                self._worst = max(self._worst, float(np.abs(g.astype(np.float64) - w).max()))
+            total, worst = errors(decoded[pick], original[pick])
+            self._squares[channel] += total
+            self._worst = max(self._worst, worst)
 
     @property
     def psnr(self) -> float | None:

@@ -6,13 +6,12 @@ series also the planes before and after. A gain for each channel says how far to
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
 
+from inif.fields.parallel import cores, in_order
 from inif.latent import _core
 
 GAIN_PARTS = 64
@@ -78,20 +77,15 @@ def correction(
     out = np.empty_like(x)
     net = (nets or load())[x.shape[1] > 1]
     planes = x.shape[0] * x.shape[1]
-    workers = threads or os.cpu_count() or 1
+    workers = threads or cores()
     many = min(planes, max(1, planes * h // (workers * 4 * _ROWS)))
     jobs = [
         (first, min(first + many, planes), top, min(top + _ROWS, h))
         for first in range(0, planes, many)
         for top in range(0, h, _ROWS)
     ]
-    if workers == 1 or len(jobs) == 1:
-        for job in jobs:
-            _core.repair(x, step, net, out, *job)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            for done in [pool.submit(_core.repair, x, step, net, out, *job) for job in jobs]:
-                done.result()
+    for _ in in_order(lambda job: _core.repair(x, step, net, out, *job), jobs, workers=workers):
+        pass
     if along_time:
         return np.ascontiguousarray(out.reshape(c, z, t, h, w).transpose(0, 2, 1, 3, 4))
     return out.reshape(y.shape)
@@ -99,12 +93,20 @@ def correction(
 
 def gains(original: np.ndarray, decoded: np.ndarray, correction: np.ndarray) -> np.ndarray:
     """The gain of each channel in 1/64 that leaves the least squared error, (C,) uint8."""
-    out = np.zeros(len(original), np.uint8)
-    for i, (x, y, r) in enumerate(zip(original, decoded, correction, strict=True)):
-        square = float(np.vdot(r, r))
-        if square > 0:
-            best = float(np.vdot(r, x - y)) / square
-            out[i] = round(min(max(best * GAIN_PARTS, 0), MOST_GAIN))
+    return gains_of(products(original, decoded, correction))
+
+
+def products(original: np.ndarray, decoded: np.ndarray, correction: np.ndarray) -> np.ndarray:
+    """Sums of each channel, (2, C): the correction times what is missing, and its square."""
+    channels = zip(original, decoded, correction, strict=True)
+    return np.array([(np.vdot(r, x - y), np.vdot(r, r)) for x, y, r in channels], np.float64).T
+
+
+def gains_of(sums: np.ndarray) -> np.ndarray:
+    """The gains that `products`, of all parts of an image together, come to: (C,) uint8."""
+    missing, square = sums
+    best = GAIN_PARTS * missing / np.where(square > 0, square, np.inf)
+    out: np.ndarray = np.rint(np.clip(best, 0, MOST_GAIN)).astype(np.uint8)
     return out
 
 

@@ -12,8 +12,8 @@ from inif.latent import _core
 from inif.latent.plan import Band, Level, Plan
 from inif.latent.transform import Bands
 
-ONE, REST = 0.98, 0.0
-"""A magnitude of 1 stands for ONE steps, k for k + REST."""
+ONE = 0.98
+"""A magnitude of 1 stands for so many steps; larger ones for themselves."""
 
 LOW_LIMIT = 1 << 23
 """Latents of the low grid are below it."""
@@ -144,7 +144,7 @@ class Coder:
                     "lambda_": rates.price,
                     "dead_zone": rates.dead_zone,
                     "one": ONE,
-                    "rest": REST,
+                    "rest": 0.0,
                 }
             latents = stream.band(
                 shape,
@@ -168,10 +168,7 @@ def coefficients_of(latents: Latents, step: float) -> tuple[list[Bands], np.ndar
 
     def values(q: np.ndarray) -> np.ndarray:
         magnitude = np.abs(q).astype(np.float32)
-        if REST:
-            magnitude += np.float32(REST)
-        magnitude[np.abs(q) == 1] = ONE
-        magnitude[q == 0] = 0
+        magnitude[magnitude == 1] = ONE
         out: np.ndarray = np.copysign(magnitude * size, q.astype(np.float32))
         return out
 

@@ -1,7 +1,7 @@
 """From samples to coefficients and back: lifting along each axis (Daubechies and Sweldens 1998).
 
 Coefficients are scaled so that each, whatever its place, changes the image by the same squared
-error: one step then serves all of them, and the ends of an axis are no worse than its middle.
+error: one step then serves all of them, at the ends of an axis too.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ def _overview(x: np.ndarray, plan: Plan, skip: int) -> np.ndarray:
     """A low grid as an image: as if T and Z had no finer grids, on the scale of samples."""
     for number in range(min(skip, plan.depth) - 1, -1, -1):
         for axis in (1, 0):
-            whole = plan.sizes[axis + 1]
-            for _ in range(number):
-                whole = (whole + 1) // 2
+            whole = -(-plan.sizes[axis + 1] // (1 << number))
             if number < plan.levels_of(axis) and whole > 1:
                 high = np.zeros([whole // 2 if i == axis + 1 else n for i, n in enumerate(x.shape)])
                 x = _join(x, high.astype(np.float32), axis + 1, plan.kind_of(axis))
