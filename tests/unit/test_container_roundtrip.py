@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import string
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,16 @@ def test_sections_are_numbered_in_file_order() -> None:
     assert [s.brick for s in container.sections] == [2, 0, 1, WHOLE_FILE]
     assert [s.kind for s in container.sections[1:]] == [b"QWTS", b"QWTS", b"OMEX"]
     assert container.require(b"QWTS", 1).offset == container.sections[2].offset
+
+
+@given(st.permutations(range(6)), st.integers(1, 9))
+def test_sections_side_by_side_are_read_together(order: list[int], most: int) -> None:
+    contents = [bytes([i]) * i for i in range(6)]
+    header = {**HEADER, "brick": [10, 256, 256]}
+    data = pack(header, [Section(b"QWTS", c, i) for i, c in enumerate(contents)])
+    with open_container(data) as container, patch("inif.container.reader._RUN", most):
+        wanted = [container.require(b"QWTS", i) for i in order]
+        assert list(container.read_each(wanted)) == [contents[i] for i in order]
 
 
 def test_opening_reads_no_section() -> None:

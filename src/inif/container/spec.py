@@ -55,7 +55,9 @@ SUPPORTED = frozenset(
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
-SUPPORTED_KINDS = frozenset({b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN"})
+SUPPORTED_KINDS = frozenset(
+    {b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"LATC"}
+)
 """Critical section kinds that this release reads."""
 
 DICTIONARY = (

@@ -85,8 +85,8 @@ class Bricks(Protocol):
 class Coarse(Protocol):
     """Bricks that have coarse grids."""
 
-    def overview(self, brick: int, skip: int) -> np.ndarray:
-        """Of every 2**skip rows and columns of a brick one, from its first: the image's dtype."""
+    def overviews(self, bricks: Sequence[int], skip: int) -> Iterator[np.ndarray]:
+        """Of every 2**skip rows and columns of bricks one, from their first: the image's dtype."""
         ...
 
 
@@ -288,7 +288,8 @@ class File:
         """Every k-th row and column so that neither is longer than `max_size`; other axes whole.
 
         Of a latent field k is a power of two, samples are means of those around them, and only the
-        coarse grids are decoded.
+        coarse grids are read and decoded. A strided selection (``f[..., ::8, ::8]``) has the very
+        samples of the image, so it costs all grids of the bricks.
         """
         selection = preview_selection(self.axes, self.shape, max_size)
         step = max((r.step for r in selection.ranges), default=1)
@@ -303,8 +304,10 @@ class File:
         keys = tuple(slice(None, None, 1 << skip) if a in "YX" else slice(None) for a in self.axes)
         selection = select(keys, self.shape)
         out = np.empty(selection.full_shape, self.dtype)
-        for piece in self.grid.pieces(selection):
-            out[piece.out] = self.bricks.overview(piece.brick, skip)
+        pieces = list(self.grid.pieces(selection))
+        seen = self.bricks.overviews([piece.brick for piece in pieces], skip)
+        for piece, part in zip(pieces, seen, strict=True):
+            out[piece.out] = part
         self.outliers.put(out, selection.ranges, self.shape)
         return out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -17,20 +17,21 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding import leb128
 from inif.coding.check import SIZE as CHECK_SIZE
 from inif.coding.check import Check
 from inif.container.reader import Container
+from inif.container.table import SectionEntry
 from inif.decode.brick import ExactBrick, Intensities, along_channels, need_bounded
 from inif.decode.check import little_endian
 from inif.errors import FormatError
+from inif.fields.parallel import in_order
 from inif.latent import repair, tables
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, sizes_of
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
+from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, streams_of, unpacked
 from inif.latent.stream import Coder, Latents, coefficients_of
 from inif.latent.transform import synthesise
 
-KIND = b"LATN"
 FEATURE = "latent/1"
 OCTAVE, _MOST_FINER = 32, 640
 """Steps of `LatentSpec.finer` in a factor of two, and the most of them."""
@@ -140,7 +141,8 @@ class LatentBrick(ExactBrick):
     spec
         Of the file.
     streams
-        Of the low grid and of each level, from coarse to fine.
+        Of the low grid and of each level, from coarse to fine; of the coarse ones alone where only
+        an overview is wanted.
     axes, extent
         The image's axes, and the brick's samples along each.
     channels
@@ -218,8 +220,7 @@ def decoded(
     spec: LatentSpec, streams: Sequence[bytes], plan: Plan, channels: range, *, skip: int = 0
 ) -> np.ndarray:
     """Outputs in [-1, 1] of streams: (C, T, Z, Y, X) float32."""
-    wanted = 1 + sum(grid.number >= skip for grid in plan.grids)
-    latents = Coder(plan, tables.load(TABLES)).decode(streams[:wanted])
+    latents = Coder(plan, tables.load(TABLES)).decode(streams[: streams_of(plan, skip)])
     return outputs_of(spec, latents, plan, channels, skip=skip)
 
 
@@ -271,37 +272,68 @@ class LatentBricks:
         FormatError
             Its section is too short.
         """
-        axes, extent = self._container.header["axes"], self._grid.extent(brick)
-        data = self._section(brick)
-        count = 1 + len(self._spec.plan(axes, extent).grids)
-        try:
-            parts, last = leb128.split(data, CHECK_SIZE, count - 1)
-        except ValueError as error:
-            raise self._damaged(brick, str(error)) from error
-        channels = self._grid.channels(brick, axes.find("C"))
-        return LatentBrick(
-            self._spec, (*parts, last), axes, extent, channels, self._intensities, Lock()
-        )
+        sections = self._sections(brick)
+        return self._brick(brick, sections, self._container.read_each(sections))
 
-    def overview(self, brick: int, skip: int) -> np.ndarray:
-        """Of every 2**skip rows and columns of a brick one, from its first: the image's dtype."""
-        return self.open(brick).overview(skip)
+    def overviews(self, bricks: Sequence[int], skip: int) -> Iterator[np.ndarray]:
+        """Of every 2**skip rows and columns of bricks one, from their first: the image's dtype."""
+        sections = [self._sections(brick, skip) for brick in bricks]
+        data = self._container.read_each(list(itertools.chain(*sections)))
+        parts = [list(itertools.islice(data, len(own))) for own in sections]
+
+        def seen(index: int) -> np.ndarray:
+            return self._brick(bricks[index], sections[index], parts[index]).overview(skip)
+
+        return in_order(seen, range(len(bricks)))
 
     def check(self, brick: int) -> Check:
         """The digests of a brick."""
-        return Check.unpack(self._section(brick), means=False)
+        data = self._container.read(self._container.require(FINE, brick))
+        self._need_check(brick, data)
+        return Check.unpack(data, means=False)
 
-    def _section(self, brick: int) -> bytes:
-        data = self._container.read(self._container.require(KIND, brick))
+    def _plan(self, brick: int) -> Plan:
+        return self._spec.plan(self._container.header["axes"], self._grid.extent(brick))
+
+    def _sections(self, brick: int, skip: int = 0) -> list[SectionEntry]:
+        """Where the streams of a brick down to level `skip` are."""
+        coarse = self._container.find(COARSE, brick)
+        if coarse is None:
+            return [self._container.require(FINE, brick)]
+        if min(skip, self._plan(brick).levels[2]) >= COARSE_LEVEL:
+            return [coarse]
+        return [coarse, self._container.require(FINE, brick)]
+
+    def _brick(
+        self, brick: int, sections: Sequence[SectionEntry], data: Iterable[bytes]
+    ) -> LatentBrick:
+        """A brick of what its sections hold."""
+        plan = self._plan(brick)
+        coarse = streams_of(plan, COARSE_LEVEL) if sections[0].kind == COARSE else 0
+        streams: tuple[bytes, ...] = ()
+        for section, part in zip(sections, data, strict=True):
+            try:
+                if section.kind == COARSE:
+                    streams += unpacked(part, 0, coarse)
+                else:
+                    self._need_check(brick, part)
+                    streams += unpacked(part, CHECK_SIZE, streams_of(plan) - coarse)
+            except ValueError as error:
+                raise self._damaged(section.label, str(error)) from error
+        axes, extent = self._container.header["axes"], self._grid.extent(brick)
+        channels = self._grid.channels(brick, axes.find("C"))
+        return LatentBrick(self._spec, streams, axes, extent, channels, self._intensities, Lock())
+
+    def _need_check(self, brick: int, data: bytes) -> None:
         if len(data) < CHECK_SIZE:
-            raise self._damaged(brick, f"{len(data)} bytes")
-        return data
+            label = self._container.require(FINE, brick).label
+            raise self._damaged(label, f"{len(data)} bytes")
 
-    def _damaged(self, brick: int, got: str) -> FormatError:
+    def _damaged(self, label: str, got: str) -> FormatError:
         return FormatError(
             "this brick's latents cannot be read",
             file=self._container.name,
-            field=f"section LATN of brick {brick}",
+            field=label,
             got=got,
             fix="get the file again from its source",
         )

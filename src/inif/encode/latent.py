@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.coding import leb128
 from inif.coding.check import SIZE as CHECK_SIZE
 from inif.config import ProgressEvent, Window
 from inif.container.writer import Section, packed_size
 from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
-from inif.decode.latent import FEATURE, KIND, TABLES, LatentSpec, corrected, outputs_of
+from inif.decode.latent import FEATURE, TABLES, LatentSpec, corrected, outputs_of
 from inif.encode.finish import with_record
 from inif.encode.job import Job, draft_header, extra_sections
 from inif.encode.latent_plan import (
@@ -39,6 +38,7 @@ from inif.fields.parallel import in_order
 from inif.latent.layout import from_five, latent_grid
 from inif.latent.plan import Plan
 from inif.latent.repair import gains_of, products
+from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
 from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
@@ -70,7 +70,8 @@ def encode_latent(job: Job, window: Window) -> bytes:
     """
     work = Work.of(job)
     header, extra = draft(work, window.most)
-    frame = packed_size(header, [*[len(s.data) for s in extra], *[0] * len(work.grid)])
+    empty = [0] * (len(work.grid) * (1 + work.apart))
+    frame = packed_size(header, [*[len(s.data) for s in extra], *empty])
     room = window.most - frame - CHECK_SIZE * len(work.grid)
     if room < 2 * len(work.grid):
         raise too_small(work, window.most, window.most - room + 2 * len(work.grid))
@@ -142,6 +143,11 @@ class Work:
     def plan(self, brick: int) -> Plan:
         """Of a brick."""
         return self.spec(1.0).plan(self.job.image.axes, self.grid.extent(brick))
+
+    @property
+    def apart(self) -> bool:
+        """Whether coarse streams have sections of their own."""
+        return len(self.grid) > 1
 
     @property
     def price(self) -> float:
@@ -234,11 +240,15 @@ def landed(
 
 @dataclass(frozen=True)
 class Coded:
-    """Bricks coded with a step: bytes of the file, payloads of the sections, and latents."""
+    """Bricks coded with a step: bytes of the file, payloads of the sections, and latents.
+
+    Where coarse streams are not apart, their payloads are missing.
+    """
 
     size: int
     step: float
-    payloads: list[bytes]
+    coarse: list[bytes]
+    fine: list[bytes]
     latents: list[Latents]
 
     @classmethod
@@ -251,10 +261,16 @@ class Coded:
         coded: list[tuple[list[bytes], Latents, float]],
     ) -> Coded:
         """What passes give."""
-        payloads = [leb128.join(streams[:-1], streams[-1]) for streams, _, _ in coded]
-        lengths = [len(s.data) for s in extra] + [CHECK_SIZE + len(p) for p in payloads]
+        coarse, fine = [], []
+        for brick, (streams, _, _) in enumerate(coded):
+            few = streams_of(work.plan(brick), COARSE_LEVEL) if work.apart else 0
+            if work.apart:
+                coarse.append(packed(streams[:few]))
+            fine.append(packed(streams[few:]))
+        lengths = [len(s.data) for s in extra] + [len(p) for p in coarse]
+        lengths += [CHECK_SIZE + len(p) for p in fine]
         size = packed_size(header | {"field": work.spec(step).to_json()}, lengths)
-        return cls(size, step, payloads, [latents for _, latents, _ in coded])
+        return cls(size, step, coarse, fine, [latents for _, latents, _ in coded])
 
 
 def finished(
@@ -266,11 +282,12 @@ def finished(
     job, spec = work.job, work.spec(coded.step)
     header |= {"field": spec.to_json()}
     tally, sections = Tally(job.image, job.intensities), list(extra)
+    sections += [Section(COARSE, data, brick) for brick, data in enumerate(coded.coarse)]
     for brick, latents in enumerate(coded.latents):
         samples = decoded_samples(work, spec, latents, brick)
         tally.add(samples, work.grid, brick)
         check = check_of(samples, header, brick, [little_endian(samples), job.outlier_section])
-        sections.append(Section(KIND, check.pack() + coded.payloads[brick], brick))
+        sections.append(Section(FINE, check.pack() + coded.fine[brick], brick))
         work.report("check", brick + 1, len(coded.latents))
     facts = tally.facts(each=job.asks_quality)
     return with_record(header, sections, facts, window), tally.channels

@@ -1,0 +1,131 @@
+"""What of a latent field is read and decoded: overviews cost coarse grids only."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from test_latent import smooth
+
+import inif
+from inif.container import Section, open_container, pack
+from inif.errors import FormatError
+from inif.latent.sections import COARSE, FINE, packed, streams_of, unpacked
+
+BRICKS = 6
+
+
+@cache
+def several() -> bytes:
+    """A file of some bricks."""
+    with patch("inif.latent.layout.MOST_VOXELS", 4 * 96 * 96):
+        file = inif.compress(smooth((4, 190, 280)), axes="ZYX", method="latent", ratio=12)
+    assert len(file.grid) == BRICKS
+    return file.to_bytes()
+
+
+class Noted(io.BytesIO):
+    """A file object that notes which bytes are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.ranges: list[tuple[int, int]] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        begin = self.tell()
+        data = super().read(size)
+        self.ranges.append((begin, begin + len(data)))
+        return data
+
+
+def sections(data: bytes) -> list[Section]:
+    with open_container(data) as container:
+        return [Section(s.kind, container.read(s), s.brick, s.level) for s in container.sections]
+
+
+def test_an_overview_is_one_read_of_coarse_sections() -> None:
+    with open_container(several()) as container:
+        coarse = [s for s in container.sections if s.kind == COARSE]
+        fine = [s for s in container.sections if s.kind == FINE]
+    assert [s.brick for s in coarse] == [s.brick for s in fine] == list(range(BRICKS))
+    padding = bytes(5000)  # the first read of a file takes 4 KiB, so as to have its index
+    with open_container(several()) as container:
+        header = container.header
+    data = pack(header, [Section(b"fill", padding, 0), *sections(several())])
+    source = Noted(data)
+    with inif.open(source) as file:
+        opened = len(source.ranges)
+        seen = file.preview(35)
+    assert seen.shape == (4, 24, 35)
+    (begin, end), *others = source.ranges[opened:]
+    assert not others
+    assert end - begin == sum(s.length for s in coarse)
+    np.testing.assert_array_equal(seen, inif.open(several()).preview(35))
+
+
+def test_a_brick_is_read_alone() -> None:
+    source = Noted(several())
+    with inif.open(source) as file:
+        opened = len(source.ranges)
+        _ = file[:, -1, -1]
+        own = [s for s in file.container.sections if s.brick == BRICKS - 1]
+    assert sum(e - b for b, e in source.ranges[opened:]) <= sum(s.length for s in own)
+
+
+def test_coarse_streams_may_lie_with_the_others() -> None:
+    with open_container(several()) as container:
+        header = container.header
+    parts = sections(several())
+    coarse = {s.brick: s.data for s in parts if s.kind == COARSE}
+    merged = []
+    for section in parts:
+        if section.kind == FINE:
+            with inif.open(several()) as file:
+                count = len(file.brick(section.brick).streams)  # type: ignore[attr-defined]
+            few = count - 3
+            streams = unpacked(coarse[section.brick], 0, few)
+            streams += unpacked(section.data, 8, count - few)
+            merged.append(Section(FINE, section.data[:8] + packed(streams), section.brick))
+    file, other = inif.open(several()), inif.open(pack(header, merged))
+    np.testing.assert_array_equal(other[...], file[...])
+    for size in (50, 140):
+        np.testing.assert_array_equal(other.preview(size), file.preview(size))
+    assert inif.verify(other.to_bytes())["exact"]
+
+
+@pytest.mark.parametrize("kind", [COARSE, FINE])
+def test_a_damaged_section_is_named(kind: bytes) -> None:
+    parts = [s for s in sections(several()) if s.kind in (COARSE, FINE)]
+    with open_container(several()) as container:
+        header = container.header
+    cut = [Section(s.kind, s.data[:3] if s.kind == kind else s.data, s.brick) for s in parts]
+    with pytest.raises(FormatError, match=f"section {kind.decode()}, brick 0"):
+        _ = inif.open(pack(header, cut))[...]
+
+
+def test_a_strided_selection_has_the_samples_of_the_image() -> None:
+    file = inif.open(several())
+    np.testing.assert_array_equal(file[..., ::8, ::8], np.asarray(file)[..., ::8, ::8])
+
+
+def test_a_file_of_one_brick_has_one_section() -> None:
+    file = inif.compress(smooth((60, 70)), axes="YX", method="latent", ratio=10)
+    assert [s.kind for s in sections(file.to_bytes())].count(COARSE) == 0
+
+
+def test_streams_as_a_section() -> None:
+    assert unpacked(packed([]), 0, 0) == ()
+    streams = (b"abc", b"", b"d" * 300)
+    assert unpacked(b"12" + packed(streams), 2, 3) == streams
+    with pytest.raises(ValueError, match="bytes"):
+        unpacked(packed(streams)[:4], 0, 3)
+
+
+def test_levels_have_a_stream_each() -> None:
+    file = inif.open(several())
+    plan = file.bricks._plan(0)  # type: ignore[attr-defined]
+    assert streams_of(plan) == 1 + len(plan.grids)
+    assert streams_of(plan, 99) == 1
