@@ -28,6 +28,7 @@ def compress(
     ratio: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    max_error: float | str | None = None,
     method: str = "auto",
     prior: str | None = None,
     select: str = "psnr",
@@ -43,7 +44,7 @@ def compress(
     progress: Callable[[ProgressEvent], None] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> File:
-    """Compress an image to an exact ratio, a size, or a quality; or store its samples exactly.
+    """Compress an image to an exact ratio, a size, a quality, or a bound of every sample's error.
 
     Parameters
     ----------
@@ -58,6 +59,10 @@ def compress(
         The target, exactly one: raw bytes over file bytes (met when target ≤ ratio ≤ 1.01 ×
         target), bytes of the file, or PSNR in dB of every channel that varies.
         None of them: ratio 128.
+    max_error
+        Another target: by how much any sample may be off at most, in the samples' unit (3, 0.25) or
+        as a share of the range of its channel ("0.5%"). 0 keeps every sample exactly, as `lossless`
+        does, by whatever takes fewer bytes. Of samples of any type; NaN and infinity stay.
     method
         "latent": quantised grids of several resolutions, the same samples on every machine.
         "hybrid": a codec's streams and a field that repairs them. "siren": a pure field. "auto":
@@ -121,12 +126,14 @@ def compress(
     if out is not None:
         source = getattr(image, "source", image)
         check_target(out, overwrite=overwrite, field="out", inputs=[source])
-    if lossless:
-        _only_lossless(
+    if lossless or max_error is not None:
+        _alone(
+            "lossless" if lossless else "max_error",
+            max_error=max_error if lossless else None,
             ratio=ratio,
             size=size,
             psnr=psnr,
-            method=None if method == "auto" else method,
+            method=None if method == "auto" or (method == "latent" and not lossless) else method,
             prior=prior,
             select=None if select == "psnr" else select,
             share=share or None,
@@ -160,9 +167,14 @@ def compress(
         raise InputError("only a hybrid has frames to judge", field="select", got=select)
     if share:
         method = "hybrid"
-    if ratio is None and size is None and psnr is None:
-        ratio = 128.0
-    target = None if lossless else Target(ratio, size, psnr)
+    if max_error is not None:
+        target: Target | None = Target.of_bound(max_error)
+    elif lossless:
+        target = None
+    else:
+        given = (ratio, size, psnr)
+        target = Target(*given) if any(v is not None for v in given) else Target(ratio=128.0)
+    any_type = target is None or target.bounded
     changes = dict(settings or {})
     unknown = changes.keys() - {f.name for f in fields(FitSettings)}
     if unknown:
@@ -181,12 +193,13 @@ def compress(
     chosen = FitSettings.for_effort(effort, **(named | changes))
     if progress is not None and isinstance(image, str | PathLike):
         progress(ProgressEvent("read", 0, 1, None, 0.0, None))
-    checked = check_image(as_image(image, axes), lossless=lossless)
+    checked = check_image(as_image(image, axes), lossless=any_type)
     window = target.window(checked.raw_bytes, checked.source) if target else None
 
     from inif.encode.advice import advice
     from inif.encode.interrupt import Progress, interruptible
     from inif.encode.job import Job, ome_section
+    from inif.encode.latent_bound import encode_bound
     from inif.encode.lossless import encode_lossless
     from inif.encode.metadata import fitting
     from inif.encode.method import encode
@@ -228,11 +241,11 @@ def compress(
         remarks=checked.remarks,
     )
     criterion(job)
-    if target is not None and job.varied:
+    if target is not None and not target.bounded and job.varied:
         job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
     if out is not None and window is not None:
         check_room(out, window.most, field="out")
-    if target is not None:
+    if target is not None and not target.bounded:
         from inif.encode.apart import set_apart
 
         split = set_apart(checked, window.most if window else max(checked.raw_bytes // 128, 4096))
@@ -250,6 +263,8 @@ def compress(
         asked = replace(job, progress=told)
         if target is None:
             return encode_lossless(asked)
+        if target.bounded:
+            return encode_bound(asked)
         if window is None:
             assert target.psnr is not None
             return encode_quality(asked, target.psnr)
@@ -400,14 +415,16 @@ def as_image(image: Any, axes: str | None) -> Image:
     return Image(data, check_axes(axes, data.shape, file="<array>"), source="<array>")
 
 
-def _only_lossless(**asked: object) -> None:
-    """Refuse what is asked for besides exact samples; None stands for nothing."""
+def _alone(name: str, **asked: object) -> None:
+    """Refuse what is asked for besides exact or bounded samples; None stands for nothing."""
     given = {name: value for name, value in asked.items() if value is not None}
     if given:
         raise InputError(
-            "samples that are stored exactly leave nothing to choose",
-            field="lossless",
-            expected="lossless without " + ", ".join(given),
+            "samples that are stored exactly leave nothing to choose"
+            if name == "lossless"
+            else "a bound of every sample's error leaves nothing else to choose",
+            field=name,
+            expected=f"{name} without " + ", ".join(given),
             got=", ".join(f"{name} {value}" for name, value in given.items()),
             fix="leave out one or the other",
         )

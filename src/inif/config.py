@@ -73,11 +73,22 @@ class Window:
 
 @dataclass(frozen=True)
 class Target:
-    """What the file must meet: exactly one of a ratio, a size in bytes, or a PSNR in dB."""
+    """What the file must meet: exactly one of a ratio, a size in bytes, a PSNR in dB, or a bound.
+
+    Attributes
+    ----------
+    ratio, size, psnr
+        Raw bytes over bytes of the file, these bytes, and dB.
+    max_error, max_error_share
+        By how much any sample may be off: in the samples' unit, or as a share of the range of its
+        channel.
+    """
 
     ratio: float | None = None
     size: int | None = None
     psnr: float | None = None
+    max_error: float | None = None
+    max_error_share: float | None = None
 
     def __post_init__(self) -> None:
         given = {k: v for k, v in asdict(self).items() if v is not None}
@@ -85,17 +96,49 @@ class Target:
             raise InputError(
                 "ask for exactly one target",
                 field="target",
-                expected="one of ratio, size, psnr",
+                expected="one of ratio, size, psnr, max_error",
                 got=", ".join(given) or "none",
             )
-        (name, value), low = next(iter(given.items())), 1 if "psnr" not in given else 0
+        name, value = next(iter(given.items()))
+        low = 1 if name in ("ratio", "size") else 0
         if not low <= value < float("inf"):
             raise InputError(
                 "this target cannot be used", field=name, expected=f"a number ≥ {low}", got=value
             )
 
+    @classmethod
+    def of_bound(cls, bound: float | str) -> Target:
+        """A bound as users write it: 3, "0.25", or "0.5%" of the range.
+
+        Raises
+        ------
+        InputError
+            Not a number of at least 0, with a % or without.
+        """
+        text = str(bound).strip()
+        share = text.endswith("%")
+        try:
+            value = Fraction(text.removesuffix("%").strip())
+        except (ValueError, ZeroDivisionError):
+            value = Fraction(-1)
+        if isinstance(bound, bool) or value < 0 or (share and value > 100):
+            raise InputError(
+                "this bound cannot be used",
+                field="max_error",
+                expected="a number ≥ 0, as in 3 or 0.25, or a share of the range, as in 0.5%",
+                got=bound,
+            )
+        if share:
+            return cls(max_error_share=float(value / 100))
+        return cls(max_error=float(value))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the target is a bound of the error."""
+        return self.max_error is not None or self.max_error_share is not None
+
     def window(self, raw_bytes: int, file: object = None) -> Window | None:
-        """The sizes that a file for an image of so many bytes may have; None for a PSNR target.
+        """The sizes that a file for an image of so many bytes may have; None where any may be.
 
         Raises
         ------

@@ -27,6 +27,12 @@ LOSSLESS_DTYPES = (
 )
 """Sample types that can be stored exactly."""
 
+BOUNDED_DTYPES = (
+    *("uint8", "uint16", "uint32", "int8", "int16", "int32"),
+    *("float16", "float32", "float64"),
+)
+"""Sample types that a latent field with corrections takes."""
+
 LOSSLESS_FIX = "store the samples exactly with --lossless (lossless=True)"
 
 

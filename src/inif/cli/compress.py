@@ -83,6 +83,13 @@ def compress(
         float | None,
         typer.Option(metavar="DB", help="Quality that every channel is to have instead, in dB."),
     ] = None,
+    max_error: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E",
+            help="By how much any sample may be off instead: 3, or 0.5% of the range; 0 for none.",
+        ),
+    ] = None,
     method: Annotated[
         Method,
         typer.Option(
@@ -169,13 +176,14 @@ def compress(
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compress an image of 1 to 5 axes; uint8, uint16, int16 or float32 (--lossless: any numbers).
+    """Compress an image of 1 to 5 axes; uint8, uint16, int16 or float32.
 
-    The target is one of --ratio, --size and --psnr, or all samples exactly with --lossless.
+    The target is one of --ratio, --size, --psnr and --max-error, or all samples exactly with
+    --lossless. The last two take samples of any type.
 
     A ratio is met exactly: never less, and at most 1 % more.
     """
-    target = _target(ratio, size, psnr, lossless=lossless)
+    target = _target(ratio, size, psnr, max_error, lossless=lossless)
     if time_limit is not None and not time_limit > 0:
         raise InputError(
             "this time limit cannot be used",
@@ -258,25 +266,29 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
 
 
 def _target(
-    ratio: float | None, size: str | None, psnr: float | None, *, lossless: bool
+    ratio: float | None,
+    size: str | None,
+    psnr: float | None,
+    max_error: str | None,
+    *,
+    lossless: bool,
 ) -> dict[str, Any]:
-    given = [
-        name
-        for name, value in (("--ratio", ratio), ("--size", size), ("--psnr", psnr))
-        if value is not None
-    ]
+    named = (("--ratio", ratio), ("--size", size), ("--psnr", psnr), ("--max-error", max_error))
+    given = [name for name, value in named if value is not None]
     given += ["--lossless"] * lossless
     if len(given) > 1:
         raise InputError(
             "a file has one target",
             field=" ".join(given),
-            expected="one of --ratio, --size, --psnr and --lossless",
+            expected="one of --ratio, --size, --psnr, --max-error and --lossless",
             got=f"{len(given)} of them",
         )
     if size is not None:
         return {"size": parse_size(size)}
     if psnr is not None:
         return {"psnr": psnr}
+    if max_error is not None:
+        return {"max_error": max_error}
     return {} if lossless else {"ratio": DEFAULT_RATIO if ratio is None else ratio}
 
 

@@ -48,15 +48,20 @@ MAX_SAMPLES = 1 << 48
 LOSSLESS = "lossless/1"
 """The feature of files that store their samples exactly; it allows more sample types."""
 
+CORRECTIONS = "corrections/1"
+"""The feature of latent fields with corrections; it allows more sample types too."""
+
 SUPPORTED = frozenset(
     {"siren/1", "qweights/1", "qweights/2", "hybrid/1", "hybrid/2", "conditional/1", "residual/1"}
     | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
-    | {"av1/2", "aom/2", LOSSLESS, "latent/1"}
+    | {"av1/2", "aom/2", LOSSLESS, "latent/1", CORRECTIONS}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
 SUPPORTED_KINDS = frozenset(
-    {b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"LATC"}
+SUPPORTED_KINDS = frozenset(
+    {b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"LATC", b"CORR"}
+)
 )
 """Critical section kinds that this release reads."""
 

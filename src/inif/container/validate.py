@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from inif.axes import AXES
-from inif.container.spec import LOSSLESS, MAX_BRICKS, MAX_SAMPLES, SUPPORTED, Rejection
+from inif.container.spec import CORRECTIONS, LOSSLESS, MAX_BRICKS, MAX_SAMPLES, SUPPORTED, Rejection
 from inif.errors import FormatError, UnsupportedError
-from inif.image import DTYPES, LOSSLESS_DTYPES
+from inif.image import BOUNDED_DTYPES, DTYPES, LOSSLESS_DTYPES
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _COLOR = re.compile("#[0-9A-Fa-f]{6}")
@@ -53,12 +53,18 @@ def validate_header(
     axes = check.axes(header, len(shape))
     channels = shape[axes.index("C")] if "C" in axes else None
     dtype = header.get("dtype")
-    dtypes = LOSSLESS_DTYPES if LOSSLESS in header["requires"] else DTYPES
+    dtypes = DTYPES
+    if LOSSLESS in header["requires"]:
+        dtypes = LOSSLESS_DTYPES
+    elif CORRECTIONS in header["requires"]:
+        dtypes = BOUNDED_DTYPES
     check.that(dtype in dtypes if isinstance(dtype, str) else False, "dtype", dtypes, dtype)
     check.range(header, 1 if channels is None else channels)
     check.brick(header, shape)
     field = check.mapping(header, "field")
     check.that(bool(_text(field.get("kind"))), "field.kind", "a name", field.get("kind"))
+    if CORRECTIONS in header["requires"]:
+        check.that(field["kind"] == "latent", "field.kind", "latent", field["kind"])
     if "lossless" in header:
         codecs = check.list_of(check.mapping(header, "lossless").get("codecs"), "lossless.codecs")
         check.that(all(map(_text, codecs)), "lossless.codecs", "names", codecs)

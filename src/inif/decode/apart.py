@@ -26,8 +26,10 @@ def pack(outliers: Outliers) -> bytes:
     return b"".join(leb128.write(n) for n in numbers) + little_endian(outliers.values)
 
 
-def unpack(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Outliers:
-    """The inverse of `pack`.
+def unpack(
+    data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic], *, finite: bool = True
+) -> Outliers:
+    """The inverse of `pack`; `finite` where all values must be numbers.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def unpack(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> 
     if len(data) - at != count * dtype.itemsize:
         raise ValueError(f"{len(data) - at} bytes for {count} values of {dtype.itemsize}")
     values = np.frombuffer(data, dtype.newbyteorder("<"), count, at).astype(dtype)
-    if not np.isfinite(values).all():
+    if finite and not np.isfinite(values).all():
         raise ValueError("a value that is no number")
     return Outliers(np.array(positions, np.int64), values)
 

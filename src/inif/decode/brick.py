@@ -49,7 +49,13 @@ class Intensities:
     def samples(self, y: np.ndarray, channel: np.ndarray | int) -> np.ndarray:
         """Samples of the image's dtype: intensities, rounded half to even for whole numbers."""
         real = self.real(y, channel)
-        return real if self.dtype.kind == "f" else np.rint(real, out=real).astype(self.dtype)
+        if self.dtype.kind == "f":
+            return real.astype(self.dtype, copy=False)
+        np.rint(real, out=real)
+        if self.dtype.itemsize > 2:  # the limits as float32 may lie beyond those of the type
+            low, high = self.ranges[channel, 0], self.ranges[channel, 1]
+            real = np.clip(real.astype(np.float64), low, high)
+        return real.astype(self.dtype)
 
     def unrounded(self, dtype: type[np.floating[Any]]) -> Intensities:
         """The same without rounding to whole numbers, for outputs of a dtype."""

@@ -20,7 +20,7 @@ from inif.axes import Selection, preview_selection, select, select_named
 from inif.bricks import BrickGrid
 from inif.coding.check import Check
 from inif.container.reader import Container, open_container
-from inif.container.spec import LOSSLESS
+from inif.container.spec import CORRECTIONS, LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
 from inif.errors import FormatError, InputError, SelectionError
 from inif.image import Image, Metadata
@@ -64,7 +64,8 @@ class Brick(Protocol):
     def points(self, local: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] at (N, D) local positions: (N,) float32.
 
-        Of a file that stores its samples exactly: these, at positions that are whole numbers.
+        Of a file that stores its samples exactly, or within a bound: these, at positions that are
+        whole numbers.
         """
         ...
 
@@ -112,6 +113,7 @@ class File:
         self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
         self.meta = Metadata.from_json(header.get("meta") or {})
         self.exact = LOSSLESS in header["requires"]
+        self.corrected = CORRECTIONS in header["requires"] and not self.exact
         self.bricks = _bricks(container, self.grid, self.intensities)
         self._open: OrderedDict[int, Brick] = OrderedDict()
         self._lock = Lock()
@@ -253,6 +255,11 @@ class File:
             from inif.decode import lossless
 
             return lossless.points(where, self.dtype, self._at)
+        if self.corrected:
+            from inif.decode import lossless
+
+            real = np.result_type(self.dtype, np.float32)
+            return lossless.points(where, real, self._at)
         found = self.intensities.real(self._at(where), self._channel(where))
         self.outliers.put_at(found, where, self.shape)
         return found
@@ -279,7 +286,7 @@ class File:
             )
         where = np.argwhere(np.broadcast_to(chosen, self.shape)).astype(np.float64)
         found = self._at(where)
-        if not self.exact:
+        if not (self.exact or self.corrected):
             found = self.intensities.samples(found, self._channel(where))
         self.outliers.put_at(found, where, self.shape)
         return found
@@ -422,7 +429,7 @@ class File:
     def _at(self, where: np.ndarray) -> np.ndarray:
         """What the bricks have at valid positions (N, D), as `Brick.points` says: (N,)."""
         bricks, local = self.grid.locate(where)
-        out = np.empty(len(where), self.dtype if self.exact else np.float32)
+        out = np.empty(len(where), self.dtype if self.exact or self.corrected else np.float32)
         order = np.argsort(bricks, kind="stable")
         runs = np.split(order, np.flatnonzero(np.diff(bricks[order])) + 1)
         for rows in runs if order.size else []:
@@ -502,6 +509,10 @@ def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> 
 
         return LosslessBricks(container, grid, np.dtype(container.header["dtype"]))
     if container.header["field"]["kind"] == "latent":
+        if CORRECTIONS in container.header["requires"]:
+            from inif.decode.corrections import CorrectedBricks
+
+            return CorrectedBricks(container, grid, intensities)
         from inif.decode.latent import LatentBricks
 
         return LatentBricks(container, grid, intensities)

@@ -174,12 +174,12 @@ class LatentBrick(ExactBrick):
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
-        picked = self._outputs[np.ix_(*local)]
+        picked = self.outputs[np.ix_(*local)]
         return self.intensities.samples(picked, self._channel(local))
 
     def points(self, local: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] at (N, D) local positions, linear between samples: (N,) float32."""
-        whole = self._outputs
+        whole = self.outputs
         low = np.floor(local).astype(np.int64)
         share = local - low
         last = np.array(self.extent) - 1
@@ -200,7 +200,7 @@ class LatentBrick(ExactBrick):
         return self.intensities.samples(outputs, self._channel(where))
 
     @property
-    def _outputs(self) -> np.ndarray:
+    def outputs(self) -> np.ndarray:
         """Outputs in [-1, 1], (n1, …) float32 in the image's axes."""
         with self._lock:
             return self._whole

@@ -82,10 +82,10 @@ def candidates(times: int, depths: int) -> list[tuple[tuple[int, int], tuple[int
     return out
 
 
-def part_of(x: np.ndarray) -> np.ndarray:
-    """The middle of an array (C, T, Z, Y, X), at most `_SAMPLE` voxels: planes are cut first."""
+def part_of(x: np.ndarray, most: int = _SAMPLE) -> np.ndarray:
+    """The middle of an array (C, T, Z, Y, X), at most so many voxels: planes are cut first."""
     sizes = list(x.shape)
-    while math.prod(sizes) > _SAMPLE:
+    while math.prod(sizes) > most:
         if sizes[0] > 1:
             sizes[0] = 1
         elif max(sizes[3:]) > 96:

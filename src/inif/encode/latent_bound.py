@@ -1,0 +1,329 @@
+"""A latent field with corrections, so that no sample is off by more than a bound.
+
+The field alone says what can be foretold; what is then still off by more than the bound is noise,
+mostly, and takes bits by the sample. How fine the field is, is tried on a sample of each channel.
+What this way cannot hold, or would take more bytes for, is stored exactly: that holds any bound.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.coding import leb128
+from inif.config import Window
+from inif.container.spec import CORRECTIONS
+from inif.container.writer import Section
+from inif.decode import apart
+from inif.decode.brick import Intensities
+from inif.decode.check import check_of, little_endian
+from inif.decode.corrections import KIND, base_of, corrected
+from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
+from inif.decode.latent import KIND as FIELD
+from inif.encode.advice import AS_SMALL, estimate
+from inif.encode.finish import with_record
+from inif.encode.job import Job
+from inif.encode.latent import Coded, Work, draft, stated
+from inif.encode.latent_plan import PLANE_PRICE, PRICE, part_of, solved
+from inif.encode.lossless import encode_lossless
+from inif.encode.tally import Tally
+from inif.errors import RemarkWarning
+from inif.fields.parallel import in_order
+from inif.image import BOUNDED_DTYPES
+from inif.latent import corrections
+from inif.latent.layout import SCALE, from_five, to_five
+from inif.latent.plan import Plan, plane_levels
+from inif.latent.stream import Coder, Rates
+from inif.latent.tables import load
+from inif.latent.transform import analyse
+from inif.outliers import Outliers
+
+_MOST_WIDTHS = 1 << 19
+"""In a channel's range, so that corrections stay below `corrections.MOST`."""
+
+_ULPS = 4
+"""A bound is at least so many units in the last place of the largest sample."""
+
+_LARGEST, _SMALLEST = 1e30, 1e-30
+"""Of the magnitudes of samples, and of their range."""
+
+_SAMPLE, _LEAST = 1 << 18, 1 << 15
+"""Voxels on which steps are tried, of all channels together, and at least of one."""
+
+_FIELD_BITS = 0.2
+"""Per voxel: about what the best field takes, where the search for it begins."""
+
+_MOST_MOVES = 6
+_COARSEST = 1e6
+"""The step of a field that says next to nothing."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is asked for of each channel.
+
+    Attributes
+    ----------
+    errors
+        The largest error allowed, of the samples' type.
+    widths
+        Of corrections: errors of half a width are allowed, or all but.
+    """
+
+    errors: tuple[float | int, ...]
+    widths: tuple[float | int, ...]
+
+
+def encode_bound(job: Job) -> bytes:
+    """The smallest file found in which no sample is off by more than the target's bound.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C.
+    """
+    bounds = bounds_of(job)
+    if (why := unfit(job, bounds)) is not None:
+        return _exact(job, why if any(bounds.errors) else None)
+    data = _corrected(job, bounds)
+    if data is None:
+        return _exact(job, "too many samples are no numbers or have too few digits for the bound")
+    if estimate(job.image) > AS_SMALL * len(data):
+        return data
+    exact = encode_lossless(job)
+    return data if len(data) < len(exact) else exact
+
+
+def bounds_of(job: Job) -> Bounds:
+    """The bound of each channel, in the samples' unit."""
+    target, data = job.target, job.image.data
+    assert target is not None
+    errors: list[float | int] = []
+    widths: list[float | int] = []
+    for low, high in job.ranges:
+        share = target.max_error_share
+        error = float(target.max_error or 0) if share is None else share * (float(high) - low)
+        if data.dtype.kind != "f":
+            error = min(math.floor(error), int(high) - int(low))
+            errors.append(error)
+            widths.append(2 * error + 1)
+            continue
+        largest = np.array(max(abs(low), abs(high)), data.dtype)
+        ulp = float(np.spacing(largest)) if data.dtype.kind == "f" else 0.0
+        errors.append(error)
+        widths.append(2 * (error - ulp) if error > ulp else ulp or 1.0)
+    return Bounds(tuple(errors), tuple(widths))
+
+
+def unfit(job: Job, bounds: Bounds) -> str | None:
+    """Why an image of these bounds cannot be a latent field with corrections; None if it can."""
+    data = job.image.data
+    if data.dtype.name not in BOUNDED_DTYPES:
+        return f"samples of type {data.dtype.name} are not bounded otherwise"
+    if not job.varied:
+        return "there is nothing to leave out"
+    for (low, high), error, width in zip(job.ranges, bounds.errors, bounds.widths, strict=True):
+        if low == high:
+            continue
+        span, largest = float(high) - float(low), max(abs(float(low)), abs(float(high)))
+        if largest > _LARGEST or span < _SMALLEST:
+            return f"a range from {low:g} to {high:g} is too large or too small for the bound"
+        ulp = float(np.spacing(data.dtype.type(largest))) if data.dtype.kind == "f" else 0.0
+        if span > _MOST_WIDTHS * width or error < _ULPS * ulp:
+            return f"a bound of {error:g} is too fine for a range from {low:g} to {high:g}"
+    return None
+
+
+def _exact(job: Job, why: str | None) -> bytes:
+    """The very samples, and a remark on it where that is more than was asked for."""
+    if why is not None:
+        source = f"{job.image.source}: " if job.image.source else ""
+        warnings.warn(f"{source}the samples are kept exactly: {why}", RemarkWarning, stacklevel=2)
+    return encode_lossless(job)
+
+
+def _corrected(job: Job, bounds: Bounds) -> bytes | None:
+    """The file by field and corrections; None where too many samples would have to be given."""
+    job = _finite(job)
+    work = Work.of(job)
+    work.gains = ()
+    steps = [
+        _best_step(job, work, bounds.widths[c], c) if low < high else _COARSEST
+        for c, (low, high) in enumerate(job.ranges)
+    ]
+    step = stated(max(steps))
+    if len(steps) > 1:
+        most = 20 * OCTAVE
+        work.finer = tuple(min(round(OCTAVE * math.log2(step / one)), most) for one in steps)
+    bricks = list(range(len(work.grid)))
+    header, extra = draft(work, job.image.raw_bytes)
+    candidates = [latents for _, latents, _ in work.coded(step, bricks, None, writes=False)]
+    passes = work.coded(step, bricks, candidates, writes=True)
+    coded = Coded.of(work, header, extra, step, passes)
+    header |= {
+        "field": work.spec(step).to_json() | {"widths": list(bounds.widths)},
+        "requires": [FEATURE, CORRECTIONS],
+    }
+    made = _sections(job, work, bounds, coded, header)
+    if made is None:
+        return None
+    sections, facts = made
+    header["lossy"]["bound"] = list(bounds.errors)
+    return with_record(header, [*extra, *sections], facts, Window(0, 0))
+
+
+def _finite(job: Job) -> Job:
+    """The job with a number in place of what is none; its original holds the samples."""
+    image = job.image
+    if image.data.dtype.kind != "f" or (good := np.isfinite(image.data)).all():
+        return job
+    filled = np.where(good, image.data, image.data.dtype.type(job.ranges[0][0]))
+    return replace(job, image=image.with_data(filled), original=image, stated=job.ranges)
+
+
+def _sections(
+    job: Job, work: Work, bounds: Bounds, coded: Coded, header: dict[str, Any]
+) -> tuple[list[Section], dict[str, Any]] | None:
+    """All bricks decoded as every reader will, corrected and checked; and what was reached."""
+    image, spec = job.image, work.spec(coded.step)
+    axis = image.axes.find("C")
+    original = (job.original or image).data
+
+    def made(brick: int) -> tuple[bytes, np.ndarray] | None:
+        channels, where = work.grid.channels(brick, axis), work.grid.slices(brick)
+        five = outputs_of(spec, coded.latents[brick], work.plan(brick), channels)
+        outputs = from_five(five, image.axes)
+        base = base_of(outputs, channels, image.axes, job.intensities)
+        steps = steps_for(image.data[where], base, bounds.widths, channels, image.axes)
+        samples = corrected(base, steps, bounds.widths, channels, image.axes, job.intensities)
+        broken = broken_at(original[where], samples, bounds.errors, channels, image.axes)
+        if len(broken) > apart.MAX_COUNT:
+            return None
+        given = b""
+        if len(broken):
+            values = original[where].reshape(-1)[broken]
+            samples.flat[broken] = values
+            given = apart.pack(Outliers(broken, values))
+        stream, _ = corrections.encoded(to_five(steps, image.axes), five, TABLES)
+        return leb128.join([given], stream), samples
+
+    tally, fields, parts = Tally(image, job.intensities), [], []
+    for brick, found in enumerate(in_order(made, range(len(work.grid)))):
+        if found is None:
+            return None
+        payload, samples = found
+        check = check_of(samples, header, brick, [little_endian(samples)])
+        fields.append(Section(FIELD, check.pack() + coded.payloads[brick], brick))
+        parts.append(Section(KIND, payload, brick))
+        where = work.grid.slices(brick)
+        tally.add(np.where(np.isfinite(samples), samples, image.data[where]), work.grid, brick)
+        work.report("correct", brick + 1, len(work.grid))
+    return fields + parts, tally.facts()
+
+
+def steps_for(
+    samples: np.ndarray,
+    base: np.ndarray,
+    widths: Sequence[float | int],
+    channels: range,
+    axes: str,
+) -> np.ndarray:
+    """Corrections that bring `base` nearest to samples, in widths: int32 of their shape."""
+    each = _each(widths, channels, axes).astype(base.dtype)
+    if base.dtype.kind == "f":
+        found = np.rint((samples.astype(np.float64) - base) / each)
+    else:
+        found = (samples.astype(np.int64) - base + each // 2) // each
+    return found.astype(np.int32)
+
+
+def broken_at(
+    wanted: np.ndarray,
+    found: np.ndarray,
+    errors: Sequence[float | int],
+    channels: range,
+    axes: str,
+) -> np.ndarray:
+    """Numbers, in C order, of the samples that are off by more than is allowed: int64, rising."""
+    if wanted.dtype.kind == "f":
+        with np.errstate(invalid="ignore", over="ignore"):
+            off = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
+    else:
+        off = np.abs(found.astype(np.int64) - wanted.astype(np.int64)).astype(np.float64)
+    return np.flatnonzero(~(off <= _each(errors, channels, axes)))
+
+
+def _each(values: Sequence[float | int], channels: range, axes: str) -> np.ndarray:
+    """Of each channel of a brick, as it broadcasts against its samples; whole numbers stay so."""
+    own = np.array(values)[channels.start : channels.stop]
+    return own.reshape([-1 if a == "C" else 1 for a in axes]) if "C" in axes else own[0]
+
+
+def _best_step(job: Job, work: Work, width: float | int, channel: int) -> float:
+    """The step of a channel's field for which field and corrections take the fewest bits."""
+    five = _sample(job, work.grid, channel)
+    low, high = job.ranges[channel]
+    values = ((five - np.float64(low)) * (2 * SCALE / (high - low))).astype(np.float32)
+    sizes = values.shape
+    spec = LatentSpec(1.0, _fitting(work.levels, sizes), work.kinds)
+    plan = Plan((*sizes,), (*spec.levels, plane_levels(sizes)), spec.kinds)
+    coefficients, one = analyse(values, plan), range(1)
+    intensities = Intensities(np.array([[low, high]], np.float64), five.dtype)
+    price = PRICE if math.prod(sizes[1:3]) > 1 else PLANE_PRICE
+
+    def cost(step: float) -> float:
+        coder = Coder(plan, load(TABLES))
+        _, latents, bits = coder.encode(coefficients, Rates(step, price), writes=False)
+        outputs = outputs_of(replace(spec, step=step), latents, plan, one)
+        base = base_of(outputs, one, "CTZYX", intensities)
+        steps = steps_for(five, base, [width], one, "CTZYX")
+        return bits + corrections.encoded(steps, outputs, TABLES, writes=False)[1]
+
+    finest = 2 * SCALE * float(width) / (float(high) - float(low))
+    begin = max(solved([coefficients], _FIELD_BITS * values.size), finest)
+    best = _descent(cost, math.log2(begin), math.log2(_COARSEST))
+    work.report("trial", channel + 1, len(job.ranges))
+    return float(2**best)
+
+
+def _descent(cost: Any, begin: float, most: float) -> float:
+    """Where a function is least, about: octave by octave from `begin`, half an octave, or `most`."""
+    costs: dict[float, float] = {}
+
+    def at(x: float) -> float:
+        x = min(max(x, -9.0), most)
+        if x not in costs:
+            costs[x] = cost(2**x)
+        return costs[x]
+
+    best = min(begin, most)
+    for move in (1.0, -1.0):
+        for _ in range(_MOST_MOVES):
+            if at(best + move) >= at(best):
+                break
+            best = min(max(best + move, -9.0), most)
+    at(best + 0.5), at(best - 0.5), at(most)
+    return min(costs, key=lambda x: costs[x])
+
+
+def _sample(job: Job, grid: BrickGrid, channel: int) -> np.ndarray:
+    """Some samples of a channel, from the middle of a brick in the middle: (1, T, Z, Y, X)."""
+    axes = job.image.axes
+    axis = axes.find("C")
+    own = [b for b in range(len(grid)) if channel in grid.channels(b, axis)]
+    brick = own[len(own) // 2]
+    five = to_five(job.image.data[grid.slices(brick)], axes)
+    first = channel - grid.channels(brick, axis).start
+    return part_of(five[first : first + 1], max(_SAMPLE // len(job.ranges), _LEAST))
+
+
+def _fitting(levels: tuple[int, int], sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Levels along T and Z of a sample, which may be shorter there."""
+    t, z = (min(n, int(math.log2(s))) for n, s in zip(levels, sizes[1:3], strict=True))
+    return t, z
