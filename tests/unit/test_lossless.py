@@ -420,4 +420,4 @@ def test_one_of_lossless_and_a_target(tmp_path: Path, cli: Any) -> None:
     np.save(tmp_path / "a.npy", np.zeros((8, 8), np.uint8))
     found = cli("compress", tmp_path / "a.npy", "--axes", "YX", "--lossless", "--psnr", "9")
     assert found.code == 2
-    assert "one of --ratio, --size, --psnr and --lossless" in found.stderr
+    assert "one of --ratio, --size, --psnr, --max-error and --lossless" in found.stderr

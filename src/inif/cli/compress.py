@@ -28,7 +28,7 @@ from inif.cli.common import (
     remarks_noted,
 )
 from inif.cli.outputs import ForceFlag, inif_output
-from inif.cli.plain import stored_as, stored_psnr
+from inif.cli.plain import stated_bound, stored_as, stored_psnr
 from inif.cli.progress import format_time, progress_bar
 from inif.errors import InputError
 from inif.outputs import is_url
@@ -259,7 +259,17 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "width": field.get("width"),
         "seed": lossy.get("seed"),
     }
-    extra = ("psnr_least", "auto", "steps", "effort", "optimizer", "guides", "select", "stopped")
+    extra = (
+        "psnr_least",
+        "bound",
+        "auto",
+        "steps",
+        "effort",
+        "optimizer",
+        "guides",
+        "select",
+        "stopped",
+    )
     if "lossless" in file.header:
         facts |= file.header["lossless"]
     return facts | {name: lossy[name] for name in extra if name in lossy}
@@ -312,6 +322,8 @@ def _quality(header: Mapping[str, Any], *, outliers: bool) -> str:
     if lossy.get("max_error") == 0:
         return "every sample is exact"
     whole = stored_psnr(header, outliers=outliers)
+    if (bound := stated_bound(lossy)) is not None:
+        return f"{bound}, {whole}"
     if "psnr_least" not in lossy:
         return whole
     return f"{whole}, at least {decibels(lossy['psnr_least'])} in every channel"

@@ -17,7 +17,7 @@ from inif.cli.common import (
     format_size,
     remarks_noted,
 )
-from inif.cli.plain import stored_as, stored_psnr
+from inif.cli.plain import stated_bound, stored_as, stored_psnr
 from inif.web import public
 
 _RECORD = ("target", "guides", "select", "reference", "stopped", "encoder")
@@ -76,6 +76,8 @@ def rows(facts: Mapping[str, Any], *, verbose: bool = False) -> list[tuple[str, 
         worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
         outliers = any(s["kind"] == "OUTL" for s in facts.get("sections", ()))
         table.append(("quality", stored_psnr(header, outliers=outliers) + worst))
+    if (bound := stated_bound(lossy)) is not None:
+        table.append(("bound", bound))
     table += [(name, _text(lossy[name])) for name in _RECORD if name in lossy]
     table += [("remark", remark) for remark in lossy.get("remarks", ())]
     if verbose:

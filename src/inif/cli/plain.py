@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from inif.container.spec import CORRECTIONS
+
 # What `auto` records where it tried codecs: their quality in dB, or in tiny files only that it did.
 _TRIED = re.compile(r"trial|[a-z0-9]+ -?[0-9.]+(, .*)?")
 _LOSSLESS = {"jpegxl": "JPEG XL"}
@@ -25,7 +27,8 @@ def stored_as(header: Mapping[str, Any]) -> str:
     if "prior" in header:
         way = f"{_title(header['prior']['kind'])}, repaired by a small neural network"
     elif header.get("field", {}).get("kind") == "latent":
-        way = "a field of latents"
+        corrected = CORRECTIONS in header.get("requires", ())
+        way = "a field of latents" + (" and corrections" if corrected else "")
     else:
         way = "a neural network alone"
     reason = (header.get("lossy") or {}).get("auto")
@@ -51,6 +54,25 @@ def stored_psnr(header: Mapping[str, Any], *, outliers: bool) -> str:
 
     of = "range without its outliers, which are exact" if outliers else "own range"
     return f"{decibels(header['lossy']['psnr'])} PSNR on the image's {of}"
+
+
+def stated_bound(lossy: Mapping[str, Any]) -> str | None:
+    """By how much samples may be off, as a file's record has it; None where it has no bound.
+
+    Parameters
+    ----------
+    lossy
+        The header's record.
+    """
+    bounds = lossy.get("bound")
+    if not bounds:
+        return None
+    low, high = min(bounds), max(bounds)
+    if not high:
+        return "every sample is exact"
+    within = f"{high:g}" if low == high else f"{low:g} … {high:g}, by channel"
+    reached = lossy.get("max_error")
+    return f"every sample within {within}" + ("" if reached is None else f"; {reached:g} reached")
 
 
 def _title(kind: str) -> str:

@@ -15,6 +15,7 @@ from inif.cli.common import (
     emit_table,
     remarks_noted,
 )
+from inif.cli.plain import stated_bound
 from inif.web import public
 
 
@@ -43,6 +44,8 @@ def verify(
         ]
         if facts["ok"]:
             rows.append(("decodes", _decodes(facts)))
+            if (bound := stated_bound(facts)) is not None:
+                rows.append(("bound", f"{bound}, as the encoder measured it"))
         rows += [("problem", problem) for problem in problems]
         emit_table(public(source), rows + [("note", remark) for remark in facts["remarks"]])
     if not facts["ok"]:

@@ -53,7 +53,7 @@ def validate_header(
     axes = check.axes(header, len(shape))
     channels = shape[axes.index("C")] if "C" in axes else None
     dtype = header.get("dtype")
-    dtypes = DTYPES
+    dtypes: tuple[str, ...] = DTYPES
     if LOSSLESS in header["requires"]:
         dtypes = LOSSLESS_DTYPES
     elif CORRECTIONS in header["requires"]:
@@ -74,7 +74,7 @@ def validate_header(
     if "meta" in header:
         check.meta(check.mapping(header, "meta"), 1 if channels is None else channels)
     if "lossy" in header:
-        check.lossy(check.mapping(header, "lossy"))
+        check.lossy(check.mapping(header, "lossy"), 1 if channels is None else channels)
 
 
 class _Check:
@@ -182,10 +182,14 @@ class _Check:
                 good = color is None or (isinstance(color, str) and bool(_COLOR.fullmatch(color)))
                 self.that(good, f"meta.colors[{i}]", '"#RRGGBB" or null', color)
 
-    def lossy(self, lossy: Mapping[str, Any]) -> None:
+    def lossy(self, lossy: Mapping[str, Any], channels: int) -> None:
         for key in ("psnr", "psnr_least", "max_error"):
             value = lossy.get(key)
             self.that(value is None or _number(value), f"lossy.{key}", "a number or null", value)
+        if "bound" in lossy:
+            bounds = self.list_of(lossy["bound"], "lossy.bound", channels)
+            good = all(_number(v) and v >= 0 for v in bounds)
+            self.that(good, "lossy.bound", "numbers of at least 0", bounds)
         for key in ("method", "encoder", "sha256"):
             if key in lossy:
                 self.text(lossy[key], f"lossy.{key}")

@@ -25,6 +25,7 @@ from inif.decode.latent import TABLES, LatentBrick, LatentBricks
 from inif.errors import FormatError
 from inif.latent import corrections
 from inif.latent.layout import from_five, to_five
+from inif.outliers import Outliers
 
 KIND = b"CORR"
 MOST_WIDTH = 1 << 33
@@ -76,7 +77,8 @@ def corrected(
         if base.dtype.kind != "f":
             low, high = (intensities.ranges[channel, i].astype(np.int64) for i in (0, 1))
             found = np.clip(found, low, high)
-        return found.astype(intensities.dtype)
+        out: np.ndarray = found.astype(intensities.dtype)
+    return out
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class CorrectedBrick(ExactBrick):
 
 def unpack_given(
     data: bytes, extent: tuple[int, ...], dtype: np.dtype[np.generic]
-) -> apart.Outliers | None:
+) -> Outliers | None:
     """Samples of a brick that are given as they are; None for no bytes.
 
     Raises

@@ -66,6 +66,8 @@ def verify_file(source: object) -> dict[str, Any]:
         from its exact value, and what that is counted in; None where it cannot be told.
     samples_off
         How many samples are not their exact value, rounded.
+    bound, max_error
+        Of a file with a bound: that of each channel, and the largest error that the encoder saw.
     problems, remarks
         What is wrong, and what could not be told; one sentence each.
     """
@@ -83,6 +85,7 @@ def verify_file(source: object) -> dict[str, Any]:
                 if str(error) not in found.problems:
                     found.problems.append(str(error))
                 found.exact, found.worst = False, None
+        stated = _bound(file, found)
         return {
             "ok": not found.problems,
             "sections": len(container.sections),
@@ -93,7 +96,21 @@ def verify_file(source: object) -> dict[str, Any]:
             "samples_off": found.off,
             "problems": found.problems,
             "remarks": found.remarks,
+            **stated,
         }
+
+
+def _bound(file: File, found: _Findings) -> dict[str, Any]:
+    """The bound that a file states, and what its encoder measured, which must not be more."""
+    lossy = file.header.get("lossy", {})
+    if "bound" not in lossy:
+        return {}
+    most, reached = max(lossy["bound"]), lossy.get("max_error")
+    if reached is not None and reached > most:
+        found.problems.append(
+            f"the header states a bound of {most:g} and an error of {reached:g}, which is more"
+        )
+    return {"bound": lossy["bound"], "max_error": reached}
 
 
 def _check_brick(file: File, number: int, found: _Findings) -> None:

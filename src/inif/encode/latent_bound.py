@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -240,7 +240,8 @@ def steps_for(
         found = np.rint((samples.astype(np.float64) - base) / each)
     else:
         found = (samples.astype(np.int64) - base + each // 2) // each
-    return found.astype(np.int32)
+    out: np.ndarray = found.astype(np.int32)
+    return out
 
 
 def broken_at(
@@ -292,8 +293,8 @@ def _best_step(job: Job, work: Work, width: float | int, channel: int) -> float:
     return float(2**best)
 
 
-def _descent(cost: Any, begin: float, most: float) -> float:
-    """Where a function is least, about: octave by octave from `begin`, half an octave, or `most`."""
+def _descent(cost: Callable[[float], float], begin: float, most: float) -> float:
+    """Where cost(2**x) is least, about: by octaves from `begin`, half of one, or at `most`."""
     costs: dict[float, float] = {}
 
     def at(x: float) -> float:

@@ -99,6 +99,13 @@ def _channel(c: ChannelReport, *, dropped: bool) -> Iterator[Finding]:
 
 def _record(e: Evaluation) -> Iterator[str]:
     """The file's own record of its quality should be what is measured now."""
+    for c, bound in zip(e.channels, (e.provenance or {}).get("bound", ()), strict=False):
+        if c.max_error > bound:
+            where = f"channel {c.name}" if len(e.channels) > 1 else "a sample"
+            yield (
+                f"The file states a bound of {bound:g} but {where} is off by {c.max_error:g}: "
+                "is this the image that the file was made from?"
+            )
     said = (e.provenance or {}).get("psnr")
     if isinstance(said, bool) or not isinstance(said, int | float):
         return
