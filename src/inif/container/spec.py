@@ -59,9 +59,7 @@ SUPPORTED = frozenset(
 """Names that a header's ``requires`` may hold for this release to read the file."""
 
 SUPPORTED_KINDS = frozenset(
-SUPPORTED_KINDS = frozenset(
     {b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"LATC", b"CORR"}
-)
 )
 """Critical section kinds that this release reads."""
 

@@ -199,9 +199,9 @@ class CorrectedBricks:
 
         return CorrectedBrick(self._fields.open(brick), self._widths, read, damaged, Lock())
 
-    def overview(self, brick: int, skip: int) -> np.ndarray:
-        """Of every 2**skip rows and columns of a brick one, from its first, not corrected."""
-        return self._fields.overview(brick, skip)
+    def overviews(self, bricks: Sequence[int], skip: int) -> Iterator[np.ndarray]:
+        """Of every 2**skip rows and columns of bricks one, from their first, not corrected."""
+        return self._fields.overviews(bricks, skip)
 
     def check(self, brick: int) -> Check:
         """The digests of a brick, corrected."""

@@ -25,7 +25,6 @@ from inif.decode.brick import Intensities
 from inif.decode.check import check_of, little_endian
 from inif.decode.corrections import KIND, base_of, corrected
 from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
-from inif.decode.latent import KIND as FIELD
 from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.finish import with_record
 from inif.encode.job import Job
@@ -39,6 +38,7 @@ from inif.image import BOUNDED_DTYPES
 from inif.latent import corrections
 from inif.latent.layout import SCALE, from_five, to_five
 from inif.latent.plan import Plan, plane_levels
+from inif.latent.sections import COARSE, FINE
 from inif.latent.stream import Coder, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse
@@ -219,12 +219,13 @@ def _sections(
             return None
         payload, samples = found
         check = check_of(samples, header, brick, [little_endian(samples)])
-        fields.append(Section(FIELD, check.pack() + coded.payloads[brick], brick))
+        fields.append(Section(FINE, check.pack() + coded.fine[brick], brick))
         parts.append(Section(KIND, payload, brick))
         where = work.grid.slices(brick)
         tally.add(np.where(np.isfinite(samples), samples, image.data[where]), work.grid, brick)
         work.report("correct", brick + 1, len(work.grid))
-    return fields + parts, tally.facts()
+    coarse = [Section(COARSE, data, brick) for brick, data in enumerate(coded.coarse)]
+    return coarse + fields + parts, tally.facts()
 
 
 def steps_for(
