@@ -110,11 +110,11 @@ def test_pack_refuses_what_the_reader_refuses(sections: list[Section], why: Reje
 
 
 def test_pack_refuses_an_unknown_critical_kind_unless_told_of_it() -> None:
-    parts = [Section(b"CORR", b"stream", 0)]
-    with pytest.raises(UnsupportedError, match="CORR") as caught:
+    parts = [Section(b"MOVE", b"stream", 0)]
+    with pytest.raises(UnsupportedError, match="MOVE") as caught:
         pack(HEADER, parts)
     assert caught.value.rejection is Rejection.UNKNOWN_SECTION
-    assert pack(HEADER, parts, kinds={b"CORR"})
+    assert pack(HEADER, parts, kinds={b"MOVE"})
 
 
 def test_pack_refuses_a_bad_header() -> None:

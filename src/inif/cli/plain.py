@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from inif.container.spec import CORRECTIONS
-
 # What `auto` records where it tried codecs: their quality in dB, or in tiny files only that it did.
 _TRIED = re.compile(r"trial|[a-z0-9]+ -?[0-9.]+(, .*)?")
 _LOSSLESS = {"jpegxl": "JPEG XL"}
@@ -27,8 +25,9 @@ def stored_as(header: Mapping[str, Any]) -> str:
     if "prior" in header:
         way = f"{_title(header['prior']['kind'])}, repaired by a small neural network"
     elif header.get("field", {}).get("kind") == "latent":
-        corrected = CORRECTIONS in header.get("requires", ())
-        way = "a field of latents" + (" and corrections" if corrected else "")
+        way = "a field of latents"
+        if "widths" in header["field"]:
+            way += " and corrections"
     else:
         way = "a neural network alone"
     reason = (header.get("lossy") or {}).get("auto")
