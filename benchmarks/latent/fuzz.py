@@ -218,8 +218,13 @@ def lifting(rng: Rng) -> None:
     x = (rng.normal(size=(outer, length, inner)) * 1e4).astype(np.float32)
     parts = x[:, ::2].copy(), x[:, 1::2].copy()
     kind = int(rng.integers(3))
-    name = rng.integers(3)
-    if name == 0:
+    name = rng.integers(5)
+    if name == 3:
+        joined_planes(rng)
+    elif name == 4:
+        good = {"x": x, "kind": kind, "first": int(rng.integers(inner + 1)), "last": inner}
+        call(rng, _core.join_in_place, good)
+    elif name == 0:
         call(rng, _core.split, {"x": x, "kind": kind})
     elif name == 1:
         call(rng, _core.join, {"low": parts[0], "high": parts[1], "kind": kind})
@@ -227,6 +232,42 @@ def lifting(rng: Rng) -> None:
         level = int(rng.integers(8))
         good = {"length": length * outer, "level": level, "high": False, "kind": kind}
         call(rng, _core.norms, good)
+
+
+def joined_planes(rng: Rng) -> None:
+    """Planes of bands, of which any argument may be something else."""
+    planes, height, width = (int(k) for k in rng.integers(2, (4, 20, 40)))
+    split = rng.random(2) < 0.7
+    sizes = [
+        (-(-n // 2), n // 2) if cut else (n, n)
+        for n, cut in zip((height, width), split, strict=True)
+    ]
+    samples = bool(rng.random() < 0.5)
+    parts: list[Any] = []
+    for k in range(4):
+        shape = (planes, sizes[0][k // 2], sizes[1][k % 2])
+        there = (k < 2 or split[0]) and (k % 2 == 0 or split[1])
+        values = (rng.normal(size=shape) * (rng.random(shape) < 0.1) * 9).astype(np.float32)
+        whole = rng.random() < 0.7 and not (k == 0 and samples)
+        parts.append((values.astype(np.int32) if whole else values) if there else None)
+    if rng.random() < 0.3:
+        parts[int(rng.integers(4))] = something(rng, parts[int(rng.integers(4))])
+    ones = [[np.ones(n, np.float32) for n in own] for own in sizes]
+    good = {
+        "out": np.zeros((planes + 1, height, width), np.float32),
+        "places": rng.permutation(planes + 1)[:planes].astype(np.int32),
+        "parts": parts,
+        "samples": samples,
+        "times": np.ones(planes, np.float32),
+        "depths": np.ones(planes, np.float32),
+        "down": ones[0],
+        "across": ones[1],
+        "step": 1.0,
+        "one": 0.98,
+        "first": 0,
+        "last": planes,
+    }
+    call(rng, _core.join_planes, good)
 
 
 def model(rng: Rng) -> None:

@@ -49,22 +49,9 @@ void forward(float* low, float* high, int lows, int highs, long n, int kind) {
     }
 }
 
-void backward(float* low, float* high, int lows, int highs, long n, int kind) {
-    if (highs < 1) return;
-    if (kind == 0) {
-        update(low, high, lows, highs, n, -kD);
-        predict(low, high, lows, highs, n, -kC);
-        update(low, high, lows, highs, n, -kB);
-        predict(low, high, lows, highs, n, -kA);
-    } else if (kind == 1) {
-        update(low, high, lows, highs, n, -0.25f);
-        predict(low, high, lows, highs, n, 0.5f);
-    } else {
-        for (long i = 0; i < highs * n; i++) {
-            low[i] -= 0.5f * high[i];
-            high[i] += low[i];
-        }
-    }
+// One step of rows of n numbers: to += k (a + b).
+inline void step(const float* a, const float* b, float* to, long n, float k) {
+    for (long j = 0; j < n; j++) to[j] += k * (a[j] + b[j]);
 }
 
 // Rows are lifted some at a time, transposed, so that the innermost loop runs over rows.
@@ -113,41 +100,95 @@ void split(const float* x, float* low, float* high, long outer, int length, long
         }
 }
 
+void Joining::upon(int i) const {
+    const auto update = [this](int at, float k) {
+        if (at < 0 || at >= lows_) return;
+        const float* after = high(std::min(at, highs_ - 1));
+        step(at > 0 ? high(at - 1) : after, after, low(at), n_, k);
+    };
+    const auto predict = [this](int at, float k) {
+        if (at < 0 || at >= highs_) return;
+        step(low(at), low(std::min(at + 1, lows_ - 1)), high(at), n_, k);
+    };
+    if (highs_ < 1) return;
+    if (kind_ == 0) {
+        update(i, -kD);
+        predict(i - 1, -kC);
+        update(i - 1, -kB);
+        predict(i - 2, -kA);
+    } else if (kind_ == 1) {
+        update(i, -0.25f);
+        predict(i - 1, 0.5f);
+    } else if (i < highs_) {
+        float *a = low(i), *b = high(i);
+        for (long j = 0; j < n_; j++) {
+            a[j] -= 0.5f * b[j];
+            b[j] += a[j];
+        }
+    }
+}
+
+void join_in_place(float* x, long outer, int length, long inner, int kind, long first, long last) {
+    for (long o = 0; o < outer; o++)
+        for (long at = first; at < last; at += kTile) {
+            const Joining rows(x + o * length * inner + at, inner, length,
+                               std::min(kTile, last - at), kind);
+            for (int i = 0; i < rows.turns(); i++) rows.upon(i);
+        }
+}
+
+void join_row(float* low, float* high, float* x, int length, int kind) {
+    const int lows = (length + 1) / 2, highs = length / 2;
+    if (highs > 0) {
+        // All inner ones at once, the last and the first apart.
+        const auto update = [&](float k) {
+            low[0] += k * (high[0] + high[0]);
+            step(high, high + 1, low + 1, highs - 1, k);
+            if (lows > highs) low[lows - 1] += k * (high[highs - 1] + high[highs - 1]);
+        };
+        const auto predict = [&](float k) {
+            step(low, low + 1, high, lows - 1, k);
+            if (lows == highs) high[highs - 1] += k * (low[lows - 1] + low[lows - 1]);
+        };
+        if (kind == 0) {
+            update(-kD);
+            predict(-kC);
+            update(-kB);
+            predict(-kA);
+        } else if (kind == 1) {
+            update(-0.25f);
+            predict(0.5f);
+        } else {
+            for (int j = 0; j < highs; j++) {
+                low[j] -= 0.5f * high[j];
+                high[j] += low[j];
+            }
+        }
+    }
+    for (int j = 0; j < highs; j++) {
+        x[2 * j] = low[j];
+        x[2 * j + 1] = high[j];
+    }
+    if (lows > highs) x[length - 1] = low[lows - 1];
+}
+
 void join(const float* low, const float* high, float* x, long outer, int length, long inner,
           int kind) {
     const int lows = (length + 1) / 2, highs = length / 2;
-    const long rows = std::min(outer, kRows), tile = inner == 1 ? rows : std::min(inner, kTile);
-    std::vector<float> even(lows * tile), odd(std::max(highs, 1) * tile);
     if (inner == 1) {
-        for (long first = 0; first < outer; first += rows) {
-            const int n = static_cast<int>(std::min(rows, outer - first));
-            for (int k = 0; k < n; k++) {
-                for (int i = 0; i < lows; i++) even[i * rows + k] = low[(first + k) * lows + i];
-                for (int i = 0; i < highs; i++) odd[i * rows + k] = high[(first + k) * highs + i];
-            }
-            backward(even.data(), odd.data(), lows, highs, rows, kind);
-            for (int k = 0; k < n; k++) {
-                float* to = x + (first + k) * length;
-                for (int i = 0; i < lows; i++) to[2 * i] = even[i * rows + k];
-                for (int i = 0; i < highs; i++) to[2 * i + 1] = odd[i * rows + k];
-            }
+        std::vector<float> own(length);
+        for (long o = 0; o < outer; o++) {
+            std::copy_n(low + o * lows, lows, own.begin());
+            std::copy_n(high + o * highs, highs, own.begin() + lows);
+            join_row(own.data(), own.data() + lows, x + o * length, length, kind);
         }
         return;
     }
     for (long o = 0; o < outer; o++)
-        for (long at = 0; at < inner; at += tile) {
-            const long n = std::min(tile, inner - at);
-            for (int i = 0; i < lows; i++)
-                std::memcpy(&even[i * n], low + (o * lows + i) * inner + at, n * sizeof(float));
-            for (int i = 0; i < highs; i++)
-                std::memcpy(&odd[i * n], high + (o * highs + i) * inner + at, n * sizeof(float));
-            backward(even.data(), odd.data(), lows, highs, n, kind);
-            float* to = x + o * length * inner + at;
-            for (int i = 0; i < lows; i++)
-                std::memcpy(to + 2 * i * inner, &even[i * n], n * sizeof(float));
-            for (int i = 0; i < highs; i++)
-                std::memcpy(to + (2 * i + 1) * inner, &odd[i * n], n * sizeof(float));
-        }
+        for (int i = 0; i < length; i++)
+            std::copy_n((i % 2 ? high + (o * highs + i / 2) * inner : low + (o * lows + i / 2) * inner),
+                        inner, x + (o * length + i) * inner);
+    join_in_place(x, outer, length, inner, kind, 0, inner);
 }
 
 namespace {

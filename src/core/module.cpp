@@ -14,6 +14,7 @@
 
 #include "band.hpp"
 #include "lifting.hpp"
+#include "planes.hpp"
 #include "repair.hpp"
 
 namespace nb = nanobind;
@@ -206,6 +207,61 @@ Made<float> join_axis(Array<float, 3> low, Array<float, 3> high, int kind) {
     return out;
 }
 
+void join_axis_in_place(Changed<float, 3> x, int kind, size_t first, size_t last) {
+    need(kind >= 0 && kind < 3 && x.size() > 0 && x.size() <= kMostNumbers,
+         "a kind of 0 ... 2, and an array of at most 2^28 numbers");
+    need(first <= last && last <= x.shape(2), "columns first ... last of x");
+    nb::gil_scoped_release quiet;
+    join_in_place(x.data(), x.shape(0), static_cast<int>(x.shape(1)), x.shape(2), kind, first, last);
+}
+
+using Part = nb::ndarray<nb::ro, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
+// Joins planes first ... last - 1 of bands, into planes `places` of out.
+void join_planes(Changed<float, 3> out, Array<int32_t, 1> places,
+                 std::vector<std::optional<Part>> parts, bool samples, Array<float, 1> times,
+                 Array<float, 1> depths, std::vector<Array<float, 1>> down,
+                 std::vector<Array<float, 1>> across, float step, float one, int first, int last) {
+    need(parts.size() == 4 && parts[0] && down.size() == 2 && across.size() == 2,
+         "four parts, of which the first is there, and norms of two");
+    const size_t height = out.shape(1), width = out.shape(2), planes = places.shape(0);
+    need(out.size() > 0 && out.size() <= kMostNumbers, "out: at most 2^28 numbers");
+    need_below(places, 0, static_cast<int>(out.shape(0)), "places: planes of out");
+    need(first >= 0 && first <= last && static_cast<size_t>(last) <= planes, "planes first ... last");
+    need(times.shape(0) == planes && depths.shape(0) == planes, "one norm for each plane");
+    const bool split[2] = {parts[2].has_value(), parts[1].has_value()};
+    need(parts[3].has_value() == (split[0] && split[1]), "parts of one plane");
+    Quarter quarters[4] = {};
+    for (int k = 0; k < 4; k++) {
+        if (!parts[k]) continue;
+        const Part& part = *parts[k];
+        const size_t high = split[0] ? (height + (k < 2)) / 2 : height;
+        const size_t wide = split[1] ? (width + (k % 2 == 0)) / 2 : width;
+        need(part.shape(0) == planes && part.shape(1) == high && part.shape(2) == wide,
+             "parts of one plane");
+        const bool whole = part.dtype() == nb::dtype<int32_t>();
+        need(whole || part.dtype() == nb::dtype<float>(), "parts of int32 or float32");
+        Quarter& q = quarters[k];
+        if (whole) q.latents = static_cast<const int32_t*>(part.data());
+        else q.values = static_cast<const float*>(part.data());
+        q.height = static_cast<int>(high), q.width = static_cast<int>(wide);
+        if (k == 0 && samples) {
+            need(!whole, "samples of float32");
+            continue;
+        }
+        need(down[k / 2].shape(0) == high && across[k % 2].shape(0) == wide,
+             "one norm for each row and column");
+        q.down = down[k / 2].data(), q.across = across[k % 2].data();
+    }
+    float* to = out.data();
+    nb::gil_scoped_release quiet;
+    std::vector<float> scratch(width);
+    for (int p = first; p < last; p++)
+        join_plane(quarters, p, times.data()[p], depths.data()[p], {step, one},
+                   static_cast<int>(height), static_cast<int>(width), scratch.data(),
+                   to + places.data()[p] * height * width);
+}
+
 Made<float> norms_of(int length, int level, bool high, int kind) {
     need(length > 0 && length <= (1 << 28) && level >= 0 && level < 8 && kind >= 0 && kind < 3,
          "a length and a level");
@@ -287,6 +343,9 @@ NB_MODULE(_core, m) {
         .def_prop_ro("bits", &Stream::bits);
     m.def("split", &split_axis, "x"_a, "kind"_a);
     m.def("join", &join_axis, "low"_a, "high"_a, "kind"_a);
+    m.def("join_in_place", &join_axis_in_place, "x"_a.noconvert(), "kind"_a, "first"_a, "last"_a);
+    m.def("join_planes", &join_planes, "out"_a.noconvert(), "places"_a, "parts"_a, "samples"_a,
+          "times"_a, "depths"_a, "down"_a, "across"_a, "step"_a, "one"_a, "first"_a, "last"_a);
     m.def("repair", &repair_into, "x"_a, "step"_a, "net"_a, "out"_a.noconvert(), "first"_a, "last"_a, "top"_a,
           "bottom"_a);
     m.attr("REPAIR_BYTES") = nb::make_tuple(RepairNet::bytes(false), RepairNet::bytes(true));

@@ -28,9 +28,9 @@ def plain_python() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "_core", reference)
         patch.setattr(transform, "_core", reference)
-        transform._norms.cache_clear()
+        transform._norm.cache_clear()
         yield
-    transform._norms.cache_clear()
+    transform._norm.cache_clear()
 
 
 @st.composite
@@ -151,14 +151,17 @@ def test_norms_are_equal(length: int, level: int, high: bool, kind: int) -> None
     np.testing.assert_array_equal(found, reference.norms(length, level, high, kind))
 
 
-def test_analysis_and_synthesis_are_equal() -> None:
-    plan = Plan((2, 3, 5, 11, 12), (1, 2, 2), (2, 0))
-    x = image(plan, 1, smooth=True)
+@settings(max_examples=40)
+@given(plan=plans(most=2000), seed=SEEDS)
+def test_analysis_and_synthesis_are_equal(plan: Plan, seed: int) -> None:
+    x = image(plan, seed, smooth=True)
 
     def there_and_back() -> list[np.ndarray]:
         levels, low = transform.analyse(x, plan)
-        back = transform.synthesise(levels, low, plan)
-        return [back, low, *(level[key] for level in levels for key in sorted(level))]
+        latents = [{k: np.rint(v / 3000).astype(np.int32) for k, v in b.items()} for b in levels]
+        quantised = transform.synthesise(latents, np.rint(low / 3e3).astype(np.int32), plan, step=3)
+        back = [transform.synthesise(levels, low, plan, skip=n) for n in (0, 1)]
+        return [*back, quantised, low, *(b[key] for b in levels for key in sorted(b))]
 
     found = there_and_back()
     with plain_python():
@@ -380,6 +383,57 @@ def test_lifting_of_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"kind|low and high|length"):
             call()
+
+
+def test_joining_planes_that_do_not_fit_is_refused() -> None:
+    floats = {n: np.ones(n, np.float32) for n in range(5)}
+    good: dict[str, Any] = {
+        "out": np.zeros((2, 5, 4), np.float32),
+        "places": np.array([1], np.int32),
+        "parts": [np.ones((1, n, 2), np.int32) for n in (3, 3, 2, 2)],
+        "samples": True,
+        "times": floats[1],
+        "depths": floats[1],
+        "down": [floats[3], floats[2]],
+        "across": [floats[2], floats[2]],
+        "step": 1.0,
+        "one": 0.98,
+        "first": 0,
+        "last": 1,
+    }  # fmt: skip
+    parts = good["parts"]
+    parts[0] = parts[0].astype(np.float32)
+    _core.join_planes(**good)
+    for change in (
+        {"places": np.array([2], np.int32)},
+        {"places": np.array([-1], np.int32)},
+        {"places": np.array([0, 1], np.int32)},
+        {"parts": parts[:3]},
+        {"parts": [None, *parts[1:]]},
+        {"parts": [*parts[:3], None]},
+        {"parts": [parts[0], None, None, parts[3]]},
+        {"parts": [parts[1], *parts[1:]]},
+        {"parts": [*parts[:3], np.zeros((1, 2, 2))]},
+        {"parts": [*parts[:3], np.zeros((2, 2, 2), np.float32)]},
+        {"out": np.zeros((2, 5, 5), np.float32)},
+        {"out": np.zeros((2, 0, 4), np.float32)},
+        {"times": floats[2]},
+        {"depths": floats[0]},
+        {"down": [floats[2], floats[2]]},
+        {"across": [floats[2], floats[3]]},
+        {"across": [floats[2]]},
+        {"first": -1},
+        {"last": 2},
+        {"first": 1, "last": 0},
+    ):
+        with pytest.raises((ValueError, TypeError)):
+            _core.join_planes(**(good | change))
+    x = np.zeros((2, 3, 4), np.float32)
+    for kind, first, last in ((3, 0, 4), (0, 0, 5), (0, 3, 2), (-1, 0, 4)):
+        with pytest.raises(ValueError, match=r"kind|columns"):
+            _core.join_in_place(x, kind, first, last)
+    with pytest.raises(ValueError, match="kind"):
+        _core.join_in_place(x[:, :0].copy(), 0, 0, 4)
 
 
 # ---- tables ----------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_latent import smooth
 
 import inif
@@ -109,6 +111,41 @@ def test_a_damaged_section_is_named(kind: bytes) -> None:
 def test_a_strided_selection_has_the_samples_of_the_image() -> None:
     file = inif.open(several())
     np.testing.assert_array_equal(file[..., ::8, ::8], np.asarray(file)[..., ::8, ::8])
+
+
+@cache
+def repaired(axes: str) -> tuple[bytes, np.ndarray]:
+    """A file of one brick with repair, and its samples."""
+    shape = {"C": 2, "T": 3, "Z": 9 if len(axes) < 4 else 4, "Y": 46, "X": 51}
+    data = smooth(tuple(shape[a] for a in axes))
+    file = inif.compress(data, axes=axes, method="latent", ratio=25, effort=2)
+    assert any(file.header["field"]["gains"])
+    return file.to_bytes(), np.asarray(file)
+
+
+@given(st.sampled_from(["YX", "CYX", "ZYX", "TZYX", "ZYXC"]), st.data())
+def test_a_part_is_computed_as_in_the_whole(axes: str, data: st.DataObject) -> None:
+    content, whole = repaired(axes)
+    key = []
+    for n in whole.shape:
+        first = data.draw(st.integers(0, n - 1))
+        last, step = data.draw(st.integers(first + 1, n)), data.draw(st.sampled_from([1, 3, -1]))
+        key.append(slice(first, last, step) if step > 0 else slice(last, first or None, step))
+    wanted = whole[tuple(key)]
+    np.testing.assert_array_equal(inif.open(content)[tuple(key)], wanted)
+
+
+def test_a_brick_is_computed_whole_once_that_is_cheaper() -> None:
+    content, whole = repaired("ZYX")
+    file = inif.open(content)
+    brick = file.brick(0)
+    kept = []
+    for k in range(40):
+        np.testing.assert_array_equal(file[k % 9, k], whole[k % 9, k])
+        kept.append(brick._whole is not None)  # type: ignore[attr-defined]
+    assert not kept[9]
+    assert kept[-1]
+    assert brick._latents is None  # type: ignore[attr-defined]
 
 
 def test_a_file_of_one_brick_has_one_section() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inif.latent.box import Joined
 from inif.latent.plan import Plan, plane_levels
 from inif.latent.transform import analyse, synthesise
 
@@ -32,6 +33,36 @@ def test_synthesis_undoes_analysis(
     assert low.size + sum(v.size for level in bands for v in level.values()) == x.size
     # Each level of each axis rounds a few times, and its gain is at most 2 or so.
     np.testing.assert_allclose(synthesise(bands, low, plan), x, rtol=0, atol=0.1)
+
+
+@given(
+    st.tuples(st.integers(1, 2), SIDES, st.integers(1, 40), SIDES, st.integers(1, 40)),
+    st.tuples(*[st.integers(0, 5)] * 3),
+    st.tuples(*[st.integers(0, 2)] * 2),
+    st.data(),
+)
+def test_a_part_of_the_image_is_the_same_alone(
+    sizes: tuple[int, int, int, int, int],
+    levels: tuple[int, int, int],
+    kinds: tuple[int, int],
+    data: st.DataObject,
+) -> None:
+    plan = Plan(sizes, levels, kinds)
+    bands, low = analyse(noise(sizes), plan)
+    box = []
+    for n in sizes[1:]:
+        first = data.draw(st.integers(0, n - 1))
+        box.append((first, data.draw(st.integers(first + 1, n))))
+    cut = (slice(None), *(slice(a, b) for a, b in box))
+    whole = synthesise(bands, low, plan)
+    np.testing.assert_array_equal(synthesise(bands, low, plan, box=tuple(box)), whole[cut])
+
+
+def test_a_part_costs_what_it_looks_at() -> None:
+    plan = Plan((1, 1, 64, 256, 256), (0, 2, 5))
+    finest = [Joined.of(plan, axis, 0, (30, 31)) for axis in range(4)]
+    assert [(j.first, j.last) for j in finest] == [(30, 31), (26, 36), (26, 36), (26, 36)]
+    assert [j.part(j.letters[-1]) for j in finest] == [(30, 31), (13, 18), (13, 18), (13, 18)]
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])

@@ -17,12 +17,13 @@ from weakref import finalize
 import numpy as np
 
 from inif.axes import Selection, preview_selection, select, select_named
-from inif.bricks import BrickGrid
+from inif.bricks import BrickGrid, Piece
 from inif.coding.check import Check
 from inif.container.reader import Container, open_container
 from inif.container.spec import CORRECTIONS, LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
 from inif.errors import FormatError, InputError, SelectionError
+from inif.fields.parallel import in_order
 from inif.image import Image, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
 
@@ -202,8 +203,14 @@ class File:
     def read(self, selection: Selection) -> Any:
         """Samples of a selection, in the image's dtype; a scalar where every axis is dropped."""
         out = np.empty(selection.full_shape, self.dtype)
-        for piece in self.grid.pieces(selection):
-            out[piece.out] = self.brick(piece.brick).grid(piece.local)
+        pieces = list(self.grid.pieces(selection))
+
+        def part(piece: Piece) -> np.ndarray:
+            return self.brick(piece.brick).grid(piece.local)
+
+        workers = None if isinstance(self.bricks, Coarse) else 1  # others have threads of their own
+        for piece, samples in zip(pieces, in_order(part, pieces, workers=workers), strict=True):
+            out[piece.out] = samples
         self.outliers.put(out, selection.ranges, self.shape)
         return out.reshape(selection.shape)[()]
 

@@ -1,7 +1,8 @@
 """Bricks of a latent field: streams of latents, their synthesis, and a repair of what that gives.
 
 All of it is exact: every machine gives the same samples. A brick's streams are decoded whole, or
-only the coarse ones where an overview is wanted. See docs/format.md, "Latent field".
+only the coarse ones where an overview is wanted; what follows is done for the part that is wanted.
+See docs/format.md, "Latent field".
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -26,15 +26,20 @@ from inif.decode.check import little_endian
 from inif.errors import FormatError
 from inif.fields.parallel import in_order
 from inif.latent import repair, tables
-from inif.latent.layout import MOST_VOXELS, SCALE, from_five, sizes_of
+from inif.latent.box import Box, slices, whole
+from inif.latent.layout import MOST_VOXELS, SCALE, from_five, places, sizes_of, slots
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, streams_of, unpacked
-from inif.latent.stream import Coder, Latents, coefficients_of
+from inif.latent.stream import Coder, Latents
 from inif.latent.transform import synthesise
 
 FEATURE = "latent/1"
 OCTAVE, _MOST_FINER = 32, 640
 """Steps of `LatentSpec.finer` in a factor of two, and the most of them."""
+
+_LEAST_SHARE, _ENOUGH = 1 / 64, 0.5
+"""What a part of a brick costs at least, of the whole; and parts of how much of it are computed one
+by one before the whole is."""
 
 TABLES, NETS = tables.VERSION, repair.VERSION
 """Names of the shipped tables that contexts begin with, and of the networks of the repair."""
@@ -132,11 +137,13 @@ def _whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-@dataclass(frozen=True)
 class LatentBrick(ExactBrick):
     """A brick ready to be evaluated.
 
-    Attributes
+    Its latents are decoded once. Parts of it are computed one by one, until that has cost as much
+    as the whole, which is then kept instead.
+
+    Parameters
     ----------
     spec
         Of the file.
@@ -151,13 +158,22 @@ class LatentBrick(ExactBrick):
         How outputs become samples.
     """
 
-    spec: LatentSpec
-    streams: tuple[bytes, ...]
-    axes: str
-    extent: tuple[int, ...]
-    channels: range
-    intensities: Intensities
-    _lock: Lock
+    def __init__(
+        self,
+        spec: LatentSpec,
+        streams: tuple[bytes, ...],
+        axes: str,
+        extent: tuple[int, ...],
+        channels: range,
+        intensities: Intensities,
+    ) -> None:
+        self.spec, self.streams, self.channels = spec, streams, channels
+        self.axes, self.extent, self.intensities = axes, extent, intensities
+        self.plan = spec.plan(axes, extent)
+        self._lock = Lock()
+        self._latents: Latents | None = None
+        self._whole: np.ndarray | None = None
+        self._asked = 0.0
 
     @property
     def nbytes(self) -> int:
@@ -170,30 +186,36 @@ class LatentBrick(ExactBrick):
 
     def in_dtype(self, dtype: type[np.floating[Any]]) -> LatentBrick:
         """The brick with samples that are not rounded to whole numbers."""
-        return replace(self, intensities=self.intensities.unrounded(dtype), _lock=Lock())
+        real = self.intensities.unrounded(dtype)
+        return LatentBrick(self.spec, self.streams, self.axes, self.extent, self.channels, real)
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
-        picked = self.outputs[np.ix_(*local)]
-        return self.intensities.samples(picked, self._channel(local))
+        spans = tuple((int(one.min()), int(one.max()) + 1) for one in local)
+        outputs = self._outputs(spans)
+        places = [one - first for one, (first, _) in zip(local, spans, strict=True)]
+        if any(len(p) < n or p[0] > p[-1] for p, n in zip(places, outputs.shape, strict=True)):
+            outputs = outputs[np.ix_(*places)]
+        return self.intensities.samples(outputs, self._channel(local))
 
     def points(self, local: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] at (N, D) local positions, linear between samples: (N,) float32."""
-        whole = self.outputs
         low = np.floor(local).astype(np.int64)
         share = local - low
         last = np.array(self.extent) - 1
+        first, end = low.min(axis=0), np.minimum(low.max(axis=0) + 1, last) + 1
+        outputs = self._outputs(tuple(zip(first.tolist(), end.tolist(), strict=True)))
         out = np.zeros(len(local))
         for corner in itertools.product((0, 1), repeat=local.shape[1]):
             weight = np.where(corner, share, 1 - share).prod(axis=1)
-            out += weight * whole[tuple(np.minimum(low + corner, last).T)]
+            out += weight * outputs[tuple((np.minimum(low + corner, last) - first).T)]
         return out.astype(np.float32)
 
     def overview(self, skip: int) -> np.ndarray:
         """Of every 2**skip rows and columns one, the mean of those around: (n1, …)."""
-        plan = self.spec.plan(self.axes, self.extent)
-        coarse = min(skip, plan.levels[2])
-        five = decoded(self.spec, self.streams, plan, self.channels, skip=coarse)
+        coarse = min(skip, self.plan.levels[2])
+        latents = self._decoded(coarse)
+        five = outputs_of(self.spec, latents, self.plan, self.channels, skip=coarse)
         every = 1 << (skip - coarse)
         outputs = from_five(five[..., ::every, ::every], self.axes)
         where = [np.arange(n) for n in outputs.shape]
@@ -202,13 +224,32 @@ class LatentBrick(ExactBrick):
     @property
     def outputs(self) -> np.ndarray:
         """Outputs in [-1, 1], (n1, …) float32 in the image's axes."""
-        with self._lock:
-            return self._whole
+        return self._outputs(tuple((0, n) for n in self.extent))
 
-    @cached_property
-    def _whole(self) -> np.ndarray:
-        plan = self.spec.plan(self.axes, self.extent)
-        return from_five(decoded(self.spec, self.streams, plan, self.channels), self.axes)
+    def _decoded(self, skip: int = 0) -> Latents:
+        coder = Coder(self.plan, tables.load(TABLES))
+        return coder.decode(self.streams[: streams_of(self.plan, skip)])
+
+    def _outputs(self, spans: Box) -> np.ndarray:
+        """Outputs in [-1, 1] of a box, by first and last + 1 along the image's axes, float32."""
+        with self._lock:
+            share = math.prod(b - a for a, b in spans) / math.prod(self.extent)
+            self._asked += max(share, _LEAST_SHARE)
+            if self._whole is None and self._latents is None:
+                self._latents = self._decoded()
+            if self._whole is None and self._asked >= _ENOUGH:
+                assert self._latents is not None
+                five = outputs_of(self.spec, self._latents, self.plan, self.channels)
+                self._whole, self._latents = from_five(five, self.axes), None
+            kept, latents = self._whole, self._latents
+        if kept is not None:
+            return kept[slices(spans)]
+        assert latents is not None
+        box = [(0, 1)] * 5
+        for axis, place in zip(slots(self.axes), places(self.axes), strict=True):
+            box[place] = spans[self.axes.index(axis)]
+        five = outputs_of(self.spec, latents, self.plan, self.channels, box=tuple(box))
+        return from_five(five, self.axes)
 
     def _channel(self, local: Sequence[np.ndarray]) -> np.ndarray | int:
         """The image's channel of each position of a grid."""
@@ -216,35 +257,53 @@ class LatentBrick(ExactBrick):
         return along_channels(local[c] + self.channels.start, self.axes)
 
 
-def decoded(
-    spec: LatentSpec, streams: Sequence[bytes], plan: Plan, channels: range, *, skip: int = 0
-) -> np.ndarray:
-    """Outputs in [-1, 1] of streams: (C, T, Z, Y, X) float32."""
-    latents = Coder(plan, tables.load(TABLES)).decode(streams[: streams_of(plan, skip)])
-    return outputs_of(spec, latents, plan, channels, skip=skip)
-
-
 def outputs_of(
-    spec: LatentSpec, latents: Latents, plan: Plan, channels: range, *, skip: int = 0
+    spec: LatentSpec,
+    latents: Latents,
+    plan: Plan,
+    channels: range,
+    *,
+    skip: int = 0,
+    box: Box | None = None,
 ) -> np.ndarray:
-    """Outputs in [-1, 1] of latents: (C, T, Z, Y, X) float32."""
-    levels, low = coefficients_of(latents, spec.step)
-    values = synthesise(levels, low, plan, skip=skip)
-    if spec.gains and not skip:
-        own = np.array(spec.gains[channels.start : channels.stop], np.uint8)
-        for c in np.flatnonzero(own):
-            part = values[c : c + 1]
-            values[c] = repair.apply(part, corrected(part, spec.step), own[c : c + 1])[0]
+    """Outputs in [-1, 1] of latents: (C, T, Z, Y, X) float32.
+
+    Parameters
+    ----------
+    channels
+        Of the image, that are in the latents.
+    skip, box
+        As for `synthesise`, but the box is along C, T, Z, Y and X.
+    """
+    wanted = box or ((0, plan.sizes[0]), *whole(plan, skip))
+    first, last = wanted[0]
+    some, own = slice(first, last), channels[first:last]
+    gains = np.array(spec.gains[own.start : own.stop], np.uint8)
+    repaired = bool(gains.any()) and not skip
+    around = repair.around(wanted, plan.sizes) if repaired else wanted
+    levels = [{key: q[some] for key, q in bands.items()} for bands in latents.levels]
+    part = None if skip else around[1:]
+    values = synthesise(levels, latents.low[some], plan, step=spec.step, skip=skip, box=part)
+    if repaired:
+        along = 1 if plan.sizes[1] > 1 else 2
+        inside = slices(wanted, around)[along]
+        for c in np.flatnonzero(gains):
+            one = values[c : c + 1]
+            added = corrected(one, spec.step, planes=(inside.start, inside.stop))
+            values[c] = repair.apply(one, added, gains[c : c + 1])[0]
+        values = values[(slice(None), *slices(wanted[1:], around[1:]))]
     if spec.finer:
-        values = values / spec.scales(channels)
+        values = values / spec.scales(own)
     values *= np.float32(1 / SCALE)
     values -= np.float32(1)
     return values
 
 
-def corrected(values: np.ndarray, step: float) -> np.ndarray:
+def corrected(
+    values: np.ndarray, step: float, *, planes: tuple[int, int] | None = None
+) -> np.ndarray:
     """What the repair would add to values of (C, T, Z, Y, X), at a gain of 1."""
-    return repair.correction(values, step, nets=repair.load(NETS))
+    return repair.correction(values, step, nets=repair.load(NETS), planes=planes)
 
 
 class LatentBricks:
@@ -322,7 +381,7 @@ class LatentBricks:
                 raise self._damaged(section.label, str(error)) from error
         axes, extent = self._container.header["axes"], self._grid.extent(brick)
         channels = self._grid.channels(brick, axes.find("C"))
-        return LatentBrick(self._spec, streams, axes, extent, channels, self._intensities, Lock())
+        return LatentBrick(self._spec, streams, axes, extent, channels, self._intensities)
 
     def _need_check(self, brick: int, data: bytes) -> None:
         if len(data) < CHECK_SIZE:

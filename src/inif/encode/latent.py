@@ -39,7 +39,7 @@ from inif.latent.layout import from_five, latent_grid
 from inif.latent.plan import Plan
 from inif.latent.repair import gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
-from inif.latent.stream import Coder, Latents, Rates, coefficients_of
+from inif.latent.stream import Coder, Latents, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
 
@@ -301,8 +301,8 @@ def found_gains(work: Work, coded: Coded) -> tuple[int, ...]:
     some = min(len(work.grid), count * SPREAD)
     for brick in map(int, np.linspace(0, len(work.grid) - 1, some)):
         channels = work.grid.channels(brick, axis)
-        levels, low = coefficients_of(coded.latents[brick], spec.step)
-        values = synthesise(levels, low, work.plan(brick))
+        latents = coded.latents[brick]
+        values = synthesise(latents.levels, latents.low, work.plan(brick), step=spec.step)
         wanted = scaled(work.job, work.grid, brick) * spec.scales(channels)
         added = corrected(values, spec.step)
         found[:, channels.start : channels.stop] += products(wanted, values, added)

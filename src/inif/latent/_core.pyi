@@ -5,7 +5,7 @@ arrays have at most 2^28 numbers. They are C-contiguous.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,49 @@ def split(x: _Floats, kind: int) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def join(low: _Floats, high: _Floats, kind: int) -> NDArray[np.float32]:
     """The inverse of `split`."""
+
+def join_in_place(x: _Floats, kind: int, first: int, last: int) -> None:
+    """Join along the middle axis of (outer, length, inner), low and high ones in turns.
+
+    Parameters
+    ----------
+    first, last
+        Of the numbers along the last axis.
+    """
+
+def join_planes(
+    out: _Floats,
+    places: _Ints,
+    parts: Sequence[NDArray[Any] | None],
+    samples: bool,
+    times: _Floats,
+    depths: _Floats,
+    down: Sequence[_Floats],
+    across: Sequence[_Floats],
+    step: float,
+    one: float,
+    first: int,
+    last: int,
+) -> None:
+    """Join planes of bands, along X and then along Y.
+
+    Parameters
+    ----------
+    out, places
+        (K, H, W), and the number in it of each of (P,) planes.
+    parts
+        Low; high along X; along Y; along both: each (P, h, w) coefficients as float32 or latents as
+        int32, or None where planes were not split that way.
+    samples
+        Whether the first part is joined already, as float32.
+    times, depths, down, across
+        Norms that coefficients are divided by: (P,) along T and Z; of the low and the high rows,
+        and columns.
+    step, one
+        A latent of 1 stands for `one` steps, others for themselves.
+    first, last
+        Of the (P,) planes.
+    """
 
 def norms(length: int, level: int, high: bool, kind: int) -> NDArray[np.float32]:
     """Norms of what each low or high coefficient of a level becomes in an axis of `length`."""

@@ -119,6 +119,10 @@ class Plan:
         """Kind of lifting along an axis: 0 T, 1 Z, 2 Y, 3 X."""
         return self.kinds[axis] if axis < 2 else CDF97
 
+    def length(self, axis: int, number: int) -> int:
+        """Of an axis (0 T, 1 Z, 2 Y, 3 X) before level `number` splits it."""
+        return -(-self.sizes[axis + 1] // (1 << min(number, self.levels_of(axis))))
+
     @cached_property
     def low_sizes(self) -> Sizes:
         """Lengths of the coarsest grid."""

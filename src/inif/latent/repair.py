@@ -13,10 +13,15 @@ import numpy as np
 
 from inif.fields.parallel import cores, in_order
 from inif.latent import _core
+from inif.latent.box import Box
+from inif.latent.plan import Sizes
 
 GAIN_PARTS = 64
 MOST_GAIN = 2 * GAIN_PARTS
 """A gain is a whole number of 1/64, at most 2."""
+
+_SIDE = 4
+"""Of a block; the blocks around it count too."""
 
 _ROWS = 64
 """Rows that a thread takes at once."""
@@ -51,6 +56,7 @@ def correction(
     *,
     nets: tuple[bytes, bytes] | None = None,
     threads: int | None = None,
+    planes: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """What to add to a decoded image, times the gain.
 
@@ -65,6 +71,9 @@ def correction(
         Networks of planes and of stacks, see `load`.
     threads
         By default as many as there are processors; the result is the same.
+    planes
+        First and last + 1 along T, or along Z if there is one time point, that are wanted; others
+        stay 0.
 
     Returns
     -------
@@ -74,14 +83,17 @@ def correction(
     along_time = t > 1
     x = y.transpose(0, 2, 1, 3, 4) if along_time else y
     x = np.ascontiguousarray(x, np.float32).reshape(-1, t if along_time else z, h, w)
-    out = np.empty_like(x)
-    net = (nets or load())[x.shape[1] > 1]
-    planes = x.shape[0] * x.shape[1]
+    depth = x.shape[1]
+    begin, end = planes or (0, depth)
+    out = np.empty_like(x) if end - begin == depth else np.zeros_like(x)
+    net = (nets or load())[depth > 1]
     workers = threads or cores()
-    many = min(planes, max(1, planes * h // (workers * 4 * _ROWS)))
+    count = x.shape[0] * (end - begin)
+    many = min(end - begin, max(1, count * h // (workers * 4 * _ROWS)))
     jobs = [
-        (first, min(first + many, planes), top, min(top + _ROWS, h))
-        for first in range(0, planes, many)
+        (k * depth + first, k * depth + min(first + many, end), top, min(top + _ROWS, h))
+        for k in range(x.shape[0])
+        for first in range(begin, end, many)
         for top in range(0, h, _ROWS)
     ]
     for _ in in_order(lambda job: _core.repair(x, step, net, out, *job), jobs, workers=workers):
@@ -89,6 +101,16 @@ def correction(
     if along_time:
         return np.ascontiguousarray(out.reshape(c, z, t, h, w).transpose(0, 2, 1, 3, 4))
     return out.reshape(y.shape)
+
+
+def around(box: Box, sizes: Sizes) -> Box:
+    """What the correction of a box looks at, in an image of `sizes`: along C, T, Z, Y and X."""
+    reach = [0, 1, 0, 0, 0] if sizes[1] > 1 else [0, 0, 1, 0, 0]
+    out = [(max(a - r, 0), min(b + r, n)) for (a, b), r, n in zip(box, reach, sizes, strict=True)]
+    for axis in (3, 4):
+        (a, b), n = box[axis], sizes[axis]
+        out[axis] = max(a // _SIDE - 1, 0) * _SIDE, min((-(-b // _SIDE) + 1) * _SIDE, n)
+    return tuple(out)
 
 
 def gains(original: np.ndarray, decoded: np.ndarray, correction: np.ndarray) -> np.ndarray:
@@ -113,5 +135,6 @@ def gains_of(sums: np.ndarray) -> np.ndarray:
 def apply(decoded: np.ndarray, correction: np.ndarray, gains: np.ndarray) -> np.ndarray:
     """The repaired image, (C, T, Z, Y, X) float32."""
     factor = gains.astype(np.float32) / np.float32(GAIN_PARTS)
-    repaired: np.ndarray = decoded + correction * factor[:, None, None, None, None]
-    return repaired
+    added: np.ndarray = correction * factor[:, None, None, None, None]
+    added += decoded
+    return added

@@ -10,10 +10,7 @@ import numpy as np
 
 from inif.latent import _core
 from inif.latent.plan import Band, Level, Plan
-from inif.latent.transform import Bands
-
-ONE = 0.98
-"""A magnitude of 1 stands for so many steps; larger ones for themselves."""
+from inif.latent.transform import ONE, Bands
 
 LOW_LIMIT = 1 << 23
 """Latents of the low grid are below it."""

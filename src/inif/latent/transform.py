@@ -6,16 +6,26 @@ error: one step then serves all of them, at the ends of an axis too.
 
 from __future__ import annotations
 
+import itertools
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 
+from inif.fields.parallel import cores, in_order
 from inif.latent import _core
-from inif.latent.plan import Plan
+from inif.latent.box import Box, Joined, slices, whole
+from inif.latent.plan import Level, Plan
 
 GAIN = 1.230174105
 """By which a constant image grows with each level of 9/7 lifting that is not scaled."""
+
+ONE = 0.98
+"""A magnitude of 1 stands for so many steps; larger ones for themselves."""
+
+_LEAST = 1 << 17
+"""Samples from which on threads pay."""
 
 Bands = dict[str, np.ndarray]
 """Coefficients or latents of a level by the band's key: each (C, T, Z, Y, X)."""
@@ -46,33 +56,106 @@ def analyse(x: np.ndarray, plan: Plan) -> tuple[list[Bands], np.ndarray]:
     return [b for b in levels[::-1] if b], _weighed(x, plan, plan.depth, "LLLL", np.multiply)
 
 
-def synthesise(levels: list[Bands], low: np.ndarray, plan: Plan, *, skip: int = 0) -> np.ndarray:
+def synthesise(
+    levels: list[Bands],
+    low: np.ndarray,
+    plan: Plan,
+    *,
+    step: float = 1.0,
+    skip: int = 0,
+    box: Box | None = None,
+) -> np.ndarray:
     """The image of coefficients, the inverse of `analyse`: (C, T, Z, Y, X) float32.
 
     Parameters
     ----------
+    levels, low
+        Coefficients as float32, or latents of them as int32.
+    step
+        Of the latents.
     skip
         How many of the finest levels to leave out: of every 2**skip rows and columns there is then
         one, the mean of those around it. T and Z are whole.
+    box
+        The part of the image along T, Z, Y and X that is wanted, by default all; not with `skip`.
     """
-    x = _weighed(low, plan, plan.depth, "LLLL", np.divide)
-    for grid, bands in zip(plan.grids, levels, strict=False):
-        if grid.number < skip:
-            break
-        parts = {k: _weighed(v, plan, grid.number, k, np.divide) for k, v in bands.items()}
-        parts[grid.low] = x
-        for axis in (3, 2, 1, 0):
-            joined: Bands = {}
-            for key in sorted({k[:-1] for k in parts}):
-                if key + "-" in parts:
-                    joined[key] = parts[key + "-"]
-                else:
-                    joined[key] = _join(
-                        parts[key + "L"], parts[key + "H"], axis + 1, plan.kind_of(axis)
-                    )
-            parts = joined
-        x = parts[""]
-    return _overview(x, plan, skip) if skip else x
+    grids = [grid for grid in plan.grids if grid.number >= skip]
+    boxes = [box or whole(plan, skip)]
+    joins: list[list[Joined]] = []
+    for number in range(skip, plan.depth):
+        wanted = boxes[-1]
+        own = [Joined.of(plan, axis, number, wanted[axis]) for axis in range(4)]
+        joins.append(own)
+        boxes.append(tuple(j.part(j.letters[0]) for j in own))
+    if low.dtype == np.int32:
+        low = low.astype(np.float32) * np.float32(step)
+    x = _weighed(low, plan, plan.depth, "LLLL", np.divide)[(slice(None), *slices(boxes[-1]))]
+    for grid, bands in zip(grids, levels, strict=False):
+        own = joins[grid.number - skip]
+        x = _joined(x, bands, plan, grid, own, step)
+        x = x[
+            (slice(None), *slices(boxes[grid.number - skip], tuple((j.first, j.last) for j in own)))
+        ]
+    return _overview(x, plan, skip) if skip else np.ascontiguousarray(x)
+
+
+def _joined(
+    x: np.ndarray, bands: Bands, plan: Plan, grid: Level, joins: list[Joined], step: float
+) -> np.ndarray:
+    """One level joined: its low samples, and its other bands, of the boxes of `joins`."""
+    channels = x.shape[0]
+    sizes = [j.last - j.first for j in joins]
+    out = np.empty((channels, *sizes), np.float32)
+    flat = out.reshape(-1, *sizes[2:])
+    index = np.arange(len(flat), dtype=np.int32).reshape(channels, *sizes[:2])
+    for t, z in itertools.product(joins[0].letters, joins[1].letters):
+        places = index[:, _places(t), _places(z)].ravel()
+        parts: list[np.ndarray | None] = []
+        for y, w in itertools.product("LH", repeat=2):
+            key = t + z + (y if joins[2].split else "-") + (w if joins[3].split else "-")
+            if "H" in (y * (not joins[2].split), w * (not joins[3].split)):
+                parts.append(None)
+                continue
+            box = tuple(j.part(letter) for j, letter in zip(joins, key, strict=True))
+            part = x if key == grid.low else bands[key][(slice(None), *slices(box))]
+            parts.append(np.ascontiguousarray(part).reshape(-1, *part.shape[3:]))
+        norms = [
+            [_norm_of(plan, grid.number, axis, letter, joins[axis]) for letter in letters]
+            for axis, letters in enumerate((t, z, *(j.letters.ljust(2, "-") for j in joins[2:])))
+        ]
+        along = np.broadcast_arrays(norms[0][0][:, None], norms[1][0])
+        times, depths = (np.tile(v.ravel(), channels) for v in along)
+        join = partial(_core.join_planes, flat, places, parts, t + z == grid.low[:2], times, depths)
+        _spread(partial(join, norms[2], norms[3], step, ONE), len(places), out.size)
+    for axis in (1, 0):
+        if joins[axis].split:
+            inner = math.prod(out.shape[axis + 2 :])
+            columns = out.reshape(-1, out.shape[axis + 1], inner)
+            _spread(partial(_core.join_in_place, columns, plan.kind_of(axis)), inner, out.size)
+    return out
+
+
+def _places(letter: str) -> slice:
+    """Where the low, the high or all samples of an axis go."""
+    return {"L": slice(0, None, 2), "H": slice(1, None, 2), "-": slice(None)}[letter]
+
+
+def _norm_of(plan: Plan, number: int, axis: int, letter: str, joined: Joined) -> np.ndarray:
+    """The norms of what is joined, along an axis, of the low or high coefficients of a level."""
+    norms = _norm(plan, number, axis, letter)
+    first, last = joined.part(letter)
+    return np.ones(last - first, np.float32) if norms is None else norms[first:last]
+
+
+def _spread(task: Callable[[int, int], None], count: int, size: int) -> None:
+    """Call ``task(first, last)`` for ranges of 0 … count, on all cores where that pays."""
+    if size < _LEAST:
+        task(0, count)
+        return
+    some = -(-count // cores())
+    jobs = range(0, count, max(some, 1))
+    for _ in in_order(lambda first: task(first, min(first + some, count)), jobs):
+        pass
 
 
 def _overview(x: np.ndarray, plan: Plan, skip: int) -> np.ndarray:
@@ -105,7 +188,8 @@ def _join(low: np.ndarray, high: np.ndarray, axis: int, kind: int) -> np.ndarray
 def _weighed(x: np.ndarray, plan: Plan, number: int, key: str, by: np.ufunc) -> np.ndarray:
     """Coefficients times or over their norms."""
     out = x
-    for axis, scale in enumerate(_norms(plan, number, key)):
+    for axis, letter in enumerate(key):
+        scale = _norm(plan, number, axis, letter)
         if scale is not None:
             shape = [1] * 5
             shape[axis + 1] = len(scale)
@@ -113,17 +197,11 @@ def _weighed(x: np.ndarray, plan: Plan, number: int, key: str, by: np.ufunc) -> 
     return out
 
 
-@lru_cache(maxsize=512)
-def _norms(plan: Plan, number: int, key: str) -> tuple[np.ndarray | None, ...]:
-    """Along T, Z, Y, X: the norm that each place of a band has in the image, None for 1."""
-    out: list[np.ndarray | None] = []
-    for axis, letter in enumerate(key):
-        length, levels = plan.sizes[axis + 1], plan.levels_of(axis)
-        done = min(number + 1 if letter != "H" else number, levels)
-        if letter == "H":
-            out.append(_core.norms(length, number, True, plan.kind_of(axis)))
-        elif done:
-            out.append(_core.norms(length, done - 1, False, plan.kind_of(axis)))
-        else:
-            out.append(None)
-    return tuple(out)
+@lru_cache(maxsize=2048)
+def _norm(plan: Plan, number: int, axis: int, letter: str) -> np.ndarray | None:
+    """Along T, Z, Y or X: the norm that each place of a band has in the image, None for 1."""
+    length, levels = plan.sizes[axis + 1], plan.levels_of(axis)
+    if letter == "H":
+        return _core.norms(length, number, True, plan.kind_of(axis))
+    done = min(number + 1, levels)
+    return _core.norms(length, done - 1, False, plan.kind_of(axis)) if done else None

@@ -1,11 +1,11 @@
 """What `_core` does, in plain Python and NumPy: the same streams, latents and samples, bit for bit.
 
 It is here to be read and to be tested against, and takes a thousand times longer. `Model`,
-`Stream`, `split`, `join` and `norms` can stand in the place of those of `_core`.
+`Stream` and what belongs to lifting can stand in the place of those of `_core`.
 """
 
 from inif.latent.reference.coding import Stream
-from inif.latent.reference.lifting import join, norms, split
+from inif.latent.reference.lifting import join, join_in_place, join_planes, norms, split
 from inif.latent.reference.mixing import Model
 
-__all__ = ["Model", "Stream", "join", "norms", "split"]
+__all__ = ["Model", "Stream", "join", "join_in_place", "join_planes", "norms", "split"]

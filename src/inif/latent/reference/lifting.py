@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from inif.latent.plan import CDF53, CDF97
@@ -64,6 +66,53 @@ def join(low: Array, high: Array, kind: int) -> Array:
     out = np.empty((low.shape[0], low.shape[1] + high.shape[1], low.shape[2]), np.float32)
     out[:, ::2], out[:, 1::2] = low, high
     return out
+
+
+def join_in_place(x: Array, kind: int, first: int, last: int) -> None:
+    """Join an array whose low and high ones are in turns, for some of the last axis."""
+    part = x[:, :, first:last]
+    part[...] = join(part[:, ::2], part[:, 1::2], kind)
+
+
+def join_planes(
+    out: Array,
+    places: Array,
+    parts: Sequence[Array | None],
+    samples: bool,
+    times: Array,
+    depths: Array,
+    down: Sequence[Array],
+    across: Sequence[Array],
+    step: float,
+    one: float,
+    first: int,
+    last: int,
+) -> None:
+    """Join some planes of bands along X and then along Y, into their places in an array."""
+    quarters: list[Array | None] = []
+    for k, part in enumerate(parts):
+        if part is None or (samples and k == 0):
+            quarters.append(None if part is None else part[first:last])
+            continue
+        values = part[first:last].astype(np.float32)
+        if part.dtype == np.int32:
+            sizes = np.abs(values)
+            sizes[sizes == 1] = np.float32(one)
+            values = np.copysign(sizes * np.float32(step), values)
+        for by in (times, depths):
+            values = values / by[first:last, None, None]
+        quarters.append(values / down[k // 2][:, None] / across[k % 2])
+
+    def joined(low: Array | None, high: Array | None, axis: int) -> Array | None:
+        """Along the rows, or the columns."""
+        if low is None or high is None:
+            return low
+        if axis == 1:
+            return join(low, high, CDF97)
+        return join(low.swapaxes(1, 2), high.swapaxes(1, 2), CDF97).swapaxes(1, 2)
+
+    rows = [joined(quarters[k], quarters[k + 1], 2) for k in (0, 2)]
+    out[places[first:last]] = joined(rows[0], rows[1], 1)
 
 
 def norms(length: int, level: int, high: bool, kind: int) -> Array:
