@@ -34,7 +34,7 @@ void take(const Quarter& q, int p, int row, float t, float z, const Steps& steps
             continue;
         }
         for (int i = first; i < last; i++) {
-            const float size = static_cast<float>(std::abs(from[i]));
+            const float size = std::fabs(static_cast<float>(from[i]));
             const float value = (size == 1 ? steps.one : size) * steps.step;
             to[i] = (from[i] < 0 ? -value : value) / t / z / y / q.across[i];
         }
