@@ -20,7 +20,9 @@ namespace {
 constexpr int kAbove = 3, kBeside = 4;  // margins of a plane, so that no neighbour is outside
 constexpr int kMostPlain = 19;          // lengths beyond share their contexts
 constexpr int kMostLength = 19, kMostLowLength = 27;
+constexpr int kMostSize = 1023;  // of a magnitude in contexts
 constexpr int kMostLatent = 1 << 19;
+constexpr float kLeastPeak = 0.8f;  // in steps, of the largest of a block that may have latents
 constexpr int32_t kMostLow = 1 << 27;
 
 INLINE int mag(int v) { return v < 0 ? -v : v; }
@@ -92,17 +94,23 @@ class Coding {
         : m_(model), coder_(coder), b_(band), choice_(choice), q_(latents), spent_(spent),
           parent_(band), row_(band.width + 2 * kBeside),
           plane_(static_cast<long>(band.height + 2 * kAbove) * row_),
-          padded_((band.planes + 1) * plane_),
+          padded_((band.planes + 1) * plane_), size_(padded_.size()), cross_(padded_.size()),
+          corner_(padded_.size()), looked_at_(band.planes),
           down_((band.height + band.side - 1) / band.side),
           across_((band.width + band.side - 1) / band.side), flag_row_(across_ + 2),
           flag_plane_(static_cast<long>(down_ + 2) * flag_row_),
           flags_((band.planes + 1) * flag_plane_),
           sibling_row_(band.sibling_width + 2),
-          sibling_plane_(static_cast<long>(band.sibling_height + 2) * sibling_row_) {}
+          sibling_plane_(static_cast<long>(band.sibling_height + 2) * sibling_row_),
+          beside_(static_cast<long>(band.planes) * band.height * band.width) {
+        for (long i = 0; i < 3L * band.planes; i++)
+            if (band.earlier[i] >= 0) looked_at_[band.earlier[i]] = 1;
+    }
 
     template <Mode mode>
     INLINE double run() {
         double total = 0;
+        sum_siblings();
         for (int i = 0; i < b_.planes; i++) {
             const Plane at = open(i);
             for (int by = 0; by < down_; by++) {
@@ -122,6 +130,7 @@ class Coding {
                     }
                 count(at, by);
             }
+            if (looked_at_[i]) close(at);
         }
         add_to_siblings();
         return total;
@@ -129,25 +138,33 @@ class Coding {
 
   private:
     struct Plane {
-        int16_t* own;
-        const int16_t* earlier[3];
+        int16_t *own, *size, *cross, *corner;  // latents, magnitudes, sums of four beside each
+        const int16_t *signs[3], *sizes[3], *crosses[3], *corners;  // of planes before
         uint8_t* flag;
         const uint8_t* flags[3];
-        const int16_t *sibling, *parent, *around;
+        const int16_t *sibling, *beside, *parent, *around;
     };
 
     Plane open(int i) {
         Plane p{};
         const long origin = static_cast<long>(kAbove) * row_ + kBeside;
-        p.own = padded_.data() + i * plane_ + origin;
+        const long here = i * plane_ + origin;
+        p.own = padded_.data() + here;
+        p.size = size_.data() + here;
+        p.cross = cross_.data() + here;
+        p.corner = corner_.data() + here;
         p.flag = flags_.data() + i * flag_plane_ + flag_row_ + 1;
         for (int k = 0; k < 3; k++) {
             const int r = b_.earlier[3 * i + k];
             const int j = r < 0 ? b_.planes : r;  // the last plane stays zero
-            p.earlier[k] = padded_.data() + j * plane_ + origin;
+            p.signs[k] = padded_.data() + j * plane_ + origin;
+            p.sizes[k] = size_.data() + j * plane_ + origin;
+            p.crosses[k] = cross_.data() + j * plane_ + origin;
+            if (k == 0) p.corners = corner_.data() + j * plane_ + origin;
             p.flags[k] = flags_.data() + j * flag_plane_ + flag_row_ + 1;
         }
         p.sibling = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
+        p.beside = beside_.data() + static_cast<long>(i) * b_.height * b_.width;
         if (b_.parent) {
             const long at = (b_.parent_of[i] + 1) * parent_.plane + parent_.width + 1;
             p.parent = parent_.own.data() + at;
@@ -200,13 +217,19 @@ class Coding {
             coded<mode, 7>(m_.mixers[kBlock], coder_, context, B, set, bits));
     }
 
+    // The squared error of none, in the unit of the values.
+    float worth(long at) const {
+        const float v = choice_->values[at];
+        return choice_->weights ? choice_->weights[at] * (v * v) : v * v;
+    }
+
     int wanted(int i, int y0, int y1, int x0, int x1) const {
         const Choice& c = *choice_;
-        const float least = c.step * (1 - c.dead_zone);
+        const float least = kLeastPeak * c.step;
         for (int y = y0; y < y1; y++) {
             const long at = (static_cast<long>(i) * b_.height + y) * b_.width;
             for (int x = x0; x < x1; x++)
-                if (c.most ? c.most[at + x] != 0 : std::fabs(c.values[at + x]) >= least) return 1;
+                if (c.most ? c.most[at + x] != 0 : worth(at + x) >= least * least) return 1;
         }
         return 0;
     }
@@ -216,16 +239,12 @@ class Coding {
         const int B = b_.level * 8 + b_.kind, L = b_.level;
         const long at = static_cast<long>(y) * row_ + x;
         const int r = row_;
-        const int16_t *e = p.own + at, *u = p.earlier[0] + at, *v = p.earlier[1] + at,
-                      *t = p.earlier[2] + at;
-        const int w = mag(e[-1]), n = mag(e[-r]), nw = mag(e[-r - 1]), ne = mag(e[-r + 1]);
-        const int ww = mag(e[-2]), nn = mag(e[-2 * r]);
-        const int far = mag(e[-2 * r - 1]) + mag(e[-2 * r + 1]) + mag(e[-r - 2]) +
-                        mag(e[-r + 2]) + mag(e[-3]) + mag(e[-3 * r]);
-        const int u0 = mag(u[0]), u4 = mag(u[-1]) + mag(u[1]) + mag(u[-r]) + mag(u[r]);
-        const int ud = mag(u[-r - 1]) + mag(u[-r + 1]) + mag(u[r - 1]) + mag(u[r + 1]);
-        const int v0 = mag(v[0]), v4 = mag(v[-1]) + mag(v[1]) + mag(v[-r]) + mag(v[r]);
-        const int t0 = mag(t[0]), t4 = mag(t[-1]) + mag(t[1]) + mag(t[-r]) + mag(t[r]);
+        const int16_t* e = p.size + at;
+        const int w = e[-1], n = e[-r], nw = e[-r - 1], ne = e[-r + 1], ww = e[-2], nn = e[-2 * r];
+        const int far = e[-2 * r - 1] + e[-2 * r + 1] + e[-r - 2] + e[-r + 2] + e[-3] + e[-3 * r];
+        const int u0 = p.sizes[0][at], u4 = p.crosses[0][at], ud = p.corners[at];
+        const int v0 = p.sizes[1][at], v4 = p.crosses[1][at];
+        const int t0 = p.sizes[2][at], t4 = p.crosses[2][at];
         int own = 0, around = 0;
         if (p.around) {
             const int py = std::min(y >> 1, b_.parent_height - 1);
@@ -233,17 +252,15 @@ class Coding {
             own = p.parent[static_cast<long>(py) * parent_.width + px];
             around = p.around[static_cast<long>(py) * parent_.width + px];
         }
-        const int16_t* sib = p.sibling + static_cast<long>(y) * sibling_row_ + x;
-        const int s0 = sib[0];
-        const int sn = sib[-1] + sib[1] + sib[-sibling_row_] + sib[sibling_row_] +
-                       sib[-sibling_plane_] + sib[sibling_plane_];
+        const int s0 = p.sibling[static_cast<long>(y) * sibling_row_ + x];
+        const int sn = p.beside[static_cast<long>(y) * b_.width + x];
         const int near = 2 * (w + n + u0) + nw + ne + u4;
         const int wide = near + ww + nn + ud + far + v0 + (v4 >> 1) + t0;
         const int32_t* weight = m_.expectation.data() + ((L > 3 ? 3 : L) * 8 + b_.kind) * 17;
         const int neighbour[17] = {w,  n,  nw + ne, ww + nn, far, u0,     u4, ud, v0,
                                    v4, t0, t4,      own,     around, s0, sn, 1};
-        int64_t sum = 0;
-        for (int k = 0; k < 17; k++) sum += static_cast<int64_t>(weight[k]) * neighbour[k];
+        int sum = 0;
+        for (int k = 0; k < 17; k++) sum += weight[k] * neighbour[k];
         sum >>= 4;
         const int active = f.activity[sum < 0 ? 0 : sum > 2047 ? 2047 : sum];
         const int qn = f.level_of(near), qw = f.level_of(wide), qp = f.level_of(around / 3);
@@ -308,8 +325,9 @@ class Coding {
         negative = sign_of<mode>(p, y, x, negative, bits);
         const int latent = negative ? -value : value;
         q_[at] = latent;
-        p.own[static_cast<long>(y) * row_ + x] =
-            static_cast<int16_t>(latent > 32767 ? 32767 : latent < -32767 ? -32767 : latent);
+        const long to = static_cast<long>(y) * row_ + x;
+        p.own[to] = static_cast<int16_t>(negative ? -1 : 1);
+        p.size[to] = clipped(value, kMostSize);
     }
 
     // The latent of least cost among its rounding, one less, and none.
@@ -392,8 +410,7 @@ class Coding {
         const int B = b_.level * 8 + b_.kind;
         const long at = static_cast<long>(y) * row_ + x;
         const int16_t* e = p.own + at;
-        const int u = sign(p.earlier[0][at]), v = sign(p.earlier[1][at]),
-                  t = sign(p.earlier[2][at]);
+        const int u = sign(p.signs[0][at]), v = sign(p.signs[1][at]), t = sign(p.signs[2][at]);
         const int w = sign(e[-1]), n = sign(e[-row_]);
         const int context[6] = {(B * 3 + w) * 3 + n,
                                 (B * 3 + u) * 3 + v,
@@ -414,20 +431,48 @@ class Coding {
             const int stop = std::min((bx + 1) * b_.side, b_.width);
             for (int y = by * b_.side; y < end; y++)
                 for (int x = bx * b_.side; x < stop; x++)
-                    some += p.own[static_cast<long>(y) * row_ + x] != 0;
+                    some += p.size[static_cast<long>(y) * row_ + x] != 0;
             flag = static_cast<uint8_t>(some <= 1 ? 1 : some <= 4 ? 2 : 3);
         }
+    }
+
+    // Sums that later planes look at.
+    INLINE void close(const Plane& p) const {
+        const int r = row_;
+        for (int y = 0; y < b_.height; y++) {
+            const long at = static_cast<long>(y) * r;
+            const int16_t *e = p.size + at, *up = e - r, *down = e + r;
+            int16_t *cross = p.cross + at, *corner = p.corner + at;
+            for (int x = 0; x < b_.width; x++) {
+                cross[x] = static_cast<int16_t>(e[x - 1] + e[x + 1] + up[x] + down[x]);
+                corner[x] = static_cast<int16_t>(up[x - 1] + up[x + 1] + down[x - 1] + down[x + 1]);
+            }
+        }
+    }
+
+    // Sums of the six siblings beside each place.
+    INLINE void sum_siblings() {
+        const int r = sibling_row_;
+        const long q = sibling_plane_;
+        int16_t* to = beside_.data();
+        for (int i = 0; i < b_.planes; i++)
+            for (int y = 0; y < b_.height; y++, to += b_.width) {
+                const int16_t* s = b_.siblings + b_.sibling_of[i] * q + (y + 1L) * r + 1;
+                for (int x = 0; x < b_.width; x++)
+                    to[x] = static_cast<int16_t>(s[x - 1] + s[x + 1] + s[x - r] + s[x + r] +
+                                                 s[x - q] + s[x + q]);
+            }
     }
 
     void add_to_siblings() {
         const long origin = static_cast<long>(kAbove) * row_ + kBeside;
         for (int i = 0; i < b_.planes; i++) {
             int16_t* sums = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
-            const int16_t* own = padded_.data() + i * plane_ + origin;
+            const int16_t* own = size_.data() + i * plane_ + origin;
             for (int y = 0; y < b_.height; y++)
                 for (int x = 0; x < b_.width; x++) {
                     int16_t& sum = sums[static_cast<long>(y) * sibling_row_ + x];
-                    sum = clipped(sum + mag(own[static_cast<long>(y) * row_ + x]), 255);
+                    sum = clipped(sum + own[static_cast<long>(y) * row_ + x], 255);
                 }
         }
     }
@@ -441,12 +486,14 @@ class Coding {
     Parent parent_;
     int row_;
     long plane_;
-    std::vector<int16_t> padded_;
+    std::vector<int16_t> padded_, size_, cross_, corner_;
+    std::vector<uint8_t> looked_at_;  // planes
     int down_, across_, flag_row_;
     long flag_plane_;
     std::vector<uint8_t> flags_;
     int sibling_row_;
     long sibling_plane_;
+    std::vector<int16_t> beside_;
 };
 
 FOR_EVERY_PROCESSOR double estimate(Coding& c) { return c.run<Mode::estimate>(); }

@@ -12,8 +12,9 @@ namespace inif {
 struct Functions {
     int16_t stretch[4096];     // ln(p / (1 - p)) * 256 of a probability of 12 bits
     uint16_t squash[4096];     // its inverse, to 16 bits
-    int32_t rate[1024];        // 65536 / (n + 1.6): how far the n-th observation moves an estimate
-    int16_t confidence[1024];  // of an estimate after n observations, 256 is certain
+    // After n observations: 65536 times how sure an estimate is, 256 is certain, plus how far the
+    // next one moves it, 32768 / (n + 1.6).
+    int32_t known[1024];
     uint8_t level[1024];       // 15 classes of a sum of magnitudes
     uint8_t activity[2048];    // 24 classes of an expected magnitude in sixteenths
     float bits[4097];          // cost of an event of a probability in 1/4096
@@ -26,8 +27,8 @@ struct Functions {
             squash[i] = static_cast<uint16_t>(q > 65511 ? 65511 : q < 24 ? 24 : q);
         }
         for (int i = 0; i < 1024; i++) {
-            rate[i] = static_cast<int32_t>(65536 / (i + 1.6));
-            confidence[i] = static_cast<int16_t>(std::lrint(256 * (i + 0.3) / (i + 3.0)));
+            const int32_t rate = static_cast<int32_t>(32768 / (i + 1.6));
+            known[i] = (static_cast<int32_t>(std::lrint(256 * (i + 0.3) / (i + 3.0))) << 16) | rate;
         }
         const int ends[] = {1, 2, 3, 4, 5, 6, 8, 11, 15, 21, 30, 45, 70, 120, 1024};
         for (int i = 0, c = 0; i < 1024; i++) {

@@ -4,6 +4,7 @@
 // the stretched estimates, weighted by two sets of weights that are chosen by two selectors.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +12,13 @@
 #include <vector>
 
 #include "functions.hpp"
+
+// Loops of independent steps, that compilers should not unroll before they make vectors of them.
+#if defined(__GNUC__) && !defined(__clang__)
+#define INIF_VECTOR _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
+#else
+#define INIF_VECTOR
+#endif
 
 namespace inif {
 
@@ -20,6 +28,7 @@ constexpr int kSecond = 6 * 24;  // selectors of the second set: level x activit
 enum Kind { kBlock, kZero, kOne, kTwo, kRest, kSign, kLow, kKinds };
 
 using Estimate = uint32_t;
+constexpr int32_t kLeastEstimate = 64, kMostEstimate = (1 << 22) - 64;  // where they move to
 
 constexpr int contexts_of(Kind kind) {
     return kind == kBlock ? 7 : kind <= kTwo ? 16 : kind == kRest ? 5 : kind == kSign ? 6 : 2;
@@ -49,7 +58,8 @@ inline double start_of(Kind kind) {
     return kind == kZero ? 0.05 : kind >= kSign ? 0.5 : kind == kBlock ? 0.2 : 0.3;
 }
 
-constexpr int32_t kMostWeight = 1 << 24;
+constexpr int32_t kMostWeight = 1 << 19;  // 65536 is 1
+constexpr int kBias = 77;                  // an input that is always the same
 
 struct Mixer {
     int contexts = 0, limit = 1000, speed = 4;
@@ -65,7 +75,7 @@ struct Mixer {
         weights.assign(static_cast<size_t>(n) * selectors_of(kind), 0);
         second.assign(static_cast<size_t>(n) * (kind >= kZero && kind <= kTwo ? kSecond : 1), 0);
         for (size_t s = 0; s < weights.size(); s += n)
-            for (int c = 0; c < contexts; c++) weights[s + 2 * c] = 65536 * 3 / contexts;
+            for (int c = 0; c < contexts; c++) weights[s + c] = 65536 * 3 / contexts;
     }
 };
 
@@ -94,12 +104,12 @@ struct Model {
         each(*this, [&](void* p, size_t n) { std::memcpy(p, in, n), in += n; });
         for (const auto& m : mixers) {
             for (const auto& e : m.estimates)
-                if ((e >> 10) < 64 || (e >> 10) > 4194303 - 64)
+                if ((e >> 10) < 16 || (e >> 10) > (1 << 22) - 16)
                     throw std::invalid_argument("an estimate of 0 or 1");
             for (const auto* weights : {&m.weights, &m.second})
                 for (const int32_t w : *weights)
                     if (w < -kMostWeight || w > kMostWeight)
-                        throw std::invalid_argument("a weight of more than 24 bits");
+                        throw std::invalid_argument("a weight above 8");
         }
     }
 
@@ -122,11 +132,12 @@ struct Model {
     }
 };
 
-// One bit as a mixer sees it.
+// One bit as a mixer sees it. Tables are looked up number by number; the rest is vectors of 32 bits.
 template <int N>
 struct Prediction {
     Estimate* of[N];
-    int32_t input[2 * N + 1];
+    int32_t was[N], known[N];  // estimates, and confidence and rate of each
+    int32_t input[2 * N];      // of each context how likely a 1 is, stretched; then plainly
     int32_t *weights, *second;
     uint32_t one;  // probability of a 1 in 1/65536
 
@@ -135,38 +146,53 @@ struct Prediction {
         const Functions& f = kFunctions;
         weights = m.weights.data() + static_cast<size_t>(selector) * (2 * N + 1);
         second = m.second.data() + static_cast<size_t>(other) * (2 * N + 1);
+        Estimate* at = m.estimates.data();
         for (int c = 0; c < N; c++) {
-            of[c] = m.estimates.data() + m.first[c] + context[c];
-            const int p = *of[c] >> 20, sure = f.confidence[*of[c] & 1023];
-            input[2 * c] = (f.stretch[p] * sure) >> 8;
-            input[2 * c + 1] = ((p - 2048) * sure) >> 11;
+            of[c] = at + m.first[c] + context[c];
+            const uint32_t v = *of[c];
+            was[c] = static_cast<int32_t>(v);
+            known[c] = f.known[v & 1023];
+            input[c] = f.stretch[v >> 20];
         }
-        input[2 * N] = 77;
-        int64_t sum = 0;
-        for (int i = 0; i < 2 * N + 1; i++)
-            sum += (static_cast<int64_t>(weights[i]) + second[i]) * input[i];
-        int64_t at = (sum + 32768) >> 16;
-        at = at > 2047 ? 2047 : at < -2047 ? -2047 : at;
-        one = f.squash[at + 2048];
+        INIF_VECTOR
+        for (int c = 0; c < N; c++) {
+            const int32_t p = static_cast<int32_t>(static_cast<uint32_t>(was[c]) >> 20);
+            const int32_t sure = known[c] >> 16;
+            input[c] = (input[c] * sure) >> 8;
+            input[N + c] = ((p - 2048) * sure) >> 11;
+        }
+        const int32_t *__restrict a = weights, *__restrict b = second;
+        int32_t sum = kBias * ((a[2 * N] + b[2 * N]) >> 6);
+        INIF_VECTOR
+        for (int i = 0; i < 2 * N; i++) sum += ((a[i] + b[i]) >> 6) * input[i];
+        const int32_t mixed = (sum + 512) >> 10;
+        one = f.squash[(mixed > 2047 ? 2047 : mixed < -2047 ? -2047 : mixed) + 2048];
     }
 
     inline __attribute__((always_inline)) void learn(const Mixer& m, int bit) {
         const int32_t error = (((bit << 16) - static_cast<int32_t>(one)) * m.speed) >> 4;
-        for (int i = 0; i < 2 * N + 1; i++) {
+        int32_t *__restrict a = weights, *__restrict b = second;
+        INIF_VECTOR
+        for (int i = 0; i < 2 * N; i++) {
             const int32_t step = (input[i] * error + 8192) >> 14;
-            const int32_t a = weights[i] + step, b = second[i] + step;
-            weights[i] = a > kMostWeight ? kMostWeight : a < -kMostWeight ? -kMostWeight : a;
-            second[i] = b > kMostWeight ? kMostWeight : b < -kMostWeight ? -kMostWeight : b;
+            a[i] = bounded(a[i] + step);
+            b[i] = bounded(b[i] + step);
         }
-        const Functions& f = kFunctions;
+        const int32_t step = (kBias * error + 8192) >> 14;
+        a[2 * N] = bounded(a[2 * N] + step);
+        b[2 * N] = bounded(b[2 * N] + step);
+        const int32_t goal = bit ? kMostEstimate : kLeastEstimate, limit = m.limit;
+        INIF_VECTOR
         for (int c = 0; c < N; c++) {
-            const uint32_t v = *of[c];
-            int32_t p = v >> 10, n = v & 1023;
-            p += static_cast<int32_t>((static_cast<int64_t>((bit << 22) - p) * f.rate[n]) >> 16);
-            p = p < 64 ? 64 : p > 4194303 - 64 ? 4194303 - 64 : p;
-            *of[c] = static_cast<uint32_t>(p) << 10 | static_cast<uint32_t>(n + (n < m.limit));
+            const int32_t n = was[c] & 1023;
+            int32_t p = static_cast<int32_t>(static_cast<uint32_t>(was[c]) >> 10);
+            p += (((goal - p) >> 6) * (known[c] & 0xffff)) >> 9;
+            was[c] = static_cast<int32_t>(static_cast<uint32_t>(p) << 10) | (n + (n < limit));
         }
+        for (int c = 0; c < N; c++) *of[c] = static_cast<Estimate>(was[c]);
     }
+
+    static int32_t bounded(int32_t w) { return std::min(std::max(w, -kMostWeight), kMostWeight); }
 
     float cost(int bit) const { return kFunctions.bits[(bit ? one : 65536 - one) >> 4]; }
 };

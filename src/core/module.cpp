@@ -58,8 +58,11 @@ Made<T> made(std::vector<size_t> shape) {
 
 template <class A>
 void need_below(const A& numbers, int least, int most, const char* what) {
-    for (size_t i = 0; i < numbers.size(); i++)
-        need(numbers.data()[i] >= least && numbers.data()[i] < most, what);
+    const auto* p = numbers.data();
+    const size_t size = numbers.size();
+    bool good = true;
+    for (size_t i = 0; i < size; i++) good &= p[i] >= least && p[i] < most;
+    need(good, what);
 }
 
 // Coded planes come before those that look at them.

@@ -26,6 +26,11 @@ MOST_PLAIN, MOST_LENGTH, MOST_LOW_LENGTH = 19, 19, 27
 """Lengths of codes for large magnitudes: from where they share contexts, and at most."""
 
 MOST_LATENT, MOST_LOW = 1 << 19, 1 << 27
+MOST_SIZE = 1023
+"""Of a magnitude in contexts."""
+
+LEAST_PEAK = np.float32(0.8)
+"""In steps, of the largest of a block that may have latents."""
 
 CODED = ((1, 0), (0, 1), (0, 0), (0, 2))
 """Blocks beside the one in the middle that are coded before it."""
@@ -96,8 +101,11 @@ class Choice:
         if self.most is not None:
             return int(np.any(self.most[block]))
         assert self.values is not None
-        least = self.step * (np.float32(1) - self.dead_zone)
-        return int(np.any(np.abs(self.values[block]) >= least))
+        least = LEAST_PEAK * self.step
+        errors = self.values[block] * self.values[block]
+        if self.weights is not None:
+            errors = self.weights[block] * errors
+        return int(np.any(errors >= least * least))
 
     def latent(self, at: tuple[int, int, int], predictions: Sequence[Prediction]) -> int:
         """The cheapest of its rounding, one less and none."""
@@ -209,7 +217,7 @@ class Stream:
                             seen = contexts(self.model, level, kind, around.neighbours(*at))
                             q = self.latent(seen, level * 8 + kind, around, at, choice)
                             out[at] = q
-                            clipped = min(max(q, -32767), 32767)
+                            clipped = min(max(q, -MOST_SIZE), MOST_SIZE)
                             around.latents[i, y + ABOVE, x + BESIDE] = clipped
                 for bx, xs in enumerate(columns):
                     if flags[i, by + 1, bx + 1]:
@@ -217,7 +225,7 @@ class Stream:
                         flags[i, by + 1, bx + 1] = 1 if some <= 1 else 2 if some <= 4 else 3
         for i in range(planes):
             sums = siblings[sibling_of[i], 1 : height + 1, 1 : width + 1]
-            own = np.minimum(np.abs(out[i]), 32767)
+            own = np.minimum(np.abs(out[i]), MOST_SIZE)
             sums[:] = np.minimum(sums + own, 255)
         return out
 

@@ -15,7 +15,14 @@ GROUPS = 48
 BLOCK, ZERO, ONE, TWO, REST, SIGN, LOW = range(7)
 """Kinds of bits, each with a mixer."""
 
-MOST_WEIGHT = 1 << 24
+MOST_WEIGHT = 1 << 19
+"""65536 is 1."""
+
+BIAS = 77
+"""An input that is always the same."""
+
+LEAST_ESTIMATE, MOST_ESTIMATE = 64, (1 << 22) - 64
+"""Where estimates move to."""
 
 Array = np.ndarray
 
@@ -38,7 +45,7 @@ def real_functions() -> dict[str, list[float]]:
     return {
         "stretch": [256 * math.log((i + 0.5) / (4095.5 - i)) for i in range(4096)],
         "squash": [min(max(q, 24.0), 65511.0) for q in squash],
-        "rate": [65536 / (i + 1.6) for i in range(1024)],
+        "rate": [32768 / (i + 1.6) for i in range(1024)],
         "confidence": [256 * (i + 0.3) / (i + 3) for i in range(1024)],
         "activity": [1 + 2.3 * math.log2(i) for i in range(1, 2048)],
     }
@@ -89,7 +96,8 @@ class Mixer:
         start = {BLOCK: 0.2, ZERO: 0.05, SIGN: 0.5, LOW: 0.5}.get(kind, 0.3)
         self.estimates = [int(start * 4194304) << 10] * sum(sizes)
         selectors = {BLOCK: GROUPS, SIGN: GROUPS, REST: 40, LOW: 40}.get(kind, GROUPS * 15)
-        one = [65536 * 3 // self.contexts, 0] * self.contexts + [0]
+        n = self.contexts
+        one = [65536 * 3 // n] * n + [0] * (n + 1)
         self.weights = one * selectors
         self.second = [0] * (len(one) * (6 * 24 if ZERO <= kind <= TWO else 1))
 
@@ -106,17 +114,18 @@ class Prediction:
         f = functions()
         self.mixer = mixer
         self.at = [first + c for first, c in zip(mixer.first, context, strict=True)]
-        self.inputs: list[int] = []
-        for at in self.at:
-            p, sure = mixer.estimates[at] >> 20, f.confidence[mixer.estimates[at] & 1023]
-            self.inputs += [(f.stretch[p] * sure) >> 8, ((p - 2048) * sure) >> 11]
-        self.inputs.append(77)
+        values = [mixer.estimates[at] for at in self.at]
+        sure = [f.confidence[v & 1023] for v in values]
+        likely = [(f.stretch[v >> 20] * c) >> 8 for v, c in zip(values, sure, strict=True)]
+        plain = [(((v >> 20) - 2048) * c) >> 11 for v, c in zip(values, sure, strict=True)]
+        self.inputs = [*likely, *plain, BIAS]
         n = len(self.inputs)
         self.begin, self.begin2 = selector * n, other * n
         weights = mixer.weights[self.begin : self.begin + n]
         second = mixer.second[self.begin2 : self.begin2 + n]
-        total = sum((a + b) * x for a, b, x in zip(weights, second, self.inputs, strict=True))
-        self.one = f.squash[min(max((total + 32768) >> 16, -2047), 2047) + 2048]
+        mixed = zip(weights, second, self.inputs, strict=True)
+        total = sum(((a + b) >> 6) * x for a, b, x in mixed)
+        self.one = f.squash[min(max((total + 512) >> 10, -2047), 2047) + 2048]
 
     def cost(self, bit: int) -> np.float32:
         """Bits of an outcome."""
@@ -131,10 +140,10 @@ class Prediction:
             for weights, begin in ((m.weights, self.begin), (m.second, self.begin2)):
                 moved = weights[begin + i] + step
                 weights[begin + i] = min(max(moved, -MOST_WEIGHT), MOST_WEIGHT)
+        goal = MOST_ESTIMATE if bit else LEAST_ESTIMATE
         for at in self.at:
             p, n = m.estimates[at] >> 10, m.estimates[at] & 1023
-            p += (((bit << 22) - p) * functions().rate[n]) >> 16
-            p = min(max(p, 64), 4194303 - 64)
+            p += (((goal - p) >> 6) * functions().rate[n]) >> 9
             m.estimates[at] = p << 10 | (n + (n < m.limit))
 
 
