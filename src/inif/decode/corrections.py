@@ -6,7 +6,7 @@ that is not enough are given as they are. All of it is exact. See docs/format.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -30,55 +30,144 @@ from inif.outliers import Outliers
 KIND = b"CORR"
 MOST_WIDTH = 1 << 33
 
+SIGNED, FOLDED, ALONE = range(3)
+"""Corrections are added to the field's samples; 0, 1, 2, 3, 4, … stand for 0, -1, 1, -2, 2, …; or
+they are added to the lowest sample of the channel, and the field only tells what to expect."""
 
-def base_of(
-    outputs: np.ndarray, channels: range, axes: str, intensities: Intensities
-) -> np.ndarray:
-    """Samples of a field before they are corrected: int64 of whole numbers, else float64.
 
-    Parameters
+@dataclass(frozen=True)
+class Widths:
+    """The header's part on corrections.
+
+    Attributes
     ----------
-    outputs
-        In [-1, 1], float32, in the image's axes.
-    channels
-        Of the image, that they are of.
-    """
-    channel = along_channels(np.array(channels), axes)
-    low, high = intensities.ranges[channel, 0], intensities.ranges[channel, 1]
-    real = intensities.real(outputs, channel).astype(np.float64)
-    if intensities.dtype.kind == "f":
-        return np.clip(real, low, high)
-    return np.clip(np.rint(real), low, high).astype(np.int64)
-
-
-def corrected(
-    base: np.ndarray,
-    steps: np.ndarray,
-    widths: Sequence[float | int],
-    channels: range,
-    axes: str,
-    intensities: Intensities,
-) -> np.ndarray:
-    """Samples of the image's dtype: base + steps × widths, whole numbers inside of their range.
-
-    Parameters
-    ----------
-    base
-        As `base_of` gives it.
-    steps
-        int32 of the same shape.
     widths
-        Of all channels of the image.
+        What a correction of 1 stands for, of each channel: whole numbers if samples are.
+    ways
+        Of each channel: `SIGNED`, `FOLDED` or `ALONE`.
     """
-    channel = along_channels(np.array(channels), axes)
-    each = np.array(widths, base.dtype)[channel]
-    with np.errstate(over="ignore"):  # hostile files reach infinity
-        found = base + steps * each
-        if base.dtype.kind != "f":
-            low, high = (intensities.ranges[channel, i].astype(np.int64) for i in (0, 1))
-            found = np.clip(found, low, high)
-        out: np.ndarray = found.astype(intensities.dtype)
-    return out
+
+    widths: tuple[float | int, ...]
+    ways: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What the header's ``field`` holds besides."""
+        body: dict[str, Any] = {"widths": list(self.widths)}
+        return body | ({"ways": list(self.ways)} if any(self.ways) else {})
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any], count: int, *, whole: bool, file: object) -> Widths:
+        """The inverse of `to_json`, for so many channels of whole numbers or others.
+
+        Raises
+        ------
+        FormatError
+            Not one entry for each channel, or not numbers that can be.
+        """
+
+        def width(value: object) -> bool:
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return False
+            return 0 < value < MOST_WIDTH and isinstance(value, int) if whole else value > 0
+
+        def way(value: object) -> bool:
+            return type(value) is int and SIGNED <= value <= ALONE
+
+        def listed(name: str, good: Callable[[object], bool], expected: str) -> tuple[Any, ...]:
+            stated = body.get(name, [0] * count)
+            if isinstance(stated, list) and len(stated) == count and all(map(good, stated)):
+                return tuple(stated)
+            raise FormatError(
+                "the header has a field that breaks the format",
+                file=file,
+                field=f"header.field.{name}",
+                expected=f"{expected} per channel",
+                got=ascii(body.get(name)),
+            )
+
+        kind = "whole number" if whole else "number"
+        return cls(listed("widths", width, f"a {kind} above 0"), listed("ways", way, "0, 1 or 2"))
+
+
+@dataclass(frozen=True)
+class Base:
+    """What corrections of a brick are added to, and how.
+
+    Attributes
+    ----------
+    samples
+        In the image's axes: int64 of whole numbers, else float64.
+    below
+        Where corrections are folded, how many widths samples may lie below, else -1: int64 of the
+        same shape.
+    each, low, high
+        Width, lowest and highest sample, as they broadcast against the samples.
+    dtype
+        Of the image.
+    """
+
+    samples: np.ndarray
+    below: np.ndarray
+    each: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    dtype: np.dtype[np.generic]
+
+    @classmethod
+    def of(
+        cls,
+        outputs: np.ndarray,
+        channels: range,
+        axes: str,
+        intensities: Intensities,
+        stated: Widths,
+    ) -> Base:
+        """Of a field's outputs in [-1, 1], float32, in the image's axes and of these channels."""
+        channel = along_channels(np.array(channels), axes)
+        whole = intensities.dtype.kind != "f"
+        kind = np.int64 if whole else np.float64
+        low, high = (np.asarray(intensities.ranges[channel, i]).astype(kind) for i in (0, 1))
+        each = np.array(stated.widths, kind)[channel]
+        real = intensities.real(outputs, channel).astype(np.float64)
+        samples = np.clip((np.rint(real) if whole else real).astype(kind), low, high)
+        ways = np.array(stated.ways)[channel]
+        samples = np.where(ways == ALONE, low, samples)
+        with np.errstate(over="ignore"):
+            below = samples - low
+            below = (below + each // 2) // each if whole else np.floor(below / each + 0.5)
+            below = np.minimum(below, corrections.MOST).astype(np.int64)
+        below = np.where(ways == FOLDED, below, -1)
+        return cls(samples, below, each, low, high, intensities.dtype)
+
+    def steps(self, wanted: np.ndarray) -> np.ndarray:
+        """Corrections that bring it nearest to samples of its shape: int32.
+
+        Folded ones are not below 0: 0, 1, 2, 3, 4, … stand for 0, -1, 1, -2, 2, … widths as long as
+        the samples below are inside of the range, and then for those above.
+        """
+        if self.samples.dtype.kind == "f":
+            found = np.rint((wanted.astype(np.float64) - self.samples) / self.each)
+            widths = found.astype(np.int64)
+        else:
+            widths = (wanted.astype(np.int64) - self.samples + self.each // 2) // self.each
+        size, most = np.abs(widths), corrections.MOST - 1
+        folded = np.where(size <= self.below, 2 * size - (widths < 0), size + self.below)
+        out: np.ndarray = np.clip(np.where(self.below < 0, widths, folded), -most, most)
+        return out.astype(np.int32)
+
+    def corrected(self, steps: np.ndarray) -> np.ndarray:
+        """Samples of the image's dtype; signs of folded corrections have no meaning."""
+        size = np.abs(steps.astype(np.int64))
+        half = (size + 1) // 2
+        unfolded = np.where(size & 1, -half, half)
+        unfolded = np.where(size <= 2 * self.below, unfolded, size - self.below)
+        widths = np.where(self.below < 0, steps, unfolded)
+        with np.errstate(over="ignore"):  # hostile files reach infinity
+            found = self.samples + widths * self.each
+            if self.samples.dtype.kind != "f":
+                found = np.clip(found, self.low, self.high)
+            out: np.ndarray = found.astype(self.dtype)
+        return out
 
 
 @dataclass(frozen=True)
@@ -89,7 +178,7 @@ class CorrectedBrick(ExactBrick):
     ----------
     field
         The brick before it is corrected.
-    widths
+    stated
         Of the image's channels.
     read
         Gives the section's bytes.
@@ -98,7 +187,7 @@ class CorrectedBrick(ExactBrick):
     """
 
     field: LatentBrick
-    widths: tuple[float | int, ...]
+    stated: Widths
     read: Callable[[], bytes]
     damaged: Callable[[str], FormatError]
     _lock: Lock
@@ -141,15 +230,8 @@ class CorrectedBrick(ExactBrick):
         except ValueError as error:
             raise self.damaged(str(error)) from error
         steps = corrections.decoded(stream, to_five(outputs, field.axes), TABLES)
-        base = base_of(outputs, field.channels, field.axes, field.intensities)
-        out = corrected(
-            base,
-            from_five(steps, field.axes),
-            self.widths,
-            field.channels,
-            field.axes,
-            field.intensities,
-        )
+        base = Base.of(outputs, field.channels, field.axes, field.intensities, self.stated)
+        out = base.corrected(from_five(steps, field.axes))
         if exact is not None:
             out.flat[exact.positions] = exact.values
         return out
@@ -180,7 +262,12 @@ class CorrectedBricks:
     def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
         self._container = container
         self._fields = LatentBricks(container, grid, intensities)
-        self._widths = widths_of(container, intensities)
+        self._stated = Widths.from_json(
+            container.header["field"],
+            len(intensities.ranges),
+            whole=intensities.dtype.kind != "f",
+            file=container.name,
+        )
 
     def open(self, brick: int) -> CorrectedBrick:
         """A brick ready to be looked at."""
@@ -197,7 +284,7 @@ class CorrectedBricks:
                 fix="get the file again from its source",
             )
 
-        return CorrectedBrick(self._fields.open(brick), self._widths, read, damaged, Lock())
+        return CorrectedBrick(self._fields.open(brick), self._stated, read, damaged, Lock())
 
     def overviews(self, bricks: Sequence[int], skip: int) -> Iterator[np.ndarray]:
         """Of every 2**skip rows and columns of bricks one, from their first, not corrected."""
@@ -206,30 +293,3 @@ class CorrectedBricks:
     def check(self, brick: int) -> Check:
         """The digests of a brick, corrected."""
         return self._fields.check(brick)
-
-
-def widths_of(container: Container, intensities: Intensities) -> tuple[float | int, ...]:
-    """The widths that a header states.
-
-    Raises
-    ------
-    FormatError
-        Not one for each channel, or not numbers above 0; whole ones for whole numbers.
-    """
-    stated, whole = container.header["field"].get("widths"), intensities.dtype.kind != "f"
-    count = len(intensities.ranges)
-
-    def good(width: object) -> bool:
-        if isinstance(width, bool) or not isinstance(width, (int, float)):
-            return False
-        return 0 < width < MOST_WIDTH and isinstance(width, int) if whole else width > 0
-
-    if not (isinstance(stated, list) and len(stated) == count and all(map(good, stated))):
-        raise FormatError(
-            "the header has a field that breaks the format",
-            file=container.name,
-            field="header.field.widths",
-            expected=f"a {'whole ' if whole else ''}number above 0 per channel",
-            got=ascii(stated),
-        )
-    return tuple(stated)

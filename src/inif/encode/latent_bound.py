@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from inif.container.writer import Section
 from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import check_of, little_endian
-from inif.decode.corrections import KIND, base_of, corrected
+from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths
 from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
 from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.finish import with_record
@@ -44,7 +45,7 @@ from inif.latent.tables import load
 from inif.latent.transform import analyse
 from inif.outliers import Outliers
 
-_MOST_WIDTHS = 1 << 19
+_MOST_WIDTHS = 1 << 18
 """In a channel's range, so that corrections stay below `corrections.MOST`."""
 
 _ULPS = 4
@@ -53,7 +54,7 @@ _ULPS = 4
 _LARGEST, _SMALLEST = 1e30, 1e-30
 """Of the magnitudes of samples, and of their range."""
 
-_SAMPLE, _LEAST = 1 << 18, 1 << 15
+_SAMPLE, _LEAST = 1 << 17, 1 << 15
 """Voxels on which steps are tried, of all channels together, and at least of one."""
 
 _FIELD_BITS = 0.2
@@ -94,7 +95,7 @@ def encode_bound(job: Job) -> bytes:
     data = _corrected(job, bounds)
     if data is None:
         return _exact(job, "too many samples are no numbers or have too few digits for the bound")
-    if estimate(job.image) > AS_SMALL * len(data):
+    if any(bounds.errors) and estimate(job.image) > AS_SMALL * len(data):
         return data
     exact = encode_lossless(job)
     return data if len(data) < len(exact) else exact
@@ -153,10 +154,12 @@ def _corrected(job: Job, bounds: Bounds) -> bytes | None:
     job = _finite(job)
     work = Work.of(job)
     work.gains = ()
-    steps = [
-        _best_step(job, work, bounds.widths[c], c) if low < high else _COARSEST
+    found = [
+        _best(job, work, bounds.widths[c], c) if low < high else (_COARSEST, SIGNED)
         for c, (low, high) in enumerate(job.ranges)
     ]
+    steps = [step for step, _ in found]
+    widths = Widths(bounds.widths, tuple(way for _, way in found))
     step = stated(max(steps))
     if len(steps) > 1:
         most = 20 * OCTAVE
@@ -167,10 +170,10 @@ def _corrected(job: Job, bounds: Bounds) -> bytes | None:
     passes = work.coded(step, bricks, candidates, writes=True)
     coded = Coded.of(work, header, extra, step, passes)
     header |= {
-        "field": work.spec(step).to_json() | {"widths": list(bounds.widths)},
+        "field": work.spec(step).to_json() | widths.to_json(),
         "requires": [FEATURE, CORRECTIONS],
     }
-    made = _sections(job, work, bounds, coded, header)
+    made = _sections(job, work, bounds, widths, coded, header)
     if made is None:
         return None
     sections, facts = made
@@ -188,7 +191,12 @@ def _finite(job: Job) -> Job:
 
 
 def _sections(
-    job: Job, work: Work, bounds: Bounds, coded: Coded, header: dict[str, Any]
+    job: Job,
+    work: Work,
+    bounds: Bounds,
+    widths: Widths,
+    coded: Coded,
+    header: dict[str, Any],
 ) -> tuple[list[Section], dict[str, Any]] | None:
     """All bricks decoded as every reader will, corrected and checked; and what was reached."""
     image, spec = job.image, work.spec(coded.step)
@@ -199,9 +207,9 @@ def _sections(
         channels, where = work.grid.channels(brick, axis), work.grid.slices(brick)
         five = outputs_of(spec, coded.latents[brick], work.plan(brick), channels)
         outputs = from_five(five, image.axes)
-        base = base_of(outputs, channels, image.axes, job.intensities)
-        steps = steps_for(image.data[where], base, bounds.widths, channels, image.axes)
-        samples = corrected(base, steps, bounds.widths, channels, image.axes, job.intensities)
+        base = Base.of(outputs, channels, image.axes, job.intensities, widths)
+        steps = base.steps(image.data[where])
+        samples = base.corrected(steps)
         broken = broken_at(original[where], samples, bounds.errors, channels, image.axes)
         if len(broken) > apart.MAX_COUNT:
             return None
@@ -228,23 +236,6 @@ def _sections(
     return coarse + fields + parts, tally.facts()
 
 
-def steps_for(
-    samples: np.ndarray,
-    base: np.ndarray,
-    widths: Sequence[float | int],
-    channels: range,
-    axes: str,
-) -> np.ndarray:
-    """Corrections that bring `base` nearest to samples, in widths: int32 of their shape."""
-    each = _each(widths, channels, axes).astype(base.dtype)
-    if base.dtype.kind == "f":
-        found = np.rint((samples.astype(np.float64) - base) / each)
-    else:
-        found = (samples.astype(np.int64) - base + each // 2) // each
-    out: np.ndarray = found.astype(np.int32)
-    return out
-
-
 def broken_at(
     wanted: np.ndarray,
     found: np.ndarray,
@@ -267,8 +258,8 @@ def _each(values: Sequence[float | int], channels: range, axes: str) -> np.ndarr
     return own.reshape([-1 if a == "C" else 1 for a in axes]) if "C" in axes else own[0]
 
 
-def _best_step(job: Job, work: Work, width: float | int, channel: int) -> float:
-    """The step of a channel's field for which field and corrections take the fewest bits."""
+def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float, int]:
+    """The step of a channel's field, and the way of its corrections, for the fewest bits."""
     five = _sample(job, work.grid, channel)
     low, high = job.ranges[channel]
     values = ((five - np.float64(low)) * (2 * SCALE / (high - low))).astype(np.float32)
@@ -279,23 +270,31 @@ def _best_step(job: Job, work: Work, width: float | int, channel: int) -> float:
     intensities = Intensities(np.array([[low, high]], np.float64), five.dtype)
     price = PRICE if math.prod(sizes[1:3]) > 1 else PLANE_PRICE
 
-    def cost(step: float) -> float:
+    @cache
+    def field(step: float) -> tuple[np.ndarray, float]:
         coder = Coder(plan, load(TABLES))
         _, latents, bits = coder.encode(coefficients, Rates(step, price), writes=False)
-        outputs = outputs_of(replace(spec, step=step), latents, plan, one)
-        base = base_of(outputs, one, "CTZYX", intensities)
-        steps = steps_for(five, base, [width], one, "CTZYX")
-        return bits + corrections.encoded(steps, outputs, TABLES, writes=False)[1]
+        return outputs_of(replace(spec, step=step), latents, plan, one), bits
+
+    def cost(step: float, way: int) -> float:
+        outputs, bits = field(step)
+        base = Base.of(outputs, one, "CTZYX", intensities, Widths((width,), (way,)))
+        return bits + corrections.encoded(base.steps(five), outputs, TABLES, writes=False)[1]
 
     finest = 2 * SCALE * float(width) / (float(high) - float(low))
-    begin = max(solved([coefficients], _FIELD_BITS * values.size), finest)
-    best = _descent(cost, math.log2(begin), math.log2(_COARSEST))
+    begin = math.log2(max(solved([coefficients], _FIELD_BITS * values.size), finest))
+    found = [
+        (*_descent(partial(cost, way=way), begin, math.log2(_COARSEST)), way)
+        for way in (FOLDED, ALONE)
+    ]
+    found.append((cost(2 ** found[0][1], SIGNED), found[0][1], SIGNED))
+    _, best, way = min(found)
     work.report("trial", channel + 1, len(job.ranges))
-    return float(2**best)
+    return float(2**best), way
 
 
-def _descent(cost: Callable[[float], float], begin: float, most: float) -> float:
-    """Where cost(2**x) is least, about: by octaves from `begin`, half of one, or at `most`."""
+def _descent(cost: Callable[[float], float], begin: float, most: float) -> tuple[float, float]:
+    """The least cost(2**x), about, and x: by octaves from `begin`, half of one, or at `most`."""
     costs: dict[float, float] = {}
 
     def at(x: float) -> float:
@@ -311,7 +310,7 @@ def _descent(cost: Callable[[float], float], begin: float, most: float) -> float
                 break
             best = min(max(best + move, -9.0), most)
     at(best + 0.5), at(best - 0.5), at(most)
-    return min(costs, key=lambda x: costs[x])
+    return min((value, x) for x, value in costs.items())
 
 
 def _sample(job: Job, grid: BrickGrid, channel: int) -> np.ndarray:
