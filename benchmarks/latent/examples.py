@@ -105,7 +105,7 @@ def chosen(
         found = None
         for _ in range(8):
             rates = Rates(step, price_of(plan))
-            _, latents, bits = Coder(plan, model).encode(coefficients, rates, writes=False)
+            _, latents, bits, _ = Coder(plan, model).encode(coefficients, rates, writes=False)
             off = float(np.log(bits / 8 / size))
             if abs(off) < 0.1:
                 found = latents

@@ -46,8 +46,8 @@ def decoded(x: np.ndarray, plan: Plan, step: float, model: _core.Model) -> tuple
     """What two passes at this step keep of an image, and the bytes that it takes."""
     rates = Rates(step, price_of(plan))
     coefficients = analyse(x, plan)
-    _, latents, _ = Coder(plan, model).encode(coefficients, rates, writes=False)
-    _, latents, bits = Coder(plan, model).encode(coefficients, rates, most=latents, writes=False)
+    _, latents, *_ = Coder(plan, model).encode(coefficients, rates, writes=False)
+    _, latents, bits, _ = Coder(plan, model).encode(coefficients, rates, most=latents, writes=False)
     return synthesise(*coefficients_of(latents, step), plan), int(bits / 8)
 
 
@@ -61,7 +61,7 @@ def pairs_of(path: Path, name: str, fold: int, model: _core.Model) -> list[Pair]
     coefficients = analyse(x, plan)
     sizes: dict[float, float] = {}
     for step in _TRIALS[::-1].tolist():  # from small files to large ones
-        *_, bits = Coder(plan, model).encode(coefficients, Rates(step), writes=False)
+        bits = Coder(plan, model).encode(coefficients, Rates(step), writes=False).bits
         sizes[step] = bits / 8
         if bits / 8 > raw / RATIOS[min(item, 2)][0]:
             break

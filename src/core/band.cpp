@@ -22,6 +22,7 @@ constexpr int kMostPlain = 19;          // lengths beyond share their contexts
 constexpr int kMostLength = 19, kMostLowLength = 27;
 constexpr int kMostSize = 1023;  // of a magnitude in contexts
 constexpr int kMostLatent = 1 << 19;
+constexpr double kMostDearer = 4;   // of a price, to keep to a number of bits
 constexpr float kLeastPeak = 0.8f;  // in steps, of the largest of a block that may have latents
 constexpr int32_t kMostLow = 1 << 27;
 
@@ -111,9 +112,11 @@ class Coding {
     INLINE double run() {
         double total = 0;
         sum_siblings();
+        if constexpr (mode != Mode::decode) begin();
         for (int i = 0; i < b_.planes; i++) {
             const Plane at = open(i);
             for (int by = 0; by < down_; by++) {
+                if constexpr (mode == Mode::encode) pace(i, by);
                 for (int bx = 0; bx < across_; bx++) {
                     float bits = 0;
                     flag<mode>(at, i, by, bx, bits);
@@ -176,6 +179,28 @@ class Coding {
     void note(int i, int by, int bx, float bits, double& total) {
         total += bits;
         if (spent_) spent_[(static_cast<long>(i) * down_ + by) * across_ + bx] += bits;
+    }
+
+    void begin() {
+        lambda_ = choice_->lambda;
+        written_ = coder_.size();
+        expected_ = choice_->after;
+        if (choice_->planned) {
+            const long blocks = static_cast<long>(b_.planes) * down_ * across_;
+            for (long k = 0; k < blocks; k++) expected_ += choice_->planned[k];
+        }
+    }
+
+    // A price for which the bits that are left suffice: they fall with about its fourth root.
+    void pace(int i, int by) {
+        const Choice& c = *choice_;
+        if (!c.planned) return;
+        const double left = c.left - 8.0 * static_cast<double>(coder_.size() - written_);
+        const double share = left / std::max(expected_, 1.0), square = share * share;
+        const double factor = share > 0 ? 1 / (square * square) : kMostDearer;
+        lambda_ = c.lambda * static_cast<float>(std::clamp(factor, 1 / kMostDearer, kMostDearer));
+        const float* row = c.planned + (static_cast<long>(i) * down_ + by) * across_;
+        for (int bx = 0; bx < across_; bx++) expected_ -= row[bx];
     }
 
     // Whether a block has anything but zeros.
@@ -342,7 +367,6 @@ class Coding {
         negative = v < 0;
         // In this order the least of the two is a number, also if the value is none.
         int top = static_cast<int>(std::min(static_cast<float>(kMostLatent), size + c.dead_zone));
-        if (c.most) top = std::min(top, mag(c.most[at]));
         if (top <= 0) return 0;
         one.look(m_.mixers[kOne], s.zero, s.selector, s.other);
         more.look(m_.mixers[kTwo], s.zero, s.selector, s.other);
@@ -359,7 +383,7 @@ class Coding {
             if (k >= 3) rate += static_cast<float>(2 * length(k - 3) + 1);
             const float value = k == 0 ? 0.0f : k == 1 ? c.one : static_cast<float>(k) + c.rest;
             const float off = size - value;
-            const float cost = weight * (off * off) + c.lambda * rate;
+            const float cost = weight * (off * off) + lambda_ * rate;
             if (cost < least) least = cost, best = k;
         }
         return best;
@@ -494,6 +518,9 @@ class Coding {
     int sibling_row_;
     long sibling_plane_;
     std::vector<int16_t> beside_;
+    float lambda_ = 0;
+    size_t written_ = 0;    // bytes before this band
+    double expected_ = 0;  // bits of what is still to come
 };
 
 FOR_EVERY_PROCESSOR double estimate(Coding& c) { return c.run<Mode::estimate>(); }

@@ -28,8 +28,15 @@ constexpr int32_t kMostCoded = (1 << 20) + 1;  // the largest magnitude that a s
 struct Choice {
     const float* values;   // (planes, height, width) coefficients; null: latents are given
     const float* weights;  // of the distortion, or null
-    const int32_t* most;   // candidates of an earlier pass, or null; the latents, if given
+    const int32_t* most;   // an earlier pass, none of whose empty blocks get latents; or null; the
+                           // latents, if values are null
     float step, lambda, dead_zone, one, rest;  // reconstruction: 1 -> one, k -> k + rest
+
+    // How many bits a writer has for this band and all that follow, what it is expected to spend on
+    // each block, (planes, blocks down, blocks across), and on all that follow: lambda changes so
+    // that the bits suffice. Null: it stays.
+    const float* planned;
+    double left, after;
 };
 
 // Codes a band: fills `latents`, or reads them where `mode` is decode. `spent`, if not null, gets

@@ -91,7 +91,8 @@ class Stream {
                        Array<int32_t, 1> sibling_of, std::optional<Array<float, 3>> values,
                        std::optional<Array<int32_t, 3>> most, std::optional<Array<float, 3>> weights,
                        float step, float lambda, float dead_zone, float one, float rest,
-                       std::optional<Changed<float, 3>> spent) {
+                       std::optional<Changed<float, 3>> spent,
+                       std::optional<Array<float, 3>> planned, double left, double after) {
         need(shape.size() == 3 && shape[0] && shape[1] && shape[2], "a shape of three axes");
         numbers_in(shape, {1, 6, 8});
         need(level >= 0 && level < 6 && kind >= 0 && kind < 8, "level 0 ... 5, kind 0 ... 7");
@@ -125,7 +126,8 @@ class Stream {
             b.parent_of = parent_of.data();
         }
         Choice c{values ? values->data() : nullptr, weights ? weights->data() : nullptr,
-                 most ? most->data() : nullptr, step, lambda, dead_zone, one, rest};
+                 most ? most->data() : nullptr, step, lambda, dead_zone, one, rest,
+                 planned ? planned->data() : nullptr, left, after};
         if (mode_ != Mode::decode) {
             need(values || most, "values or latents");
             need(!values || alike(*values), "values of the band's shape");
@@ -135,11 +137,13 @@ class Stream {
             need(std::isfinite(step) && step > 0, "a step above 0");
             need(lambda >= 0 && dead_zone >= 0 && dead_zone <= 1, "lambda, and a dead zone to 1");
         }
-        if (spent) {
-            need(spent->shape(0) == n && spent->shape(1) == (shape[1] + side - 1) / side &&
-                     spent->shape(2) == (shape[2] + side - 1) / side,
-                 "spent: one number for each block");
-        }
+        const auto of_blocks = [&](const auto& a) {
+            return a.shape(0) == n && a.shape(1) == (shape[1] + side - 1) / side &&
+                   a.shape(2) == (shape[2] + side - 1) / side;
+        };
+        need(!spent || of_blocks(*spent), "spent: one number for each block");
+        need(!planned || of_blocks(*planned), "planned: one number for each block");
+        need(std::isfinite(left) && std::isfinite(after), "numbers of bits");
         auto out = made<int32_t>(shape);
         int32_t* latents = out.data();
         float* to = spent ? spent->data() : nullptr;
@@ -176,6 +180,7 @@ class Stream {
     }
 
     double bits() const { return bits_; }
+    size_t size() const { return coder_.size(); }
 
   private:
     Model& model_;
@@ -340,10 +345,12 @@ NB_MODULE(_core, m) {
              "values"_a.none() = nb::none(), "most"_a.none() = nb::none(),
              "weights"_a.none() = nb::none(), "step"_a = 1.0f, "lambda_"_a = 0.0f,
              "dead_zone"_a = 0.5f, "one"_a = 0.94f, "rest"_a = -0.03f,
-             "spent"_a.noconvert().none() = nb::none())
+             "spent"_a.noconvert().none() = nb::none(), "planned"_a.none() = nb::none(),
+             "left"_a = 0.0, "after"_a = 0.0)
         .def("low", &Stream::low, "shape"_a, "earlier"_a, "latents"_a.none() = nb::none())
         .def("finish", &Stream::finish)
-        .def_prop_ro("bits", &Stream::bits);
+        .def_prop_ro("bits", &Stream::bits)
+        .def_prop_ro("size", &Stream::size);
     m.def("split", &split_axis, "x"_a, "kind"_a);
     m.def("join", &join_axis, "low"_a, "high"_a, "kind"_a);
     m.def("join_in_place", &join_axis_in_place, "x"_a.noconvert(), "kind"_a, "first"_a, "last"_a);

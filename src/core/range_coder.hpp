@@ -36,6 +36,9 @@ class RangeCoder {
         return value;
     }
 
+    // Bytes that are written so far.
+    size_t size() const { return out_.size(); }
+
     // The stream so far, ended. Zeros at its end are left out: readers take zeros there.
     std::vector<uint8_t> finish() {
         if (low_ != 0) out_.push_back(static_cast<uint8_t>((low_ >> 24) + 1));

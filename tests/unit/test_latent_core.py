@@ -85,8 +85,8 @@ def test_streams_latents_and_what_is_learned_are_equal(
     def both_passes(core: Any) -> list[Any]:
         coder = Coder(plan, model_of(core, seed))
         rates = Rates(step, 0.1)
-        first, candidates, _ = coder.encode(coefficients, rates)
-        second, latents, bits = Coder(plan, model_of(core, seed)).encode(
+        first, candidates, *_ = coder.encode(coefficients, rates)
+        second, latents, bits, _ = Coder(plan, model_of(core, seed)).encode(
             coefficients, rates, most=candidates
         )
         decoder = Coder(plan, model_of(core, seed))
@@ -199,7 +199,7 @@ def test_no_entry_of_a_fixed_function_lies_near_a_rounding_boundary() -> None:
 def test_estimated_bits_are_those_of_the_streams(step: float) -> None:
     plan = Plan((1, 1, 4, 48, 64), (0, 1, 3))
     coefficients = transform.analyse(image(plan, 3, smooth=True), plan)
-    streams, _, bits = Coder(plan, tables.load()).encode(coefficients, Rates(step))
+    streams, _, bits, _ = Coder(plan, tables.load()).encode(coefficients, Rates(step))
     written = sum(map(len, streams))
     assert written > 1000
     assert bits / 8 == pytest.approx(written, rel=0.02)
@@ -260,7 +260,7 @@ def test_what_is_no_number_is_coded_all_the_same(value: float) -> None:
     for level in levels:
         for band in level.values():
             band.ravel()[::3] = value
-    streams, latents, _ = Coder(plan, _core.Model()).encode((levels, low), Rates(1000.0))
+    streams, latents, *_ = Coder(plan, _core.Model()).encode((levels, low), Rates(1000.0))
     assert flat(Coder(plan, _core.Model()).decode(streams)) == flat(latents)
 
 

@@ -26,10 +26,13 @@ from inif.encode.latent_plan import (
     PLANE_PRICE,
     PRICE,
     SPREAD,
+    USUAL,
     Coefficients,
     chosen_plan,
+    classes,
     scaled,
     solved,
+    spread,
 )
 from inif.encode.plan import SLACK
 from inif.encode.tally import Tally
@@ -39,20 +42,23 @@ from inif.latent.layout import from_five, latent_grid
 from inif.latent.plan import Plan
 from inif.latent.repair import gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.stream import Coder, Latents, Pass, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
 
 _SLOPE = 1.6
-"""How much ln(bytes) falls with ln(step), before two passes have measured it."""
+"""How much ln(bits) falls with ln(step), before two passes have measured it."""
 
-_MOST_PASSES, _MOST_ROUNDS = 8, 3
-_TWO_PASS = 0.92
-"""Bytes of the second pass over those that the first estimates, before one has measured it."""
+_MOST_PASSES = 8
+_NEAR = 0.2
+"""How near to the wanted ln(bits) the first pass must be. The second then takes a step by `_SLOPE`
+and keeps to a number of bits: for a difference x its price changes by 4 x."""
 
-_MORE, _NEAR = 0.03, 0.025
-"""How much larger than the budget needs the pass is that names the candidates, and how near to that
-it must be, in ln(bytes): latents may only be left out of it, so more are wanted than are kept."""
+_SPARE, _FEW = 0.0006, 8
+"""Of the budget, that is aimed to be left; and bytes that are not worth another pass."""
+
+CAREFUL_EFFORT = 2
+"""From which a pass more says which step takes the wanted bits at the usual price."""
 
 REPAIR_EFFORT = 2
 """From which latents are repaired: it makes decoding slower by half."""
@@ -72,18 +78,11 @@ def encode_latent(job: Job, window: Window) -> bytes:
     header, extra = draft(work, window.most)
     empty = [0] * (len(work.grid) * (1 + work.apart))
     frame = packed_size(header, [*[len(s.data) for s in extra], *empty])
-    room = window.most - frame - CHECK_SIZE * len(work.grid)
+    room = window.most - SLACK - frame - CHECK_SIZE * len(work.grid)
     if room < 2 * len(work.grid):
         raise too_small(work, window.most, window.most - room + 2 * len(work.grid))
-    shrinks = _TWO_PASS
-    for _ in range(_MOST_ROUNDS):
-        step, size, candidates = first_pass(work, room / shrinks)
-        done, last = landed(work, window, header, extra, step, candidates)
-        if done is not None:
-            break
-        shrinks = min((last.size - frame) / size, shrinks * 0.98)
-    else:
-        done = last
+    step, passes = first_pass(work, 8 * room)
+    done = landed(work, window, header, extra, step, passes)
     if done.size > window.most:
         raise too_small(work, window.most, done.size)
     return finished(work, window, header, extra, done)[0]
@@ -101,6 +100,8 @@ class Work:
         Of lifting along T and Z.
     finer, gains
         Of each channel, see `LatentSpec`. Until gains are known, stand-ins of their size.
+    factor
+        Bits for each of the estimate.
     coefficients
         Of each brick.
     """
@@ -111,6 +112,7 @@ class Work:
     kinds: tuple[int, int]
     finer: tuple[int, ...] = ()
     gains: tuple[int, ...] = ()
+    factor: float = USUAL
     coefficients: list[Coefficients] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -119,9 +121,10 @@ class Work:
         """The work of an image."""
         image = job.image
         grid = latent_grid(image.axes, image.data.shape)
-        levels, kinds = chosen_plan(job, grid)
-        gains = (99,) * image.n_channels if (job.effort or 3) >= REPAIR_EFFORT else ()
-        work = cls(job, grid, levels, kinds, gains=gains)
+        levels, kinds, factor = chosen_plan(job, grid)
+        work = cls(job, grid, levels, kinds, factor=factor)
+        if work.effort >= REPAIR_EFFORT:
+            work.gains = (99,) * image.n_channels
 
         def made(brick: int) -> Coefficients:
             return analyse(scaled(job, grid, brick), work.plan(brick))
@@ -130,6 +133,11 @@ class Work:
             work.coefficients.append(item)
             work.report("transform", done + 1, len(grid))
         return work
+
+    @property
+    def effort(self) -> int:
+        """1 … 9."""
+        return self.job.effort or 3
 
     def report(self, stage: str, done: int, of: int) -> None:
         """Say how far a stage is; where the work can be interrupted."""
@@ -156,27 +164,34 @@ class Work:
         return PRICE if planes > 1 else PLANE_PRICE
 
     def coded(
-        self, step: float, bricks: list[int], most: list[Latents] | None, *, writes: bool
-    ) -> list[tuple[list[bytes], Latents, float]]:
-        """Some bricks coded: streams, latents and bits of each."""
+        self,
+        step: float,
+        before: list[Pass] | None = None,
+        *,
+        bits: float | None = None,
+        writes: bool = True,
+    ) -> list[Pass]:
+        """A pass over all bricks, after an earlier one; of so many bits, if that is said."""
         model, rates, spec = load(TABLES), Rates(step, self.price), self.spec(step)
         axis = self.job.image.axes.find("C")
+        share = bits / max(sum(one.bits for one in before), 1.0) if bits and before else None
 
-        def one(index: int) -> tuple[list[bytes], Latents, float]:
-            brick = bricks[index]
+        def one(brick: int) -> Pass:
             levels, low = self.coefficients[brick]
             if self.finer:
                 scale = spec.scales(self.grid.channels(brick, axis))
                 levels = [{k: v * scale for k, v in bands.items()} for bands in levels]
                 low = low * scale
             coder = Coder(self.plan(brick), model)
-            limit = most[index] if most else None
-            return coder.encode((levels, low), rates, most=limit, writes=writes)
+            last = before[brick] if before else None
+            pace = last.pace(share) if last and share else None
+            most = last.latents if last else None
+            return coder.encode((levels, low), rates, most=most, writes=writes, pace=pace)
 
         out = []
-        for done, item in enumerate(in_order(one, range(len(bricks)))):
+        for done, item in enumerate(in_order(one, range(len(self.grid)))):
             out.append(item)
-            self.report("encode" if writes else "estimate", done + 1, len(bricks))
+            self.report("encode" if writes else "estimate", done + 1, len(self.grid))
         return out
 
 
@@ -194,19 +209,23 @@ def draft(work: Work, budget: int) -> tuple[dict[str, Any], list[Section]]:
     return header, extra_sections(job, budget)
 
 
-def first_pass(work: Work, wanted: float) -> tuple[float, float, list[Latents]]:
-    """A pass of a little more than the wanted bytes: its step, its bytes, and its latents."""
-    bricks = list(range(len(work.grid)))
-    step, found = _guess(work, wanted), Secant(math.log(wanted) + _MORE, _SLOPE)
+def first_pass(work: Work, bits: float) -> tuple[float, list[Pass]]:
+    """A pass that says which blocks are empty, and the step for a second of so many bits."""
+    counts = np.sum([classes(levels) for levels, _ in work.coefficients], axis=0)
+    step, found = stated(solved(counts, bits / work.factor)), Secant(math.log(bits), _SLOPE)
     for _ in range(_MOST_PASSES):
-        passes = work.coded(step, bricks, None, writes=False)
-        size = max(sum(bits for _, _, bits in passes) / 8, 1.0)
+        passes = work.coded(step, writes=False)
+        size = max(sum(one.bits for one in passes), 8.0)
         off = found.add(math.log(step), math.log(size))
         following = stated(math.exp(found.next()))
         if abs(off) < _NEAR or following == step:
             break
         step = following
-    return step, size, [latents for _, latents, _ in passes]
+    if work.effort >= CAREFUL_EFFORT:
+        passes = work.coded(following, passes, writes=False)
+        off = math.log(max(sum(one.bits for one in passes), 8.0) / bits)
+        following = stated(following * math.exp(off / _SLOPE))
+    return following, passes
 
 
 def landed(
@@ -214,28 +233,26 @@ def landed(
     window: Window,
     header: dict[str, Any],
     extra: list[Section],
-    finest: float,
-    candidates: list[Latents],
-) -> tuple[Coded | None, Coded]:
-    """Passes with candidates until one lies in the window: that one, and the last one or the best.
-
-    None lies there if the candidates, of the step `finest`, are too few.
-    """
-    most, least = window.most - SLACK, min(window.least + SLACK, window.most - SLACK)
-    found = Secant(math.log((most + least) / 2), _SLOPE)
-    bricks, step, best = list(range(len(work.grid))), stated(finest * (1 + _MORE / _SLOPE)), None
+    step: float,
+    passes: list[Pass],
+) -> Coded:
+    """Passes that keep to a number of bits, until one is of the window: the best of them."""
+    goal = window.most - SLACK - _SPARE * window.most
+    least = max(window.least, goal - max(2 * _SPARE * window.most, _FEW))
+    frame = Coded.of(work, header, extra, step, passes).size  # nothing is written yet
+    bits, tried = 8 * (goal - frame), []
     for _ in range(_MOST_PASSES):
-        now = Coded.of(work, header, extra, step, work.coded(step, bricks, candidates, writes=True))
-        if least <= now.size <= most:
-            return now, now
-        if now.size <= most and (best is None or now.size > best.size):
-            best = now
-        found.add(math.log(step), math.log(now.size))
-        following = max(stated(math.exp(found.next())), finest)
-        if following == step:
-            break
-        step = following
-    return None, best or now
+        passes = work.coded(step, passes, bits=bits)
+        now = Coded.of(work, header, extra, step, passes)
+        tried.append(now)
+        if least <= now.size <= window.most - SLACK:
+            return now
+        bits += 8 * (goal - now.size)
+        miss = math.log(now.size / goal)
+        if abs(miss) > _NEAR / 4 or len(tried) > 2:
+            step = stated(step * math.exp(miss / _SLOPE))
+    fitting = [one for one in tried if one.size <= window.most - SLACK]
+    return max(fitting or tried, key=lambda one: one.size if fitting else -one.size)
 
 
 @dataclass(frozen=True)
@@ -258,19 +275,19 @@ class Coded:
         header: dict[str, Any],
         extra: list[Section],
         step: float,
-        coded: list[tuple[list[bytes], Latents, float]],
+        passes: list[Pass],
     ) -> Coded:
         """What passes give."""
         coarse, fine = [], []
-        for brick, (streams, _, _) in enumerate(coded):
+        for brick, one in enumerate(passes):
             few = streams_of(work.plan(brick), COARSE_LEVEL) if work.apart else 0
             if work.apart:
-                coarse.append(packed(streams[:few]))
-            fine.append(packed(streams[few:]))
+                coarse.append(packed(one.streams[:few]))
+            fine.append(packed(one.streams[few:]))
         lengths = [len(s.data) for s in extra] + [len(p) for p in coarse]
         lengths += [CHECK_SIZE + len(p) for p in fine]
         size = packed_size(header | {"field": work.spec(step).to_json()}, lengths)
-        return cls(size, step, coarse, fine, [latents for _, latents, _ in coded])
+        return cls(size, step, coarse, fine, [one.latents for one in passes])
 
 
 def finished(
@@ -298,8 +315,7 @@ def found_gains(work: Work, coded: Coded) -> tuple[int, ...]:
     spec = replace(work.spec(coded.step), gains=())
     axis, count = work.job.image.axes.find("C"), len(work.job.ranges)
     found = np.zeros((2, count))
-    some = min(len(work.grid), count * SPREAD)
-    for brick in map(int, np.linspace(0, len(work.grid) - 1, some)):
+    for brick in spread(work.grid, count * SPREAD):
         channels = work.grid.channels(brick, axis)
         latents = coded.latents[brick]
         values = synthesise(latents.levels, latents.low, work.plan(brick), step=spec.step)
@@ -363,10 +379,3 @@ def too_small(work: Work, budget: int, smallest: int) -> BudgetError:
         fix=f"the largest possible ratio is about {image.raw_bytes / smallest:.3g};"
         " --method siren can go further",
     )
-
-
-def _guess(work: Work, room: float) -> float:
-    """A step for a budget in bytes, by the estimate on one brick."""
-    middle = len(work.grid) // 2
-    share = float(work.grid.voxels[middle] / work.grid.voxels.sum())
-    return stated(solved([work.coefficients[middle]], 8 * room * share))

@@ -30,7 +30,7 @@ from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.finish import with_record
 from inif.encode.job import Job
 from inif.encode.latent import Coded, Work, draft, stated
-from inif.encode.latent_plan import PLANE_PRICE, PRICE, part_of, solved
+from inif.encode.latent_plan import PLANE_PRICE, PRICE, USUAL, classes, part_of, solved
 from inif.encode.lossless import encode_lossless
 from inif.encode.tally import Tally
 from inif.errors import RemarkWarning
@@ -164,11 +164,9 @@ def _corrected(job: Job, bounds: Bounds) -> bytes | None:
     if len(steps) > 1:
         most = 20 * OCTAVE
         work.finer = tuple(min(round(OCTAVE * math.log2(step / one)), most) for one in steps)
-    bricks = list(range(len(work.grid)))
     header, extra = draft(work, job.image.raw_bytes)
-    candidates = [latents for _, latents, _ in work.coded(step, bricks, None, writes=False)]
-    passes = work.coded(step, bricks, candidates, writes=True)
-    coded = Coded.of(work, header, extra, step, passes)
+    first = work.coded(step, writes=False)
+    coded = Coded.of(work, header, extra, step, work.coded(step, first))
     header |= {
         "field": work.spec(step).to_json() | widths.to_json(),
         "requires": [FEATURE, CORRECTIONS],
@@ -273,7 +271,7 @@ def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float
     @cache
     def field(step: float) -> tuple[np.ndarray, float]:
         coder = Coder(plan, load(TABLES))
-        _, latents, bits = coder.encode(coefficients, Rates(step, price), writes=False)
+        _, latents, bits, _ = coder.encode(coefficients, Rates(step, price), writes=False)
         return outputs_of(replace(spec, step=step), latents, plan, one), bits
 
     def cost(step: float, way: int) -> float:
@@ -282,7 +280,8 @@ def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float
         return bits + corrections.encoded(base.steps(five), outputs, TABLES, writes=False)[1]
 
     finest = 2 * SCALE * float(width) / (float(high) - float(low))
-    begin = math.log2(max(solved([coefficients], _FIELD_BITS * values.size), finest))
+    bits = _FIELD_BITS * values.size / USUAL
+    begin = math.log2(max(solved(classes(coefficients[0]), bits), finest))
     found = [
         (*_descent(partial(cost, way=way), begin, math.log2(_COARSEST)), way)
         for way in (FOLDED, ALONE)

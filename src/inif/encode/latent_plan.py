@@ -1,4 +1,8 @@
-"""Which lifting along T and Z an image gets: an estimate of all, and a trial of the best few."""
+"""Which lifting along T and Z an image gets, and which step its bits: estimates, and few trials.
+
+The estimate of a number of bits is Σ log2(1 + (c/step)²) over the coefficients c, times a factor
+that a trial on a sample gives.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from inif.bricks import BrickGrid
 from inif.decode.latent import TABLES
 from inif.encode.job import Job
 from inif.fields.parallel import in_order
-from inif.latent.layout import SCALE, sizes_of, to_five
+from inif.latent.layout import SCALE, to_five
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
 from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
@@ -23,48 +27,60 @@ development images: from 0.06 to 0.13 the sizes differ by less than 2 %."""
 _TRIED = 3
 """Plans that are tried, of those that the estimate likes best."""
 
-_SAMPLE = 1 << 20
+_SAMPLE = 1 << 19
 """Voxels on which plans are tried."""
 
 SPREAD = 4
-"""Bricks by which a plan's step is estimated."""
+"""Bricks that stand for all of them."""
 
-_PER_OCTAVE = 1.6
-"""Bits that a latent takes for each factor of two in 1 + (c/step)², its place included."""
+_EVERY = 5
+"""Of so many coefficients one is looked at for an estimate."""
+
+USUAL = 1.6
+"""Bits for each of the estimate, before a trial says how many: a latent's place is included."""
+
+_CLASSES = 4096
+"""Of magnitudes: sixteen for each factor of two."""
 
 Coefficients = tuple[list[Bands], np.ndarray]
 
 
-def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Levels and kinds of lifting along T and Z: the best of a few tried on part of a brick."""
-    _, times, depths, _, _ = sizes_of(job.image.axes, grid.brick)
-    if len(only := candidates(times, depths)) == 1:
-        return only[0]
-    spread = np.linspace(0, len(grid) - 1, min(len(grid), SPREAD)).astype(int)
-    bricks = [scaled(job, grid, int(b)) for b in spread]
-    crop = part_of(bricks[len(bricks) // 2])
+def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, int], float]:
+    """Levels and kinds of lifting along T and Z, and bits for each of the estimate.
+
+    They are the best of a few that are tried on part of a brick.
+    """
+    crops = [part_of(scaled(job, grid, b)) for b in spread(grid)]
+    crop = crops[len(crops) // 2]
     sizes = crop.shape
     plans = [
         Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
         for levels, kinds in candidates(sizes[1], sizes[2])
     ]
-    made = [analyse(crop, plan) for plan in plans]
     ratio = job.target.ratio if job.target and job.target.ratio else 128.0
-    whole = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in bricks]
-    voxels = sum(x.size for x in bricks)
-    step = solved(whole, 8 * job.image.data.dtype.itemsize * voxels / ratio)
-    estimates = [estimate(levels, step) for levels, _ in made]
+    flat = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in crops]
+    voxels = sum(x.size for x in crops)
+    bits = 8 * job.image.data.dtype.itemsize * voxels / ratio
+    step = solved(np.sum([classes(levels) for levels, _ in flat], axis=0), bits / USUAL)
+    made = [analyse(crop, plan) for plan in plans]
+    estimates = [estimate(classes(levels), step) for levels, _ in made]
     best = np.argsort(estimates, kind="stable")[:_TRIED]
     model = load(TABLES)
 
-    def cost(i: int) -> float:
+    def tried(i: int) -> tuple[float, float]:
         rates = Rates(step, PRICE)
-        _, latents, spent = Coder(plans[i], model).encode(made[i], rates, writes=False)
-        return spent * PRICE + distortion(made[i], latents, step)
+        found = Coder(plans[i], model).encode(made[i], rates, writes=False)
+        return found.bits * PRICE + distortion(made[i], found.latents, step), found.bits
 
-    costs = dict(zip(best, in_order(cost, [int(i) for i in best]), strict=True))
-    won = plans[min(costs, key=lambda i: costs[i])]
-    return won.levels[:2], won.kinds
+    costs = dict(zip(best, in_order(tried, [int(i) for i in best]), strict=True))
+    won = min(costs, key=lambda i: costs[i][0])
+    factor = costs[won][1] / max(estimates[won], 1.0)
+    return plans[won].levels[:2], plans[won].kinds, min(max(factor, 0.2), 5.0)
+
+
+def spread(grid: BrickGrid, most: int = SPREAD) -> list[int]:
+    """A few bricks that stand for all of them."""
+    return [int(b) for b in np.linspace(0, len(grid) - 1, min(len(grid), most))]
 
 
 def candidates(times: int, depths: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -99,15 +115,26 @@ def part_of(x: np.ndarray, most: int = _SAMPLE) -> np.ndarray:
     return np.ascontiguousarray(x[cut])
 
 
-def estimate(levels: list[Bands], step: float) -> float:
-    """Bits that coefficients would take, roughly: a multiple of Σ log2(1 + (c/step)²)."""
-    one = np.float32(1 / step)
-    total = 0.0
+def classes(levels: list[Bands]) -> np.ndarray:
+    """How many coefficients there are of each class of magnitudes: (`_CLASSES`,) int64.
+
+    A class is exponent and first four digits of a float32.
+    """
+    out = np.zeros(_CLASSES, np.int64)
     for bands in levels:
         for values in bands.values():
-            ratio = values * one
-            total += float(np.log2(1 + ratio * ratio).sum(dtype=np.float64))
-    return _PER_OCTAVE * total
+            some = values.reshape(-1)[::_EVERY].view(np.uint32)
+            found = np.bincount((some >> 19) & (_CLASSES - 1), minlength=_CLASSES)
+            out += np.rint(found * (values.size / max(some.size, 1))).astype(np.int64)
+    return out
+
+
+def estimate(counts: np.ndarray, step: float) -> float:
+    """Bits that coefficients of such classes would take, but for a factor."""
+    middles = ((np.arange(_CLASSES, dtype=np.uint32) << 19) + (1 << 18)).view(np.float32)
+    usual = middles < 1e12  # no coefficient is larger, and none is no number
+    ratio = middles[usual].astype(np.float64) / step
+    return float(counts[usual] @ np.log2(1 + ratio * ratio))
 
 
 def distortion(coefficients: Coefficients, latents: Latents, step: float) -> float:
@@ -132,12 +159,12 @@ def scaled(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
     return out
 
 
-def solved(bricks: list[Coefficients], bits: float) -> float:
-    """The step for which the estimates of bricks come to so many bits, to 5 %."""
+def solved(counts: np.ndarray, bits: float) -> float:
+    """The step for which the estimate comes to so many bits, to 1 %."""
     low, high = 1.0, 1e5
-    while high / low > 1.05:
+    while high / low > 1.01:
         middle = math.sqrt(low * high)
-        if sum(estimate(levels, middle) for levels, _ in bricks) > bits:
+        if estimate(counts, middle) > bits:
             low = middle
         else:
             high = middle

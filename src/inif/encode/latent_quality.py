@@ -36,7 +36,6 @@ def encode_latent_quality(job: Job, decibels: float, found: list[Reached]) -> No
     """
     work = Work.of(job)
     window = Window(0, max(8 * job.image.raw_bytes, 1 << 20))
-    bricks = list(range(len(work.grid)))
     varied = [c for c, (low, high) in enumerate(job.ranges) if low < high]
     first = math.log2(_FIRST * 2 * SCALE) - decibels / (20 * math.log10(2))
     steps = dict.fromkeys(varied, first)  # as logarithms to base 2
@@ -47,9 +46,9 @@ def encode_latent_quality(job: Job, decibels: float, found: list[Reached]) -> No
             own = [steps.get(c, base) for c in range(len(job.ranges))]
             work.finer = tuple(math.ceil((base - one) * OCTAVE) for one in own)
         step = stated(2**base)
-        candidates = [one for _, one, _ in work.coded(step, bricks, None, writes=False)]
+        before = work.coded(step, writes=False)
         header, extra = draft(work, TINY)
-        passes = work.coded(step, bricks, candidates, writes=True)
+        passes = work.coded(step, before)
         coded = Coded.of(work, header, extra, step, passes)
         data, reached = finished(work, window, header, extra, coded)
         one = Reached(data, reached)

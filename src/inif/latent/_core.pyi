@@ -60,6 +60,9 @@ class Stream:
         one: float = 0.94,
         rest: float = -0.03,
         spent: _Floats | None = None,
+        planned: _Floats | None = None,
+        left: float = 0.0,
+        after: float = 0.0,
     ) -> NDArray[np.int32]:
         """Latents of a band: chosen for `values`, taken from `most` if there are none, or read.
 
@@ -83,8 +86,8 @@ class Stream:
         sibling_of
             (planes,): the plane of each in `siblings`.
         values
-            Coefficients; `most` are then the largest magnitudes of their latents, and `weights`
-            those of their squared errors.
+            Coefficients; `most` is then an earlier pass, none of whose empty blocks get latents,
+            and `weights` are those of their squared errors.
         lambda_
             What a bit costs, in squared steps.
         dead_zone
@@ -93,6 +96,10 @@ class Stream:
             A magnitude of 1 stands for `one` steps, k for k + `rest`.
         spent
             Bits are added to it: (planes, blocks down, blocks across).
+        planned, left, after
+            Bits that each block is expected to take, bits that there are for this band and all
+            that follow, and that those that follow are expected to take. While writing, `lambda_`
+            changes so that the bits suffice.
         """
     def low(
         self, shape: Sequence[int], earlier: _Ints, latents: _Ints | None = None
@@ -103,6 +110,9 @@ class Stream:
     @property
     def bits(self) -> float:
         """Estimate of what was written."""
+    @property
+    def size(self) -> int:
+        """Bytes that were written, but for the last few."""
 
 def split(x: _Floats, kind: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Low and high coefficients along the middle axis of (outer, length, inner)."""

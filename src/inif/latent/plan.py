@@ -67,6 +67,12 @@ class Band:
         """(planes, height, width) of its latents as the coder takes them."""
         return (math.prod(self.sizes[:3]), self.sizes[3], self.sizes[4])
 
+    @property
+    def blocks(self) -> tuple[int, int, int]:
+        """(planes, blocks down, blocks across)."""
+        planes, height, width = self.shape
+        return (planes, -(-height // self.side), -(-width // self.side))
+
 
 @dataclass(frozen=True)
 class Level:

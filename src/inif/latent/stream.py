@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,54 @@ class Rates:
     dead_zone: float = 0.5
 
 
+@dataclass
+class Pace:
+    """Bits that a pass may take, spent where they are planned: its price changes as it goes.
+
+    Attributes
+    ----------
+    left
+        Bits of all streams that are not written yet.
+    planned
+        What each block is expected to take, as `Pass.spent`.
+    after
+        Bits of all blocks that are not begun.
+    """
+
+    left: float
+    planned: list[Bands]
+
+    def __post_init__(self) -> None:
+        self.after = sum(float(v.sum()) for level in self.planned for v in level.values())
+
+
+class Pass(NamedTuple):
+    """What coding gives.
+
+    Attributes
+    ----------
+    streams
+        Of the low grid and of each level, from coarse to fine; empty where none were wanted.
+    latents
+        As they were chosen.
+    bits
+        An estimate of what the streams take.
+    spent
+        The same for each block of latents: by level and band, (planes, blocks down, across).
+    """
+
+    streams: list[bytes]
+    latents: Latents
+    bits: float
+    spent: list[Bands]
+
+    def pace(self, share: float) -> Pace:
+        """For a pass that takes such a share of the bits of this one."""
+        of = np.float32(share)
+        planned = [{key: v * of for key, v in level.items()} for level in self.spent]
+        return Pace(share * self.bits, planned)
+
+
 class Coder:
     """Codes latents of one plan; contexts begin with what the model knows, and go on learning.
 
@@ -71,17 +119,20 @@ class Coder:
         *,
         most: Latents | None = None,
         writes: bool = True,
-    ) -> tuple[list[bytes], Latents, float]:
-        """Choose latents and code them: streams of the low grid and each level, latents, bits.
+        pace: Pace | None = None,
+    ) -> Pass:
+        """Choose latents and code them.
 
         Parameters
         ----------
         coefficients
             From `analyse`; None to code the latents `most` as they are.
         most
-            Candidates: no latent's magnitude is above theirs.
+            Of an earlier pass: where a block of it is empty, it stays so.
         writes
             Whether streams are wanted, else they are empty and only the bits are known.
+        pace
+            Where the streams must not take more than some bits.
         """
         plan = self.plan
         if coefficients is None:
@@ -95,16 +146,21 @@ class Coder:
         flat = np.ascontiguousarray(low).reshape(-1, *low.shape[3:])
         stream.low(flat.shape, plan.low_earlier, flat)
         bits = stream.bits
-        streams = [stream.finish()]
+        streams, spent = [stream.finish()], []
         out = Latents(low)
         for i, grid in enumerate(plan.grids):
             stream = _core.Stream(self.model, writes)
             values = coefficients[0][i] if coefficients else None
             candidates = most.levels[i] if most else None
-            out.levels.append(self._level(stream, grid, out.levels, values, candidates, rates))
+            if pace:
+                pace.left -= 8 * len(streams[-1])
+            blocks = {band.key: np.zeros(band.blocks, np.float32) for band in grid.bands}
+            options = _Options(rates, values, candidates, blocks, pace, i)
+            out.levels.append(self._level(stream, grid, out.levels, options))
             bits += stream.bits
             streams.append(stream.finish())
-        return streams, out, bits
+            spent.append(blocks)
+        return Pass(streams, out, bits, spent)
 
     def decode(self, streams: Sequence[bytes]) -> Latents:
         """Latents of as many streams as there are, from coarse to fine."""
@@ -123,26 +179,14 @@ class Coder:
         stream: _core.Stream,
         grid: Level,
         done: list[Bands],
-        values: Bands | None = None,
-        most: Bands | None = None,
-        rates: Rates | None = None,
+        options: _Options | None = None,
     ) -> Bands:
         c, t, z, y, x = grid.largest
         sums = np.zeros((c * t * z + 2, y + 2, x + 2), np.int16)
         out: Bands = {}
         for band in grid.bands:
             shape = band.shape
-            options: dict[str, Any] = {}
-            if rates is not None:
-                options = {
-                    "values": _planes(values, band),
-                    "most": _planes(most, band),
-                    "step": rates.step,
-                    "lambda_": rates.price,
-                    "dead_zone": rates.dead_zone,
-                    "one": ONE,
-                    "rest": 0.0,
-                }
+            given = options.of(band, stream) if options else {}
             latents = stream.band(
                 shape,
                 grid.number,
@@ -153,9 +197,41 @@ class Coder:
                 band.parent_of,
                 sums,
                 band.sibling_of,
-                **options,
+                **given,
             )
             out[band.key] = latents.reshape(band.sizes)
+        return out
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How the bands of a level are chosen."""
+
+    rates: Rates
+    values: Bands | None
+    most: Bands | None
+    spent: Bands
+    pace: Pace | None
+    level: int
+
+    def of(self, band: Band, stream: _core.Stream) -> dict[str, Any]:
+        """Arguments of `_core.Stream.band`."""
+        rates, pace = self.rates, self.pace
+        out: dict[str, Any] = {
+            "values": _planes(self.values, band),
+            "most": _planes(self.most, band),
+            "step": rates.step,
+            "lambda_": rates.price,
+            "dead_zone": rates.dead_zone,
+            "one": ONE,
+            "rest": 0.0,
+            "spent": self.spent[band.key],
+        }
+        if pace:
+            planned = pace.planned[self.level][band.key]
+            pace.after -= float(planned.sum())
+            left = pace.left - 8 * stream.size
+            out |= {"planned": planned, "left": left, "after": pace.after}
         return out
 
 

@@ -116,8 +116,6 @@ class Choice:
         size = np.abs(value)
         largest = np.float32(MOST_LATENT)
         top = int(size + self.dead_zone if size + self.dead_zone < largest else largest)
-        if self.most is not None:
-            top = min(top, abs(int(self.most[at])))
         if top <= 0:
             return 0
         costs = [self.cost(size, k, at, predictions) for k in dict.fromkeys((top, top - 1, 0))]
@@ -193,6 +191,7 @@ class Stream:
         dead_zone: float = 0.5,
         one: float = 0.94,
         rest: float = -0.03,
+        spent: Array | None = None,
     ) -> Array:
         """Latents of a band, (planes, height, width), chosen or read."""
         planes, height, width = shape
@@ -203,22 +202,26 @@ class Stream:
         columns = [slice(x, min(x + side, width)) for x in range(0, width, side)]
         # Of each block: 0 nothing, else a class of how many latents are not zero.
         flags = np.zeros((planes + 1, len(rows) + 2, len(columns) + 2), np.int64)
+        bits = np.zeros((planes, len(rows), len(columns))) if spent is None else spent
         for i in range(planes):
             for by, ys in enumerate(rows):
                 for bx, xs in enumerate(columns):
                     wanted = 0 if self.reads else choice.wanted((i, ys, xs))
                     context = block_contexts(level, kind, around, flags, (i, by, bx), (ys, xs))
+                    before = self.bits
                     flag = self.mixed(BLOCK, context, level * 8 + kind, wanted)
                     flags[i, by + 1, bx + 1] = flag
+                    bits[i, by, bx] += self.bits - before
                 for y in range(ys.start, ys.stop):
                     for x in range(width):
                         if flags[i, by + 1, x // side + 1]:
-                            at = (i, y, x)
+                            at, before = (i, y, x), self.bits
                             seen = contexts(self.model, level, kind, around.neighbours(*at))
                             q = self.latent(seen, level * 8 + kind, around, at, choice)
                             out[at] = q
                             clipped = min(max(q, -MOST_SIZE), MOST_SIZE)
                             around.latents[i, y + ABOVE, x + BESIDE] = clipped
+                            bits[i, by, x // side] += self.bits - before
                 for bx, xs in enumerate(columns):
                     if flags[i, by + 1, bx + 1]:
                         some = np.count_nonzero(out[i, ys, xs])
