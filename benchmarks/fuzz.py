@@ -37,7 +37,7 @@ MAX_BYTES = 200_000_000
 MAX_DECODED = 1 << 16
 """Samples up to which a file is decoded whole; of a larger image a few samples are read."""
 
-KINDS = (b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"note")
+KINDS = (b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"CORR", b"note")
 EDGES = (0, 1, 2, 3, 7, 28, 32, 127, 128, 255, 256, 4096, 65535, 65536, 2**20, 2**20 + 1, 2**24)
 EDGES += (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**48, 2**63, 2**64 - 1)
 VALUES: tuple[Any, ...] = (None, True, False, -1, 0.5, 1e308, 5e-324, "", "x" * 300, [], {}, [[]])
@@ -97,6 +97,12 @@ def seeds(corpus: Path | None) -> list[bytes]:
         inif.compress(labels.astype(np.uint32), axes="YX", lossless=True, effort=1).to_bytes(),
         inif.compress(noise.astype(np.int16), axes="ZX", lossless=True, effort=1).to_bytes(),
         inif.compress(noise.astype(np.float16), axes="YC", lossless=True, effort=1).to_bytes(),
+    ]
+    unknown = noise.astype(np.float32)
+    unknown[2, 3] = np.nan
+    found += [
+        inif.compress(noise.astype(np.uint16), axes="YX", max_error=2).to_bytes(),
+        inif.compress(unknown, axes="ZX", max_error=0.5).to_bytes(),
     ]
     hot = np.random.default_rng(1).normal(1000, 9, (48, 64))
     hot[3, 4] = 6e4  # an outlier, which the file keeps exactly

@@ -6,6 +6,7 @@ that is not enough are given as they are. All of it is exact. See docs/format.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ from inif.outliers import Outliers
 
 KIND = b"CORR"
 MOST_WIDTH = 1 << 33
+_SLAB = 1 << 18
 
 SIGNED, FOLDED, ALONE = range(3)
 """Corrections are added to the field's samples; 0, 1, 2, 3, 4, … stand for 0, -1, 1, -2, 2, …; or
@@ -170,6 +172,16 @@ class Base:
         return out
 
 
+def slabs(extent: tuple[int, ...], axes: str) -> Iterator[tuple[slice, ...]]:
+    """A brick in parts that have all of its channels, so that little memory is taken at once."""
+    axis = max(range(len(axes)), key=lambda i: 0 if axes[i] == "C" else extent[i])
+    length = (
+        extent[axis] if axes[axis] == "C" else max(1, _SLAB * extent[axis] // math.prod(extent))
+    )
+    for start in range(0, extent[axis], length):
+        yield (*(slice(None),) * axis, slice(start, start + length))
+
+
 @dataclass(frozen=True)
 class CorrectedBrick(ExactBrick):
     """A brick ready to be evaluated; what it holds besides the field is read when it is needed.
@@ -230,8 +242,13 @@ class CorrectedBrick(ExactBrick):
         except ValueError as error:
             raise self.damaged(str(error)) from error
         steps = corrections.decoded(stream, to_five(outputs, field.axes), TABLES)
-        base = Base.of(outputs, field.channels, field.axes, field.intensities, self.stated)
-        out = base.corrected(from_five(steps, field.axes))
+        steps = from_five(steps, field.axes)
+        out = np.empty(field.extent, field.intensities.dtype)
+        for part in slabs(field.extent, field.axes):
+            base = Base.of(
+                outputs[part], field.channels, field.axes, field.intensities, self.stated
+            )
+            out[part] = base.corrected(steps[part])
         if exact is not None:
             out.flat[exact.positions] = exact.values
         return out

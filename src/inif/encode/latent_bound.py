@@ -24,7 +24,7 @@ from inif.container.writer import Section
 from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import check_of, little_endian
-from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths
+from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths, slabs
 from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
 from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.finish import with_record
@@ -205,9 +205,12 @@ def _sections(
         channels, where = work.grid.channels(brick, axis), work.grid.slices(brick)
         five = outputs_of(spec, coded.latents[brick], work.plan(brick), channels)
         outputs = from_five(five, image.axes)
-        base = Base.of(outputs, channels, image.axes, job.intensities, widths)
-        steps = base.steps(image.data[where])
-        samples = base.corrected(steps)
+        wanted = image.data[where]
+        steps, samples = np.empty(wanted.shape, np.int32), np.empty_like(wanted)
+        for part in slabs(wanted.shape, image.axes):
+            base = Base.of(outputs[part], channels, image.axes, job.intensities, widths)
+            steps[part] = base.steps(wanted[part])
+            samples[part] = base.corrected(steps[part])
         broken = broken_at(original[where], samples, bounds.errors, channels, image.axes)
         if len(broken) > apart.MAX_COUNT:
             return None

@@ -57,7 +57,8 @@ def brightness(outputs: np.ndarray) -> np.ndarray:
     for own, channel in zip(classes, outputs, strict=True):
         rising = np.sort(channel, axis=None)
         ends = rising[np.arange(1, CLASSES) * rising.size // CLASSES]
-        own[...] = np.searchsorted(ends, channel, side="right")
+        for row, values in zip(own, channel, strict=True):
+            row[...] = np.searchsorted(ends, values, side="right")
     return classes
 
 
