@@ -241,7 +241,7 @@ def compress(
         remarks=checked.remarks,
     )
     criterion(job)
-    if target is not None and not target.bounded and job.varied:
+    if target is not None and not target.exact and job.varied:
         job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
     if out is not None and window is not None:
         check_room(out, window.most, field="out")

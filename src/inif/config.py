@@ -22,8 +22,8 @@ class ProgressEvent:
     Attributes
     ----------
     stage
-        What is going on: "read", "choose" (a codec), "trial", "encode", "repair", "fit", "pack",
-        "check", "write"; "trial MODE" for fits that are compared.
+        What is going on: "read", "choose" (a codec), "trial", "encode", "repair", "correct", "fit",
+        "pack", "check", "write"; "trial MODE" for fits that are compared.
     step, steps
         Steps done and steps in all, of this round: a search encodes or fits several times.
     psnr
@@ -136,6 +136,11 @@ class Target:
     def bounded(self) -> bool:
         """Whether the target is a bound of the error."""
         return self.max_error is not None or self.max_error_share is not None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the target is a bound of 0."""
+        return 0 in (self.max_error, self.max_error_share)
 
     def window(self, raw_bytes: int, file: object = None) -> Window | None:
         """The sizes that a file for an image of so many bytes may have; None where any may be.

@@ -211,6 +211,15 @@ def test_what_cannot_be_bounded_otherwise_is_kept_exactly_and_said(
     np.testing.assert_array_equal(np.asarray(file), data)
 
 
+def test_labels_are_told_where_a_bound_changes_them() -> None:
+    labels = np.kron(np.arange(1, 37).reshape(6, 6) * 7 % 41, np.ones((12, 12))).astype(np.uint16)
+    with pytest.warns(RemarkWarning, match="labels"):
+        inif.compress(labels, axes="YX", max_error=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inif.compress(labels, axes="YX", max_error=0)
+
+
 # ---- reading -----------------------------------------------------------------------------------
 
 
