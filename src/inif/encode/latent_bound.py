@@ -54,7 +54,7 @@ _ULPS = 4
 _LARGEST, _SMALLEST = 1e30, 1e-30
 """Of the magnitudes of samples, and of their range."""
 
-_SAMPLE, _LEAST = 1 << 17, 1 << 15
+_SAMPLE, _LEAST = 1 << 18, 1 << 15
 """Voxels on which steps are tried, of all channels together, and at least of one."""
 
 _FIELD_BITS = 0.2
