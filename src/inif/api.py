@@ -83,7 +83,7 @@ def compress(
     optimizer
         "auto", a name of `inif.optim.registry`, or "name:rate".
     guide
-        What guides a repair or a pure field besides squared error, one or several: "filaments",
+        What guides a file besides squared error, one or several: "filaments",
         "blobs" (with settings, as in "filaments:sigma=1.5"), "perceptual[:CLEAN_FILE]",
         "mask:FILE", "python:MODULE:FUNCTION". A `GuidanceWarning` where one has nothing to say;
         the fit then goes on without it.
@@ -205,20 +205,29 @@ def compress(
     from inif.encode.method import encode
     from inif.encode.quality import encode_quality
     from inif.encode.select import criterion
+    from inif.guidance.masks import masks_only
 
     if optimizer != "auto":
         from inif.optim.registry import parse
 
         parse(optimizer)
     named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
-    if named_guides and method == "latent":
+    if named_guides and method == "latent" and target is not None and window is None:
         raise InputError(
-            "a latent field is not guided yet",
+            "a latent field is guided only within a number of bytes",
             field="guide",
             got=", ".join(named_guides),
-            fix="leave the method to inif, or name hybrid or siren",
+            fix="ask for a size or a ratio, or name hybrid or siren",
         )
-    if named_guides:
+    if not masks_only(named_guides):
+        if method == "latent":
+            raise InputError(
+                "a latent field is guided by masks only",
+                field="guide",
+                expected="mask:FILE",
+                got=", ".join(named_guides),
+                fix="leave the method to inif, or name hybrid or siren",
+            )
         from inif.guidance.registry import check
 
         check(named_guides)

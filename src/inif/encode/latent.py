@@ -21,7 +21,7 @@ from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
 from inif.decode.latent import FEATURE, TABLES, LatentSpec, corrected, outputs_of
 from inif.encode.finish import with_record
-from inif.encode.job import Job, draft_header, extra_sections
+from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.latent_plan import (
     PLANE_PRICE,
     PRICE,
@@ -44,7 +44,7 @@ from inif.latent.repair import gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
 from inif.latent.stream import Coder, Latents, Pass, Rates
 from inif.latent.tables import load
-from inif.latent.transform import analyse, synthesise
+from inif.latent.transform import Bands, analyse, synthesise
 
 _SLOPE = 1.6
 """How much ln(bits) falls with ln(step), before two passes have measured it."""
@@ -75,6 +75,10 @@ def encode_latent(job: Job, window: Window) -> bytes:
         Ctrl-C.
     """
     work = Work.of(job)
+    if job.guides:
+        from inif.encode.latent_guided import guide
+
+        work.job = replace(job, guides=guide(work, job.guides))
     header, extra = draft(work, window.most)
     empty = [0] * (len(work.grid) * (1 + work.apart))
     frame = packed_size(header, [*[len(s.data) for s in extra], *empty])
@@ -104,6 +108,8 @@ class Work:
         Bits for each of the estimate.
     coefficients
         Of each brick.
+    weights
+        What the squared errors of these count; empty for 1.
     """
 
     job: Job
@@ -114,6 +120,7 @@ class Work:
     gains: tuple[int, ...] = ()
     factor: float = USUAL
     coefficients: list[Coefficients] = field(default_factory=list)
+    weights: list[list[Bands]] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -186,7 +193,10 @@ class Work:
             last = before[brick] if before else None
             pace = last.pace(share) if last and share else None
             most = last.latents if last else None
-            return coder.encode((levels, low), rates, most=most, writes=writes, pace=pace)
+            counts = self.weights[brick] if self.weights else None
+            return coder.encode(
+                (levels, low), rates, most=most, weights=counts, writes=writes, pace=pace
+            )
 
         out = []
         for done, item in enumerate(in_order(one, range(len(self.grid)))):
@@ -202,6 +212,8 @@ def draft(work: Work, budget: int) -> tuple[dict[str, Any], list[Section]]:
         "field": work.spec(1234.5).to_json(),
         "requires": [FEATURE],
     }
+    if job.guides:
+        header["lossy"] |= {"guides": guides_record(job.guides, short=budget < TINY)}
     del header["lossy"]["seed"]  # nothing is random
     header["lossy"].pop("stopped", None)
     if len(work.grid) > 1:

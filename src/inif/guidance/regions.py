@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.encode.sampling import Boxes
+from inif.guidance.masks import idle_mask
 from inif.image import Image
 
 
@@ -60,6 +61,4 @@ class Regions:
     def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say; see `inif.guidance.base.Guide`."""
         del image, ranges, deep
-        if not self.mask.any():
-            return "the mask is empty"
-        return "the mask is everywhere true" if self.mask.all() else None
+        return idle_mask(self.mask)

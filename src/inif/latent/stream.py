@@ -118,6 +118,7 @@ class Coder:
         rates: Rates,
         *,
         most: Latents | None = None,
+        weights: list[Bands] | None = None,
         writes: bool = True,
         pace: Pace | None = None,
     ) -> Pass:
@@ -129,6 +130,8 @@ class Coder:
             From `analyse`; None to code the latents `most` as they are.
         most
             Of an earlier pass: where a block of it is empty, it stays so.
+        weights
+            What each coefficient's squared error counts, by level and band; None for 1.
         writes
             Whether streams are wanted, else they are empty and only the bits are known.
         pace
@@ -155,7 +158,8 @@ class Coder:
             if pace:
                 pace.left -= 8 * len(streams[-1])
             blocks = {band.key: np.zeros(band.blocks, np.float32) for band in grid.bands}
-            options = _Options(rates, values, candidates, blocks, pace, i)
+            counts = weights[i] if weights else None
+            options = _Options(rates, values, candidates, counts, blocks, pace, i)
             out.levels.append(self._level(stream, grid, out.levels, options))
             bits += stream.bits
             streams.append(stream.finish())
@@ -210,6 +214,7 @@ class _Options:
     rates: Rates
     values: Bands | None
     most: Bands | None
+    weights: Bands | None
     spent: Bands
     pace: Pace | None
     level: int
@@ -220,6 +225,7 @@ class _Options:
         out: dict[str, Any] = {
             "values": _planes(self.values, band),
             "most": _planes(self.most, band),
+            "weights": _planes(self.weights, band),
             "step": rates.step,
             "lambda_": rates.price,
             "dead_zone": rates.dead_zone,

@@ -1,0 +1,130 @@
+"""Guides in a latent field: what each coefficient's squared error counts.
+
+Guides say where in the image errors matter. A coefficient counts what the samples that it changes
+count, so latents go where an analysis looks; where it does not, they are left out. The file format
+and decoders know nothing of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from inif.encode.latent import Work
+from inif.guidance import GuidanceWarning
+from inif.guidance.masks import MASK, idle_mask
+from inif.image import Image
+from inif.latent.layout import to_five
+from inif.latent.plan import Plan
+from inif.latent.transform import Bands
+
+INSIDE = 4.0
+"""How many times the squared error counts inside a mask."""
+
+
+def guide(work: Work, names: Sequence[str]) -> tuple[str, ...]:
+    """Let guides weigh the coefficients of an image; those that have something to say.
+
+    Parameters
+    ----------
+    names
+        As the user named them.
+
+    Raises
+    ------
+    InputError
+        A mask that cannot be used.
+    """
+    image, used = work.job.image, []
+    counts = np.ones([1] * image.data.ndim, np.float32)
+    for name in names:
+        mask = mask_of(name.removeprefix(MASK), image)
+        if reason := idle_mask(mask):
+            warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
+            continue
+        used.append(name)
+        counts = counts * np.where(mask, np.float32(INSIDE), np.float32(1))
+    if used:
+        whole = np.broadcast_to(counts, image.data.shape)
+        parts = [to_five(whole[work.grid.slices(b)], image.axes) for b in range(len(work.grid))]
+        weigh(work, parts)
+    return tuple(used)
+
+
+def weigh(work: Work, parts: Sequence[np.ndarray]) -> None:
+    """Give coefficients the weights of samples, so that each channel keeps its share of the bits.
+
+    Parameters
+    ----------
+    parts
+        Of each brick, (C, T, Z, Y, X) above 0, in any unit: the mean of a channel becomes 1.
+    """
+    axis, channels = work.job.image.axes.find("C"), len(work.job.ranges)
+    sums, voxels = np.zeros(channels), np.zeros(channels)
+    own = [work.grid.channels(brick, axis) for brick in range(len(work.grid))]
+    for part, where in zip(parts, own, strict=True):
+        sums[where.start : where.stop] += part.sum(axis=(1, 2, 3, 4), dtype=np.float64)
+        voxels[where.start : where.stop] += part[0].size
+    scale = (voxels / sums).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+    work.weights = [
+        averaged(part * scale[where.start : where.stop], work.plan(brick))
+        for brick, (part, where) in enumerate(zip(parts, own, strict=True))
+    ]
+
+
+def averaged(counts: np.ndarray, plan: Plan) -> list[Bands]:
+    """Weights of coefficients: means of those of the samples that they are for.
+
+    Parameters
+    ----------
+    counts
+        Weights of samples, (C, T, Z, Y, X) float32.
+
+    Returns
+    -------
+    Of each level from coarse to fine, by the band's key: float32.
+    """
+    levels: list[Bands] = []
+    x = counts
+    for number in range(plan.depth):
+        parts: Bands = {"": x}
+        for axis in range(4):
+            split: Bands = {}
+            for key, part in parts.items():
+                if number < plan.levels_of(axis) and part.shape[axis + 1] > 1:
+                    split[key + "L"], split[key + "H"] = _halved(part, axis + 1)
+                else:
+                    split[key + "-"] = part
+            parts = split
+        low = next(key for key in parts if "H" not in key)
+        x = parts.pop(low)
+        levels.append(parts)
+    return [bands for bands in levels[::-1] if bands]
+
+
+def mask_of(path: str, image: Image) -> np.ndarray:
+    """A mask of the user's: booleans with the image's axes, of length 1 where it holds for all.
+
+    Raises
+    ------
+    InputError
+        As `inif.metrics.tasks.labels.read_labels`.
+    """
+    from inif.metrics.tasks.labels import read_labels
+
+    labels = read_labels(path, image.axes, image.data.shape)
+    ordered = sorted(labels.axes, key=image.axes.index)
+    mask = np.transpose(labels.data != 0, [labels.axes.index(a) for a in ordered])
+    lengths = dict(zip(ordered, mask.shape, strict=True))
+    return mask.reshape([lengths.get(a, 1) for a in image.axes])
+
+
+def _halved(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of pairs along an axis: of what is low, and of what is high, which may be one fewer."""
+    pairs = x.shape[axis] // 2
+    along = np.moveaxis(x, axis, 0)
+    high = (along[: 2 * pairs : 2] + along[1::2]) / np.float32(2)
+    low = np.concatenate([high, along[2 * pairs :]])
+    return np.moveaxis(low, 0, axis), np.moveaxis(high, 0, axis)

@@ -1,0 +1,173 @@
+"""Guided latent fields: weights of coefficients, masks that are served, budgets that are kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+import inif
+from inif.config import FitSettings, Target
+from inif.encode.job import Job
+from inif.encode.latent import Work, encode_latent
+from inif.encode.latent_guided import INSIDE, averaged, mask_of, weigh
+from inif.errors import InputError
+from inif.guidance import GuidanceWarning
+from inif.image import Image
+from inif.latent.layout import to_five
+from inif.latent.plan import CDF97, HAAR, Plan
+from inif.latent.transform import analyse
+
+
+def speckled(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
+    """Structure everywhere, so that bits can go anywhere."""
+    rng = np.random.default_rng(seed)
+    data = rng.normal(0, 1, shape)
+    for axis in range(len(shape) - 2, len(shape)):
+        data = data + np.roll(data, 1, axis) + np.roll(data, 2, axis)
+    return np.clip(np.rint(120 + 12 * data), 0, 255).astype(np.uint8)
+
+
+def saved(path: Path, mask: np.ndarray, axes: str) -> str:
+    tifffile.imwrite(path, mask.astype(np.uint8), metadata={"axes": axes}, ome=True)
+    return f"mask:{path}"
+
+
+def pressed(data: np.ndarray, axes: str, **more: Any) -> inif.File:
+    given: dict[str, Any] = {"ratio": 20, "method": "latent", **more}
+    return inif.compress(data, axes=axes, **given)
+
+
+def error(data: np.ndarray, file: inif.File, where: np.ndarray) -> float:
+    return float(np.square(np.asarray(file).astype(float) - data)[where].mean())
+
+
+@given(
+    st.tuples(*[st.integers(1, n) for n in (2, 5, 6, 33, 30)]),
+    st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 4)),
+    st.sampled_from([(CDF97, CDF97), (HAAR, HAAR)]),
+)
+def test_coefficients_have_the_means_of_samples_weights(
+    sizes: Any, levels: Any, kinds: tuple[int, int]
+) -> None:
+    plan = Plan(sizes, levels, kinds)
+    counts = np.random.default_rng(0).uniform(0.5, 4, sizes).astype(np.float32)
+    weights = averaged(counts, plan)
+    values, _ = analyse(counts, plan)
+    assert [{k: v.shape for k, v in bands.items()} for bands in weights] == [
+        {k: v.shape for k, v in bands.items()} for bands in values
+    ]
+    for bands in weights:
+        for band in bands.values():
+            assert band.dtype == np.float32
+            assert band.size == 0 or (band.min() >= 0.49 and band.max() <= 4.01)
+    same = averaged(np.ones(sizes, np.float32), plan)
+    assert all((band == 1).all() for bands in same for band in bands.values())
+
+
+def test_a_coefficient_counts_what_is_under_it() -> None:
+    plan = Plan((1, 1, 4, 16, 16), (0, 1, 2), (CDF97, HAAR))
+    counts = np.ones((1, 1, 4, 16, 16), np.float32)
+    counts[0, 0, 2:, :4, 8:12] = 9
+    fine = averaged(counts, plan)[-1]["-LHH"][0, 0]
+    assert (fine[1, :2, 4:6] == 9).all()
+    assert fine.sum() == pytest.approx(fine.size + 8 * 4)
+    coarse = averaged(counts, plan)[0]["--HH"][0, 0]
+    assert coarse[1, 0, 2] == 9
+    assert coarse.sum() == pytest.approx(coarse.size + 8)
+
+
+def worked(data: np.ndarray, axes: str) -> Work:
+    settings = FitSettings.for_effort(1)
+    return Work.of(Job(Image(data, axes), Target(ratio=20.0), settings, "latent", 1))
+
+
+def test_equal_weights_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = worked(speckled((2, 4, 60, 70)), "CZYX")
+    plain = encode_latent(work.job, work.job.target.window(work.job.image.raw_bytes, None))
+    monkeypatch.setattr(Work, "of", lambda _: work)
+    whole = np.full(work.job.image.data.shape, 7, np.float32)
+    weigh(work, [to_five(whole, "CZYX")])
+    again = encode_latent(work.job, work.job.target.window(work.job.image.raw_bytes, None))
+    assert work.weights
+    assert plain == again
+
+
+def test_each_channel_keeps_its_share() -> None:
+    work = worked(speckled((2, 40, 50)), "CYX")
+    part = np.ones((2, 1, 1, 40, 50), np.float32)
+    part[0, ..., :10] = 5
+    part[1] = 3
+    weigh(work, [part])
+    fine = work.weights[0][-1]["--HH"]
+    np.testing.assert_allclose(fine.mean(axis=(1, 2, 3, 4)), 1, rtol=1e-5)
+    np.testing.assert_allclose(fine[1], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("axes", ["YX", "ZYX", "CYX", "YXC"])
+def test_a_mask_takes_bytes_from_outside(axes: str, tmp_path: Path) -> None:
+    shape = {"YX": (96, 96), "ZYX": (8, 64, 64), "CYX": (2, 64, 64), "YXC": (64, 64, 2)}[axes]
+    data = speckled(shape)
+    inside = np.zeros([n for n, a in zip(shape, axes, strict=True) if a in "YX"], bool)
+    inside[10:40, 20:50] = True
+    name = saved(tmp_path / "m.ome.tif", inside, "YX")
+    plain, guided = pressed(data, axes), pressed(data, axes, guide=name)
+    assert guided.header["lossy"]["guides"] == ["mask"]
+    assert 20 <= guided.ratio <= 20.2
+    where = np.broadcast_to(mask_of(str(tmp_path / "m.ome.tif"), Image(data, axes)), shape)
+    assert error(data, guided, where) < 0.9 * error(data, plain, where)
+    assert error(data, guided, ~where) > error(data, plain, ~where)
+    assert inif.verify(guided.to_bytes())["exact"]
+
+
+def test_several_masks_work_together(tmp_path: Path) -> None:
+    data = speckled((96, 96))
+    halves = [np.zeros((96, 96), bool) for _ in range(2)]
+    halves[0][:48], halves[1][:, :48] = True, True
+    names = [saved(tmp_path / f"{i}.ome.tif", half, "YX") for i, half in enumerate(halves)]
+    file = pressed(data, "YX", guide=names)
+    corner, rest = halves[0] & halves[1], ~halves[0] & ~halves[1]
+    assert INSIDE > 1
+    assert error(data, file, corner) < error(data, file, halves[0] & ~halves[1])
+    assert error(data, file, halves[0] & ~halves[1]) < error(data, file, rest)
+
+
+def test_a_mask_along_some_axes_holds_for_the_others(tmp_path: Path) -> None:
+    image = Image(np.zeros((3, 2, 8, 9), np.uint8), "ZCYX")
+    inside = np.arange(72).reshape(8, 9) > 7
+    mask = mask_of(saved(tmp_path / "m.ome.tif", inside, "YX").removeprefix("mask:"), image)
+    np.testing.assert_array_equal(mask, inside[None, None])
+    with pytest.raises(InputError):
+        mask_of(str(tmp_path / "none.tif"), image)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_mask_that_says_nothing_leaves_the_file_as_it_is(inside: bool, tmp_path: Path) -> None:
+    data = speckled((80, 90))
+    name = saved(tmp_path / "m.ome.tif", np.full((80, 90), inside), "YX")
+    with pytest.warns(GuidanceWarning, match="unguided by mask"):
+        file = pressed(data, "YX", guide=name)
+    assert file.to_bytes() == pressed(data, "YX").to_bytes()
+
+
+def test_a_stated_quality_is_not_guided(tmp_path: Path) -> None:
+    name = saved(tmp_path / "m.ome.tif", np.eye(50) > 0, "YX")
+    with pytest.raises(InputError, match="number of bytes"):
+        inif.compress(speckled((50, 50)), axes="YX", psnr=30, method="latent", guide=name)
+
+
+def test_a_mask_needs_no_jax(tmp_path: Path) -> None:
+    name = saved(tmp_path / "m.ome.tif", np.eye(50) > 0, "YX")
+    script = (
+        "import sys, inif, numpy as np; data = np.arange(2500).reshape(50, 50).astype('uint16');"
+        f"inif.compress(data, axes='YX', ratio=20, method='latent', guide={name!r});"
+        "assert not {'jax', 'optax', 'equinox'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
