@@ -28,9 +28,9 @@ def plain_python() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "_core", reference)
         patch.setattr(transform, "_core", reference)
-        transform._norm.cache_clear()
+        transform._norms.cache_clear()
         yield
-    transform._norm.cache_clear()
+    transform._norms.cache_clear()
 
 
 @st.composite

@@ -26,8 +26,17 @@ from inif.decode.check import little_endian
 from inif.errors import FormatError
 from inif.fields.parallel import in_order
 from inif.latent import repair, tables
-from inif.latent.box import Box, slices, whole
-from inif.latent.layout import MOST_VOXELS, SCALE, from_five, places, sizes_of, slots
+from inif.latent.box import Box, slices
+from inif.latent.layout import (
+    MOST_VOXELS,
+    SCALE,
+    coded_slices,
+    from_five,
+    places,
+    seams_of,
+    sizes_of,
+    slots,
+)
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, streams_of, unpacked
 from inif.latent.stream import Coder, Latents
@@ -67,10 +76,12 @@ class LatentSpec:
     finer: tuple[int, ...] = ()
     gains: tuple[int, ...] = ()
 
-    def plan(self, axes: str, extent: tuple[int, ...]) -> Plan:
-        """Of a brick of this extent."""
-        sizes = sizes_of(axes, extent)
-        return Plan(sizes, (*self.levels, plane_levels(sizes)), self.kinds)
+    def plan(self, axes: str, grid: BrickGrid, brick: int) -> Plan:
+        """Of a brick."""
+        coded = coded_slices(axes, grid, brick)
+        sizes = sizes_of(axes, tuple(one.stop - one.start for one in coded))
+        levels = (*self.levels, plane_levels(sizes))
+        return Plan(sizes, levels, self.kinds, seams_of(axes, grid, brick))
 
     def scales(self, channels: range) -> np.ndarray:
         """What channels' values are multiplied by before they are quantised, (C, 1, 1, 1, 1)."""
@@ -150,6 +161,8 @@ class LatentBrick(ExactBrick):
     streams
         Of the low grid and of each level, from coarse to fine; of the coarse ones alone where only
         an overview is wanted.
+    plan
+        Of the brick.
     axes, extent
         The image's axes, and the brick's samples along each.
     channels
@@ -162,14 +175,14 @@ class LatentBrick(ExactBrick):
         self,
         spec: LatentSpec,
         streams: tuple[bytes, ...],
+        plan: Plan,
         axes: str,
         extent: tuple[int, ...],
         channels: range,
         intensities: Intensities,
     ) -> None:
-        self.spec, self.streams, self.channels = spec, streams, channels
+        self.spec, self.streams, self.plan, self.channels = spec, streams, plan, channels
         self.axes, self.extent, self.intensities = axes, extent, intensities
-        self.plan = spec.plan(axes, extent)
         self._lock = Lock()
         self._latents: Latents | None = None
         self._whole: np.ndarray | None = None
@@ -187,7 +200,8 @@ class LatentBrick(ExactBrick):
     def in_dtype(self, dtype: type[np.floating[Any]]) -> LatentBrick:
         """The brick with samples that are not rounded to whole numbers."""
         real = self.intensities.unrounded(dtype)
-        return LatentBrick(self.spec, self.streams, self.axes, self.extent, self.channels, real)
+        own = self.spec, self.streams, self.plan, self.axes, self.extent, self.channels
+        return LatentBrick(*own, real)
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
@@ -272,10 +286,15 @@ def outputs_of(
     ----------
     channels
         Of the image, that are in the latents.
-    skip, box
-        As for `synthesise`, but the box is along C, T, Z, Y and X.
+    skip
+        As for `synthesise`.
+    box
+        The part of the brick along C, T, Z, Y and X that is wanted, by default all; not with
+        `skip`.
     """
-    wanted = box or ((0, plan.sizes[0]), *whole(plan, skip))
+    *others, height, width = plan.shown
+    shown = (*others, -(-height // (1 << skip)), -(-width // (1 << skip)))
+    wanted = box or tuple((0, n) for n in shown)
     first, last = wanted[0]
     some, own = slice(first, last), channels[first:last]
     gains = np.array(spec.gains[own.start : own.stop], np.uint8)
@@ -292,6 +311,9 @@ def outputs_of(
             added = corrected(one, spec.step, planes=(inside.start, inside.stop))
             values[c] = repair.apply(one, added, gains[c : c + 1])[0]
         values = values[(slice(None), *slices(wanted[1:], around[1:]))]
+    elif skip:
+        values = values[..., : shown[3], : shown[4]]
+    values = np.ascontiguousarray(values)
     if spec.finer:
         values = values / spec.scales(own)
     values *= np.float32(1 / SCALE)
@@ -352,7 +374,7 @@ class LatentBricks:
         return Check.unpack(data, means=False)
 
     def _plan(self, brick: int) -> Plan:
-        return self._spec.plan(self._container.header["axes"], self._grid.extent(brick))
+        return self._spec.plan(self._container.header["axes"], self._grid, brick)
 
     def _sections(self, brick: int, skip: int = 0) -> list[SectionEntry]:
         """Where the streams of a brick down to level `skip` are."""
@@ -381,7 +403,8 @@ class LatentBricks:
                 raise self._damaged(section.label, str(error)) from error
         axes, extent = self._container.header["axes"], self._grid.extent(brick)
         channels = self._grid.channels(brick, axes.find("C"))
-        return LatentBrick(self._spec, streams, axes, extent, channels, self._intensities)
+        own = self._spec, streams, plan, axes, extent, channels
+        return LatentBrick(*own, self._intensities)
 
     def _need_check(self, brick: int, data: bytes) -> None:
         if len(data) < CHECK_SIZE:

@@ -157,7 +157,7 @@ class Work:
 
     def plan(self, brick: int) -> Plan:
         """Of a brick."""
-        return self.spec(1.0).plan(self.job.image.axes, self.grid.extent(brick))
+        return self.spec(1.0).plan(self.job.image.axes, self.grid, brick)
 
     @property
     def apart(self) -> bool:

@@ -16,7 +16,7 @@ from inif.encode.latent import Work
 from inif.guidance import GuidanceWarning
 from inif.guidance.masks import MASK, idle_mask
 from inif.image import Image
-from inif.latent.layout import to_five
+from inif.latent.layout import coded_slices, to_five
 from inif.latent.plan import Plan
 from inif.latent.transform import Bands
 
@@ -48,7 +48,8 @@ def guide(work: Work, names: Sequence[str]) -> tuple[str, ...]:
         counts = counts * np.where(mask, np.float32(INSIDE), np.float32(1))
     if used:
         whole = np.broadcast_to(counts, image.data.shape)
-        parts = [to_five(whole[work.grid.slices(b)], image.axes) for b in range(len(work.grid))]
+        coded = [coded_slices(image.axes, work.grid, b) for b in range(len(work.grid))]
+        parts = [to_five(whole[where], image.axes) for where in coded]
         weigh(work, parts)
     return tuple(used)
 
@@ -59,7 +60,8 @@ def weigh(work: Work, parts: Sequence[np.ndarray]) -> None:
     Parameters
     ----------
     parts
-        Of each brick, (C, T, Z, Y, X) above 0, in any unit: the mean of a channel becomes 1.
+        Of what is coded of each brick, (C, T, Z, Y, X) above 0, in any unit: the mean of a channel
+        becomes 1.
     """
     axis, channels = work.job.image.axes.find("C"), len(work.job.ranges)
     sums, voxels = np.zeros(channels), np.zeros(channels)

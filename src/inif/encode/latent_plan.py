@@ -14,7 +14,7 @@ from inif.bricks import BrickGrid
 from inif.decode.latent import TABLES
 from inif.encode.job import Job
 from inif.fields.parallel import in_order
-from inif.latent.layout import SCALE, to_five
+from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
 from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
@@ -148,9 +148,9 @@ def distortion(coefficients: Coefficients, latents: Latents, step: float) -> flo
 
 
 def scaled(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
-    """A brick's samples, 0 … 65535 over each channel's range: (C, T, Z, Y, X) float32."""
+    """What is coded for a brick, 0 … 65535 over each channel's range: (C, T, Z, Y, X) float32."""
     axes = job.image.axes
-    five = to_five(job.image.data[grid.slices(brick)], axes)
+    five = to_five(job.image.data[coded_slices(axes, grid, brick)], axes)
     out = np.empty(five.shape, np.float32)
     for i, channel in enumerate(grid.channels(brick, axes.find("C"))):
         low, high = job.intensities.ranges[channel]

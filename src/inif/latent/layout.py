@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.latent.plan import MAX_LEVELS, Sizes
+from inif.latent.plan import MAX_LEVELS, Seams, Sizes
 
 SCALE = 32767.5
 """Of an output in [-1, 1]: coefficients are in units of a range of 65535."""
@@ -51,6 +51,30 @@ def sizes_of(axes: str, shape: tuple[int, ...]) -> Sizes:
         out[place] = shape[axes.index(axis)]
     c, t, z, y, x = out
     return (c, t, z, y, x)
+
+
+def seams_of(axes: str, grid: BrickGrid, brick: int) -> Seams:
+    """Along T, Z, Y and X: whether another brick lies before a brick, and behind it."""
+    out = [(False, False)] * 5
+    for axis, place in zip(slots(axes), places(axes), strict=True):
+        k = axes.index(axis)
+        first = grid.origin(brick)[k]
+        out[place] = first > 0, first + grid.extent(brick)[k] < grid.shape[k]
+    return tuple(out[1:])
+
+
+def coded_slices(axes: str, grid: BrickGrid, brick: int) -> tuple[slice, ...]:
+    """What is coded of the image for a brick: along Y and X one sample more, where there is one.
+
+    The last sample of an axis has the largest error, so it is one that is not shown.
+    """
+    out = list(grid.slices(brick))
+    seams = seams_of(axes, grid, brick)
+    for axis, place in zip(slots(axes), places(axes), strict=True):
+        if place > 2 and seams[place - 1][1]:
+            k = axes.index(axis)
+            out[k] = slice(out[k].start, out[k].stop + 1)
+    return tuple(out)
 
 
 def to_five(data: np.ndarray, axes: str) -> np.ndarray:

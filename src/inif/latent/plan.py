@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ _SMALL = 24
 """Sides of a band below which its blocks have 4 × 4 latents, not 8 × 8."""
 
 Sizes = tuple[int, int, int, int, int]
+Seams = tuple[tuple[bool, bool], ...]
 
 
 def plane_levels(sizes: Sizes) -> int:
@@ -101,16 +102,20 @@ class Plan:
     Attributes
     ----------
     sizes
-        Lengths along C, T, Z, Y, X.
+        Lengths along C, T, Z, Y, X, of what is coded (see `shown`).
     levels
         Of lifting along T, along Z, and in the plane.
     kinds
         Of the lifting along T and along Z; in the plane it is 9/7.
+    seams
+        Along T, Z, Y and X: whether another brick begins before the first sample, and behind the
+        last one.
     """
 
     sizes: Sizes
     levels: tuple[int, int, int]
     kinds: tuple[int, int] = (CDF97, CDF97)
+    seams: Seams = ((False, False),) * 4
 
     @property
     def depth(self) -> int:
@@ -125,6 +130,12 @@ class Plan:
         """Kind of lifting along an axis: 0 T, 1 Z, 2 Y, 3 X."""
         return self.kinds[axis] if axis < 2 else CDF97
 
+    @property
+    def shown(self) -> Sizes:
+        """Lengths of the brick: along Y and X one less than is coded, where another follows."""
+        c, t, z, y, x = self.sizes
+        return (c, t, z, y - self.seams[2][1], x - self.seams[3][1])
+
     def length(self, axis: int, number: int) -> int:
         """Of an axis (0 T, 1 Z, 2 Y, 3 X) before level `number` splits it."""
         return -(-self.sizes[axis + 1] // (1 << min(number, self.levels_of(axis))))
@@ -137,7 +148,7 @@ class Plan:
     @cached_property
     def grids(self) -> tuple[Level, ...]:
         """Levels from coarse to fine."""
-        return _grids(self)
+        return _grids(replace(self, seams=Plan.seams))
 
     @cached_property
     def low_earlier(self) -> np.ndarray:

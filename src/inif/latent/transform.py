@@ -16,13 +16,17 @@ import numpy as np
 from inif.fields.parallel import cores, in_order
 from inif.latent import _core
 from inif.latent.box import Box, Joined, slices, whole
-from inif.latent.plan import Level, Plan
+from inif.latent.plan import HAAR, Level, Plan
 
 GAIN = 1.230174105
 """By which a constant image grows with each level of 9/7 lifting that is not scaled."""
 
 ONE = 0.98
 """A magnitude of 1 stands for so many steps; larger ones for themselves."""
+
+SEAM = np.float32(1.2)
+"""By how much finer the ends of bricks are quantised where they meet: the last sample of a mirrored
+axis has a larger error than others."""
 
 _LEAST = 1 << 17
 """Samples from which on threads pay."""
@@ -197,11 +201,26 @@ def _weighed(x: np.ndarray, plan: Plan, number: int, key: str, by: np.ufunc) -> 
     return out
 
 
-@lru_cache(maxsize=2048)
 def _norm(plan: Plan, number: int, axis: int, letter: str) -> np.ndarray | None:
     """Along T, Z, Y or X: the norm that each place of a band has in the image, None for 1."""
-    length, levels = plan.sizes[axis + 1], plan.levels_of(axis)
-    if letter == "H":
-        return _core.norms(length, number, True, plan.kind_of(axis))
-    done = min(number + 1, levels)
-    return _core.norms(length, done - 1, False, plan.kind_of(axis)) if done else None
+    done = number + 1 if letter == "H" else min(number + 1, plan.levels_of(axis))
+    if not done:
+        return None
+    length, kind, seams = plan.sizes[axis + 1], plan.kind_of(axis), plan.seams[axis]
+    if kind == HAAR:  # which looks at no neighbours
+        seams = (False, False)
+    elif axis > 1:  # the last sample is not shown
+        seams = (seams[0], False)
+    return _norms(length, done - 1, letter == "H", kind, seams)
+
+
+@lru_cache(maxsize=1024)
+def _norms(length: int, number: int, high: bool, kind: int, seams: tuple[bool, bool]) -> np.ndarray:
+    """Norms of low or high coefficients; those of a brick's end samples are larger at seams."""
+    norms = _core.norms(length, number, high, kind)
+    odd = -(-length // (1 << number)) % 2 == 1
+    if seams[0] and not high:
+        norms[0] *= SEAM
+    if seams[1] and high != odd:
+        norms[-1] *= SEAM
+    return norms
