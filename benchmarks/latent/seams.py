@@ -94,9 +94,9 @@ def coded(
             own, where = BrickGrid(grid.extent(brick), grid.extent(brick)), grid.slices(brick)
             plan = spec.plan("CTZYX", own, 0)
         coefficients = analyse(x[where], plan)
-        _, most, _ = Coder(plan, model).encode(coefficients, rates, writes=False)
-        streams, latents, _ = Coder(plan, model).encode(coefficients, rates, most=most)
-        return plan, x[where], latents, sum(map(len, streams))
+        most = Coder(plan, model).encode(coefficients, rates, writes=False).latents
+        done = Coder(plan, model).encode(coefficients, rates, most=most)
+        return plan, x[where], done.latents, sum(map(len, done.streams))
 
     done = list(in_order(one, range(len(grid))))
     sums = np.zeros((2, 1))
@@ -131,7 +131,7 @@ def found_step(x: np.ndarray, lifting: Any, size: float) -> float:
     low, high = 10.0, 30000.0
     while high / low > 1.04:
         middle = math.sqrt(low * high)
-        bits = Coder(plan, model).encode(coefficients, Rates(middle), writes=False)[2]
+        bits = Coder(plan, model).encode(coefficients, Rates(middle), writes=False).bits
         low, high = (middle, high) if bits > 8 * size else (low, middle)
     return low
 
