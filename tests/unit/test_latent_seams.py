@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from test_latent import smooth
@@ -88,3 +90,20 @@ def test_errors_at_seams_are_those_of_other_places(monkeypatch: pytest.MonkeyPat
         near[cut - 2 : cut + 2] = near[:, cut - 2 : cut + 2] = True
     assert error[near].mean() <= 1.15 * error[~near].mean()
     assert file.preview(64).shape == (64, 64)
+
+
+def test_guides_and_bounds_take_what_is_coded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("inif.latent.layout.MOST_VOXELS", 96 * 96)
+    data = smooth((150, 170))
+    mask = np.zeros(data.shape, np.uint8)
+    mask[80:120, 80:120] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask, metadata={"axes": "YX"})
+    guide = f"mask:{tmp_path / 'mask.tif'}"
+    guided = inif.compress(data, axes="YX", method="latent", ratio=15, guide=guide)
+    bounded = inif.compress(data, axes="YX", max_error=40)
+    assert np.abs(np.asarray(bounded).astype(int) - data).max() <= 40
+    for file in (guided, bounded):
+        assert len(file.grid) == 4
+        assert inif.verify(file.to_bytes())["exact"]
