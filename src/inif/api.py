@@ -220,14 +220,6 @@ def compress(
             fix="ask for a size or a ratio, or name hybrid or siren",
         )
     if not masks_only(named_guides):
-        if method == "latent":
-            raise InputError(
-                "a latent field is guided by masks only",
-                field="guide",
-                expected="mask:FILE",
-                got=", ".join(named_guides),
-                fix="leave the method to inif, or name hybrid or siren",
-            )
         from inif.guidance.registry import check
 
         check(named_guides)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import tifffile
@@ -161,6 +162,90 @@ def test_a_stated_quality_is_not_guided(tmp_path: Path) -> None:
     name = saved(tmp_path / "m.ome.tif", np.eye(50) > 0, "YX")
     with pytest.raises(InputError, match="number of bytes"):
         inif.compress(speckled((50, 50)), axes="YX", psnr=30, method="latent", guide=name)
+
+
+def bright(image: Any) -> Any:
+    """A segmenter that JAX can trace."""
+    return jax.nn.sigmoid(30 * (image - 0.45))
+
+
+def plain(image: np.ndarray) -> np.ndarray:
+    """A segmenter that it cannot."""
+    return np.asarray(image, float) > 140
+
+
+def lines(shape: tuple[int, ...] = (128, 128)) -> np.ndarray:
+    """Thin lines of all directions on a noisy ground."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[: shape[-2], : shape[-1]]
+    data = rng.normal(60, 4, shape)
+    for _ in range(20):
+        angle, offset = rng.uniform(0, np.pi), rng.uniform(-60, 60)
+        far = (x - shape[-1] / 2) * np.cos(angle) + (y - shape[-2] / 2) * np.sin(angle) - offset
+        data += rng.uniform(25, 60) * np.exp(-(far**2) / 2)
+    return np.clip(np.rint(data), 0, 255).astype(np.uint8)
+
+
+def decibels(file: inif.File) -> float:
+    return float(file.header["lossy"]["psnr"])
+
+
+@pytest.mark.parametrize(
+    ("guide", "axes"),
+    [
+        (f"python:{__name__}:bright", "YX"),
+        (f"python:{__name__}:plain", "YX"),
+        (f"python:{__name__}:bright", "YXC"),
+        pytest.param("filaments", "YX", marks=pytest.mark.slow),
+        pytest.param("blobs:sigma=2", "ZYX", marks=pytest.mark.slow),
+        pytest.param("perceptual", "YX", marks=pytest.mark.slow),
+    ],
+)
+def test_every_guide_changes_a_file_for_little(guide: str, axes: str) -> None:
+    shape = {"YX": (128, 128), "ZYX": (8, 64, 64), "YXC": (2, 96, 96)}[axes]
+    data = lines(shape)
+    if axes == "YXC":
+        data = np.ascontiguousarray(np.moveaxis(data, 0, -1))
+    before, after = pressed(data, axes), pressed(data, axes, guide=guide)
+    assert after.header["lossy"]["guides"] == [guide.partition(":")[0]]
+    assert 20 <= after.ratio <= 20.2
+    assert after.to_bytes() != before.to_bytes()
+    assert decibels(after) > decibels(before) - 0.5
+    assert after.to_bytes() == pressed(data, axes, guide=guide).to_bytes()
+
+
+def test_a_segmenter_finds_more_of_what_it_looks_for() -> None:
+    data = lines((160, 160))
+
+    def overlap(file: inif.File) -> float:
+        low, high = float(data.min()), float(data.max())
+        a, b = ((np.asarray(v) - low) / (high - low) > 0.45 for v in (data, file))
+        return float((a & b).sum() / (a | b).sum())
+
+    guide = f"python:{__name__}:bright"
+    before, after = (pressed(data, "YX", ratio=40, guide=g) for g in ((), guide))
+    assert overlap(after) > overlap(before) + 0.01
+
+
+def test_a_guide_works_over_several_bricks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("inif.latent.layout.MOST_VOXELS", 96 * 96)
+    data = lines((150, 170))
+    name = saved(tmp_path / "m.ome.tif", data > 120, "YX")
+    file = pressed(data, "YX", guide=(f"python:{__name__}:bright", name))
+    assert len(file.grid) == 4
+    assert file.header["lossy"]["guides"] == ["python", "mask"]
+    assert inif.verify(file.to_bytes())["exact"]
+
+
+def test_an_idle_guide_leaves_the_file_as_it_is() -> None:
+    data = lines((80, 90))
+    with pytest.warns(GuidanceWarning, match="unguided by python"):
+        file = pressed(data, "YX", guide=f"python:{__name__}:nothing")
+    assert file.to_bytes() == pressed(data, "YX").to_bytes()
+
+
+def nothing(image: Any) -> Any:
+    return 0.0 * image
 
 
 def test_a_mask_needs_no_jax(tmp_path: Path) -> None:

@@ -300,10 +300,10 @@ class Guided:
         if "Z" not in self.sides:
             prior, original, bases = prior[0], original[0], bases[:, 0]
         starts = {"T": t, "Z": z, "Y": 2 * top, "X": 2 * left}
-        extras = self.guidance.extras(self._boxes(origin, starts, number))[:, 0]
+        extras = self.guidance.extras(self.boxes(origin, starts, number))[:, 0]
         return Region(original, prior, bases, extras.reshape(-1, *original.shape))
 
-    def _boxes(self, origin: tuple[int, ...], starts: Mapping[str, int], channel: int) -> Boxes:
+    def boxes(self, origin: tuple[int, ...], starts: Mapping[str, int], channel: int) -> Boxes:
         """A region as guides of pure fields know it: one box, its voxels in the order Z, Y, X."""
         lengths = tuple(self.sides.get(a, 1) for a in "TZYX")
         steps = dict(zip("TZYX", np.indices(lengths).reshape(4, -1), strict=True))

@@ -78,7 +78,7 @@ def encode_latent(job: Job, window: Window) -> bytes:
     if job.guides:
         from inif.encode.latent_guided import guide
 
-        work.job = replace(job, guides=guide(work, job.guides))
+        work.job = replace(job, guides=guide(work, job.guides, window.most))
     header, extra = draft(work, window.most)
     empty = [0] * (len(work.grid) * (1 + work.apart))
     frame = packed_size(header, [*[len(s.data) for s in extra], *empty])
@@ -110,6 +110,8 @@ class Work:
         Of each brick.
     weights
         What the squared errors of these count; empty for 1.
+    thrift
+        λ, beside its usual value.
     """
 
     job: Job
@@ -121,6 +123,7 @@ class Work:
     factor: float = USUAL
     coefficients: list[Coefficients] = field(default_factory=list)
     weights: list[list[Bands]] = field(default_factory=list)
+    thrift: float = 1.0
     begun: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -168,7 +171,7 @@ class Work:
     def price(self) -> float:
         """λ."""
         planes = math.prod(self.plan(0).sizes[1:3])
-        return PRICE if planes > 1 else PLANE_PRICE
+        return self.thrift * (PRICE if planes > 1 else PLANE_PRICE)
 
     def coded(
         self,

@@ -1,57 +1,115 @@
-"""Guides in a latent field: what each coefficient's squared error counts.
+"""Guides in a latent field: what each coefficient's squared error counts, and what it aims at.
 
 Guides say where in the image errors matter. A coefficient counts what the samples that it changes
-count, so latents go where an analysis looks; where it does not, they are left out. The file format
-and decoders know nothing of it.
+count, so latents go where an analysis looks; where it does not, they are left out. Guides that have
+derivatives also say what an analysis misses in the decoded image. The file format and decoders know
+nothing of it.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inif.encode.latent import Work
+from inif.decode.latent import outputs_of
+from inif.encode.latent import Work, first_pass
+from inif.encode.latent_plan import scaled
 from inif.guidance import GuidanceWarning
-from inif.guidance.masks import MASK, idle_mask
+from inif.guidance.masks import MASK, idle_mask, masks_only
 from inif.image import Image
-from inif.latent.layout import coded_slices, to_five
+from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import Plan
-from inif.latent.transform import Bands
+from inif.latent.transform import Bands, analyse
+
+if TYPE_CHECKING:  # it needs JAX, masks do not
+    from inif.encode.latent_seen import Seen
 
 INSIDE = 4.0
 """How many times the squared error counts inside a mask."""
 
+_THRIFT = 0.4
+"""λ beside its usual value where guides look at what is decoded: at the same bytes, larger steps
+and fewer zeros keep more of the contrast of what is dim."""
 
-def guide(work: Work, names: Sequence[str]) -> tuple[str, ...]:
-    """Let guides weigh the coefficients of an image; those that have something to say.
+_ROUNDS = 2
+"""How often the guides look at what was decoded."""
+
+
+def guide(work: Work, names: Sequence[str], budget: int) -> tuple[str, ...]:
+    """Let guides weigh the coefficients of an image, and shift them; those with something to say.
 
     Parameters
     ----------
     names
         As the user named them.
+    budget
+        Of the file, in bytes.
 
     Raises
     ------
     InputError
-        A mask that cannot be used.
+        A mask or another file that cannot be used.
     """
-    image, used = work.job.image, []
+    image, used = work.job.image, set[str]()
     counts = np.ones([1] * image.data.ndim, np.float32)
     for name in names:
+        if not masks_only([name]):
+            continue
         mask = mask_of(name.removeprefix(MASK), image)
         if reason := idle_mask(mask):
             warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
             continue
-        used.append(name)
-        counts = counts * np.where(mask, np.float32(INSIDE), np.float32(1))
-    if used:
-        whole = np.broadcast_to(counts, image.data.shape)
-        coded = [coded_slices(image.axes, work.grid, b) for b in range(len(work.grid))]
-        parts = [to_five(whole[where], image.axes) for where in coded]
+        used.add(name)
+        counts = counts * _weights(mask)
+    seen = None
+    if others := tuple(name for name in names if not masks_only([name])):
+        from inif.encode.latent_seen import Seen
+
+        seen = Seen.of(replace(work.job, guides=others), work.grid)
+        used.update(seen.guided.names if seen else ())
+    if not used:
+        return ()
+    whole = np.broadcast_to(counts, image.data.shape)
+    coded = [coded_slices(image.axes, work.grid, b) for b in range(len(work.grid))]
+    parts = [to_five(whole[where], image.axes) for where in coded]
+    if seen:
+        for brick, part in enumerate(parts):
+            place = work.grid.origin(brick), _channels(work, brick).start
+            found = seen.marked(_original(work, brick), *place)
+            parts[brick] = math.prod(map(_weights, found), start=part)
+    if len({value for part in parts for value in (part.min(), part.max())}) > 1:
         weigh(work, parts)
-    return tuple(used)
+    if seen:
+        work.thrift = _THRIFT
+        for _ in range(_ROUNDS):
+            _shift(work, seen, budget)
+    return tuple(name for name in names if name in used)
+
+
+def _shift(work: Work, seen: Seen, budget: int) -> None:
+    """Let coefficients aim where the guides' losses fall, as seen from what is decoded now."""
+    step, passes = first_pass(work, 8.0 * budget)
+    passes = work.coded(step, passes, writes=False)
+    spec = replace(work.spec(step), gains=())
+    for brick, one in enumerate(passes):
+        plan, channels = work.plan(brick), _channels(work, brick)
+        coded = tuple((0, n) for n in plan.sizes)
+        decoded = (outputs_of(spec, one.latents, plan, channels, box=coded) + 1) / 2
+        place = work.grid.origin(brick), channels.start
+        steps = seen.steps(_original(work, brick), decoded, *place)
+        levels, low = work.coefficients[brick]
+        off, low_off = analyse(steps * np.float32(2 * SCALE), plan)
+        levels = [
+            {key: values - part[key] for key, values in bands.items()}
+            for bands, part in zip(levels, off, strict=True)
+        ]
+        work.coefficients[brick] = levels, low - low_off
+        work.report("guide", brick + 1, len(passes))
 
 
 def weigh(work: Work, parts: Sequence[np.ndarray]) -> None:
@@ -121,6 +179,19 @@ def mask_of(path: str, image: Image) -> np.ndarray:
     mask = np.transpose(labels.data != 0, [labels.axes.index(a) for a in ordered])
     lengths = dict(zip(ordered, mask.shape, strict=True))
     return mask.reshape([lengths.get(a, 1) for a in image.axes])
+
+
+def _weights(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask, np.float32(INSIDE), np.float32(1))
+
+
+def _original(work: Work, brick: int) -> np.ndarray:
+    """Samples of a brick from 0 to 1, (C, T, Z, Y, X) float32."""
+    return scaled(work.job, work.grid, brick) / np.float32(2 * SCALE)
+
+
+def _channels(work: Work, brick: int) -> range:
+    return work.grid.channels(brick, work.job.image.axes.find("C"))
 
 
 def _halved(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

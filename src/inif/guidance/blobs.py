@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ _STRONG = 0.25  # of the strongest answer: maxima that say how large blobs are
 _DEVIATIONS = 3.0
 _TO_SIGMA = 1.4826  # from the median absolute deviation, for normally distributed values
 _WIDTH = 0.2  # of a soft mask's edge, in offsets
+_DIM = 0.3  # of the offset
 _TILE = (32, 256, 256)  # of an image, for the search of its scale
 
 
@@ -205,6 +206,11 @@ def hard(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
 def soft(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
     """The mask between 0 and 1, float32; it becomes the hard one as the width goes to 0."""
     return threshold.soft(response(image, fixed, settings), 0.0, fixed.width)
+
+
+def dimmer(fixed: Fixed) -> Fixed:
+    """With a lower offset, for dim blobs: what is bright is hardly lost."""
+    return replace(fixed, offset=_DIM * fixed.offset, width=_DIM * fixed.width)
 
 
 def segment(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:

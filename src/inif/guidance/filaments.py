@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from inif.guidance.smoothing import diffuse, gaussian, radius, scales, steepness
 _WIDTH = (
     0.1  # of a soft cutoff, in cutoffs; at a quarter the background alone would outweigh thin masks
 )
+_DIM = 0.1  # of the cutoff: Otsu's finds 3 % of a stack of microtubules, others 21 %
 _LEAST = 1e-6  # magnitude of the strongest curvature; rounding makes less in a flat image
 
 
@@ -239,6 +240,11 @@ def hard(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
 def soft(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
     """The mask between 0 and 1, float32; it becomes the hard one as the width goes to 0."""
     return threshold.soft(response(image, fixed, settings), fixed.cutoff, fixed.width)
+
+
+def dimmer(fixed: Fixed) -> Fixed:
+    """With a lower cutoff, for dim filaments: what is bright is hardly lost."""
+    return replace(fixed, cutoff=_DIM * fixed.cutoff, width=_DIM * fixed.width)
 
 
 def segment(image: np.ndarray, fixed: Fixed, settings: Filaments) -> np.ndarray:

@@ -199,6 +199,12 @@ class Traced:
         del channel, extra
         return iou_loss(self._function(decoded), self._function(original))
 
+    def marked(self, original: jax.Array, channel: jax.Array) -> jax.Array:
+        """Where it finds something in an original: bool, of its shape."""
+        del channel
+        found: jax.Array = self._function(original) > 0.5
+        return found
+
     def extra(self, boxes: Boxes) -> np.ndarray | None:
         """Nothing."""
         return None

@@ -7,7 +7,7 @@ original's mask is the hard one: two soft masks of the same samples would not ag
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +54,16 @@ class Segmentation:
         fixed = jax.tree.map(lambda a: a[channel], self.fixed)
         wanted = self.filter.hard(original, fixed, self.settings)
         return iou_loss(self.filter.soft(decoded, fixed, self.settings), wanted)
+
+    def marked(self, original: jax.Array, channel: jax.Array) -> jax.Array:
+        """Where it finds something in an original: bool, of its shape."""
+        fixed = jax.tree.map(lambda a: a[channel], self.fixed)
+        found: jax.Array = self.filter.hard(original, fixed, self.settings)
+        return found
+
+    def dimmer(self) -> Segmentation:
+        """The same for what is dim, too."""
+        return replace(self, fixed=self.filter.dimmer(self.fixed))
 
     def extra(self, boxes: Boxes) -> np.ndarray | None:
         """Nothing."""
