@@ -29,12 +29,44 @@ def made(data: np.ndarray, axes: str, **options: Any) -> inif.File:
     return inif.compress(data, axes=axes, **{"size": 1500, "effort": 1, **options})
 
 
-def test_a_codec_with_a_repair_is_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+def unlike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latent fields are as bad as can be, so that codecs are chosen."""
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 1.0)
+
+
+def test_a_latent_field_is_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 99.0)
     assert made(picture(), "ZYX").header["lossy"]["auto"] == "trial"  # tiny: no room for figures
     monkeypatch.setattr(auto, "TINY", 0)
     lossy = made(picture(), "ZYX").header["lossy"]
-    assert lossy["method"] == "hybrid"
+    assert lossy["method"] == "latent"
+    assert "latent" in lossy["auto"]
     assert "av1" in lossy["auto"]
+
+
+def test_a_codec_with_a_repair_where_it_saves_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike(monkeypatch)
+    monkeypatch.setattr(auto, "TINY", 0)
+    lossy = made(picture(), "ZYX").header["lossy"]
+    assert lossy["method"] == "hybrid"
+    assert "latent 1.0, av1" in lossy["auto"]
+
+
+def test_a_codec_with_a_repair_where_frames_are_judged_by_something_else() -> None:
+    assert made(picture(), "ZYX", size=3000, select="ssim").header["lossy"]["method"] == "hybrid"
+
+
+@pytest.mark.parametrize("ahead", ["latent", "hybrid"])
+def test_the_better_of_both_where_it_is_close(monkeypatch: pytest.MonkeyPatch, ahead: str) -> None:
+    monkeypatch.setattr(auto, "BOTH_EFFORT", 1)
+    monkeypatch.setattr(auto, "_CLOSE", 1e9)
+    worse = "hybrid" if ahead == "latent" else "latent"
+
+    def judged(data: bytes) -> float:
+        return 1.0 if inif.open(data).header["lossy"]["method"] == worse else 2.0
+
+    monkeypatch.setattr("inif.encode.finish.recorded_psnr", judged)
+    assert made(picture(), "ZYX", size=3000).header["lossy"]["method"] == ahead
 
 
 def test_what_is_named_is_not_chosen() -> None:
@@ -43,34 +75,43 @@ def test_what_is_named_is_not_chosen() -> None:
     assert file.header["prior"]["kind"] == "jpegxl"
 
 
-@pytest.mark.usefixtures("unfitted")
-def test_a_field_where_there_are_no_planes() -> None:
+def test_a_latent_field_where_there_are_no_planes() -> None:
     data = np.sin(np.arange(4000) / 50).astype(np.float32)
     lossy = made(data, "X", size=1200).header["lossy"]
-    assert (lossy["method"], lossy["auto"]) == ("siren", "codecs need planes")
+    assert (lossy["method"], lossy["auto"]) == ("latent", "codecs need planes")
 
 
-@pytest.mark.usefixtures("unfitted")
-def test_a_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_latent_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inif.priors.base.installed", lambda package: False)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
-    assert lossy["method"] == "siren"
+    assert lossy["method"] == "latent"
     assert "needs the Python package" in lossy["auto"]
 
 
-@pytest.mark.usefixtures("unfitted")
-def test_a_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(job: Any, budget: int) -> bytes:
-        raise BudgetError("too small")
+def refused(job: Any, budget: int) -> bytes:
+    raise BudgetError("too small")
 
+
+def test_a_latent_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike(monkeypatch)
     monkeypatch.setattr("inif.encode.hybrid.encode_hybrid", refused)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
-    assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
+    assert (lossy["method"], lossy["auto"]) == ("latent", "nothing else makes a file this small")
     with pytest.raises(BudgetError):
         made(picture(), "ZYX", size=3000, method="hybrid")
+
+
+@pytest.mark.usefixtures("unfitted")
+def test_a_field_where_nothing_else_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inif.encode.hybrid.encode_hybrid", refused)
+    monkeypatch.setattr("inif.encode.latent.encode_latent", refused)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert (lossy["method"], lossy["auto"]) == ("siren", "nothing else makes a file this small")
+    with pytest.raises(BudgetError):
+        made(picture(), "ZYX", size=3000, method="latent")
     monkeypatch.setattr(auto, "_trials", lambda streams, kinds, wanted: {})
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
-    assert (lossy["method"], lossy["auto"]) == ("siren", "no codec makes a file this small")
+    assert (lossy["method"], lossy["auto"]) == ("siren", "nothing else makes a file this small")
 
 
 @pytest.mark.usefixtures("unfitted")
@@ -85,6 +126,7 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike(monkeypatch)
     scores = {"av1": 30.0, "jpeg2000": 30.1}
     trials = auto._trials
 
@@ -106,6 +148,7 @@ def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> No
 def test_slow_settings_are_tried_only_where_the_fast_ones_leave_it_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    unlike(monkeypatch)
     asked = []
 
     def judged(streams: Any, kind: str, trial: Trial, **of: Any) -> Judged:

@@ -1,7 +1,8 @@
 """Which method an image gets when nobody says: a trial on a sample, and the reason in words.
 
-A codec with a repair wins on nearly all images, so the question is mostly which codec; a pure field
-is for images without planes, for ratios no codec can reach, and where an effort has time to try it.
+A latent field is fast and does best on most images; a codec with a repair may do better on planes
+of fine texture. A pure field is for ratios that nothing else reaches, and where an effort has time
+to try it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,21 @@ _LEAST, _SAMPLE = 1 << 16, 1 << 19
 _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
 
-_PROBES = 9
+LATENT, BOTH = "latent", "both"
+BOTH_EFFORT = 4
+"""From which a latent field and a hybrid are both made where it is close."""
+
+SAVES, _CLOSE = 0.03, 0.15
+"""Share of the bytes that a hybrid must save for its time, and up to which it is close."""
+
+_MORE = 0.0
+"""Octaves of bytes by which a hybrid is ahead of its codec's fast setting on a sample, less those
+that a latent field gains on the whole."""
+
+_LEAST_OCTAVE = 0.5
+"""PSNR in dB per doubling of the size: below it, trials do not tell how many bytes are saved."""
+
+_FEW_PROBES, _PROBES = 4, 9
 _NEAR = 0.75
 """How much of the room an encode must fill to be judged by, and the room of it."""
 
@@ -60,7 +75,7 @@ class Choice:
     Attributes
     ----------
     method, prior
-        As `Job` has them.
+        As `Job` has them; `BOTH` for the better of a latent field and a hybrid.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
     hints
@@ -74,12 +89,13 @@ class Choice:
 
 
 def choose(job: Job, budget: int) -> Choice | None:
-    """The method and prior for an image and a budget; None where no codec is small enough."""
+    """The method and prior for an image and a budget; None where nothing is small enough."""
     image = job.image
+    free = may_be_latent(job)
     if not {"Y", "X"} <= set(image.axes):
-        return Choice("siren", job.prior, "codecs need planes")
+        return Choice(LATENT if free else "siren", job.prior, "codecs need planes")
     if reason := load_prior(AV1[0]).unavailable():
-        return Choice("siren", job.prior, reason)
+        return Choice(LATENT if free else "siren", job.prior, reason)
     sample, share, channels = sample_of(image)
     room = int(budget * share)
     if room < 1:
@@ -90,6 +106,15 @@ def choose(job: Job, budget: int) -> Choice | None:
     load, effort = load_of(job, budget), job.effort or 3
     streams = Streams(small, hybrid_grid(sample.axes, sample.data.shape))
     wanted = int(_STREAMS * room)
+    scores = {}
+    method = "hybrid"
+    if free and (own := _latent(small, room)) is not None:
+        first = streams.tried(load_prior(AV1[0]), "TZ~", wanted, None, _FEW_PROBES)
+        scores = {LATENT: own, AV1[0]: first.score}
+        here = len(first.near.data) <= wanted / _NEAR
+        method = _better(own, first, effort) if here else LATENT
+    if method == LATENT and effort < SIREN_EFFORT:
+        return Choice(LATENT, job.prior, _words(scores, budget))
     quick = _trials(streams, _kinds(effort, load), wanted)
     lead = max(quick, key=lambda kind: quick[kind].score, default="")
     if lead == AV1[0] and AV1[1] not in quick and effort < SIREN_EFFORT:  # slower, it leads by more
@@ -97,20 +122,50 @@ def choose(job: Job, budget: int) -> Choice | None:
     else:
         judged = partial(_judged, streams, effort=effort, room=wanted, load=load)
         made = {kind: j for kind, trial in quick.items() if (j := judged(kind, trial))}
-    scores = {kind: one.score for kind, one in made.items()}
-    if not scores:
-        return None
+    codecs = {kind: one.score for kind, one in made.items()}
+    if not codecs:
+        return Choice(LATENT, job.prior, _words(scores, budget)) if scores else None
     leads = _leads(image, load)
-    best = max(scores, key=lambda kind: scores[kind] - leads.get(kind, 0.0))
+    best = max(codecs, key=lambda kind: codecs[kind] - leads.get(kind, 0.0))
+    scores |= codecs
     if effort >= SIREN_EFFORT:
         scores["siren"] = _fitted(small, room)
-    words = ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
-    if budget < TINY:
-        words = "trial"
-    if scores.get("siren", -math.inf) > scores[best]:
-        return Choice("siren", job.prior, words)
+        if scores["siren"] > max(codecs[best], scores.get(LATENT, -math.inf)):
+            method = "siren"
     trial = quick[best]
-    return Choice("hybrid", best, words, Hints(made[best].offset, trial.near.value, trial.noisy))
+    hints = Hints(made[best].offset, trial.near.value, trial.noisy)
+    return Choice(method, best, _words(scores, budget), hints)
+
+
+def may_be_latent(job: Job) -> bool:
+    """Whether nothing is asked for that only other methods do."""
+    return not job.guides and job.select == "psnr"
+
+
+def _latent(job: Job, room: int) -> float | None:
+    """PSNR in dB of a latent field of the sample; None where none is so small."""
+    from inif.encode.latent import encode_latent
+
+    try:
+        return recorded_psnr(encode_latent(replace(job, method=LATENT), Window.of_size(room)))
+    except InifError:
+        return None
+
+
+def _better(own: float, trial: Trial, effort: int) -> str:
+    """The method, by the PSNR in dB of a latent field and the trial of a codec."""
+    ahead = (trial.score - own) / max(trial.octave, _LEAST_OCTAVE) + _MORE
+    saves = 1 - 2**-ahead
+    if effort >= BOTH_EFFORT and abs(saves) < _CLOSE:
+        return BOTH
+    return "hybrid" if saves > (SAVES if effort < BOTH_EFFORT else 0) else LATENT
+
+
+def _words(scores: dict[str, float], budget: int) -> str:
+    """The reason."""
+    if budget < TINY:
+        return "trial"
+    return ", ".join(f"{kind} {value:.1f}" for kind, value in scores.items())
 
 
 def _kinds(effort: int, load: Load) -> list[str]:

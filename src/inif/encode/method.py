@@ -11,7 +11,7 @@ from inif.config import ProgressEvent, Window
 from inif.encode.job import Job
 from inif.errors import BudgetError
 
-TOO_SMALL = "no codec makes a file this small"
+TOO_SMALL = "nothing else makes a file this small"
 
 
 def encode(job: Job, window: Window) -> bytes:
@@ -27,6 +27,8 @@ def encode(job: Job, window: Window) -> bytes:
         Ctrl-C, unless the settings keep partial results.
     """
     job = decided(job, window.most)
+    if job.method == "both":
+        return better(job, window)
     if job.method == "hybrid":
         from inif.encode.hybrid import encode_hybrid
 
@@ -35,14 +37,30 @@ def encode(job: Job, window: Window) -> bytes:
         except BudgetError:
             if job.chosen is None:
                 raise
-            job = replace(job, method="siren", chosen=TOO_SMALL)
+            job = replace(job, method="latent", chosen=TOO_SMALL)
     if job.method == "latent":
         from inif.encode.latent import encode_latent
 
-        return encode_latent(job, window)
+        try:
+            return encode_latent(job, window)
+        except BudgetError:
+            if job.chosen is None:
+                raise
+            job = replace(job, method="siren", chosen=TOO_SMALL)
     from inif.encode.pipeline import encode_field
 
     return encode_field(job, window)
+
+
+def better(job: Job, window: Window) -> bytes:
+    """A latent field or a hybrid, whichever has the better PSNR."""
+    from inif.encode.finish import recorded_psnr
+
+    first = encode(replace(job, method="latent"), window)
+    if job.interrupt.kept:
+        return first
+    second = encode(replace(job, method="hybrid"), window)
+    return max(first, second, key=recorded_psnr)
 
 
 def decided(job: Job, budget: int) -> Job:

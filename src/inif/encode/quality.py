@@ -16,7 +16,7 @@ from inif.config import Window
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.encode.advice import AS_SMALL, estimate
-from inif.encode.auto import sample_of
+from inif.encode.auto import BOTH_EFFORT, SAVES, may_be_latent, sample_of
 from inif.encode.finish import recorded_psnr
 from inif.encode.hybrid_quality import TOLERANCE, Reached, encode_hybrid_quality
 from inif.encode.job import TINY, Job
@@ -70,7 +70,10 @@ def encode_quality(job: Job, decibels: float) -> bytes:
         if job.method == "latent":
             encode_latent_quality(job, decibels, found)
         elif job.method == "siren" or not {"Y", "X"} <= set(job.image.axes):
-            _by_fields(replace(job, method="siren"), decibels, found)
+            if job.method == "auto" and may_be_latent(job):
+                _as_latent(job, decibels, found)
+            if not found:
+                _by_fields(replace(job, method="siren"), decibels, found)
         else:
             _by_codecs(job, decibels, found)
         size = min((len(one.data) for one in found), default=None)
@@ -96,9 +99,14 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
     """Add files of the codecs that do best on a sample, more if none is within the tolerance."""
     effort, load = job.effort or 3, load_of(job, job.image.raw_bytes // _GUESS)
     kinds: Sequence[str] = (job.prior,)
+    largest = math.inf
     if job.method == "auto":
         kinds = _STILLS if load.frames == 1 else _STACKS
         kinds = [kind for kind in kinds if not load_prior(kind).unavailable()]
+        if may_be_latent(job):
+            largest = _as_latent(job, decibels, found)
+            if effort < BOTH_EFFORT:
+                kinds, largest = kinds[:1], (1 - SAVES) * largest
     sample, share, channels = sample_of(job.image)
     stated = job.ranges[channels]
     small = replace(job, image=sample, method="hybrid", stated=stated)
@@ -120,7 +128,7 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
     starts.sort(key=lambda start: start.size)
     for start in starts:
         met = any(not reached.beyond(decibels) for reached in found)
-        if found and start.size > (_ALIKE if met else _WORTH) * starts[0].size:
+        if found and start.size > min((_ALIKE if met else _WORTH) * starts[0].size, largest):
             break
         chosen = job.chosen
         if job.method == "auto":
@@ -131,6 +139,15 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
             encode_hybrid_quality(one, decibels, found, int(start.size), start.units)
         except BudgetError:
             continue
+
+
+def _as_latent(job: Job, decibels: float, found: list[Reached]) -> float:
+    """Add latent fields; the size of the smallest, infinite where there is none."""
+    try:
+        encode_latent_quality(replace(job, method="latent", chosen="trial"), decibels, found)
+    except BudgetError:
+        return math.inf
+    return min(len(one.data) for one in found)
 
 
 def _by_fields(job: Job, decibels: float, found: list[Reached]) -> None:
