@@ -1,7 +1,9 @@
 // Adaptive estimates of a bit by many contexts, and their mixing in the logistic domain.
 //
 // All of it is integers. An estimate is a probability of 22 bits and a count of 10. A mixer adds
-// the stretched estimates, weighted by two sets of weights that are chosen by two selectors.
+// the stretched estimates, weighted by each of two sets of weights that are chosen by two selectors
+// and learn from their own errors; the mean of both is the prediction. Those of the first three bits
+// of a magnitude are refined: a table says what came of such predictions before.
 #pragma once
 
 #include <algorithm>
@@ -24,6 +26,7 @@ namespace inif {
 
 constexpr int kGroups = 48;      // level (6) x band (8)
 constexpr int kSecond = 6 * 24;  // selectors of the second set: level x activity
+constexpr int kPoints = 33;      // of a refinement, between which it is linear
 
 enum Kind { kBlock, kZero, kOne, kTwo, kRest, kSign, kLow, kKinds };
 
@@ -65,7 +68,7 @@ struct Mixer {
     int contexts = 0, limit = 1000, speed = 4;
     std::vector<Estimate> estimates;  // of all contexts, one after the other
     std::array<size_t, 17> first{};
-    std::vector<int32_t> weights, second;
+    std::vector<int32_t> weights, second, refined;
 
     explicit Mixer(Kind kind) : contexts(contexts_of(kind)) {
         const auto sizes = sizes_of(kind);
@@ -76,6 +79,12 @@ struct Mixer {
         second.assign(static_cast<size_t>(n) * (kind >= kZero && kind <= kTwo ? kSecond : 1), 0);
         for (size_t s = 0; s < weights.size(); s += n)
             for (int c = 0; c < contexts; c++) weights[s + c] = 65536 * 3 / contexts;
+        for (size_t s = 0; s < second.size(); s += n)
+            for (int c = 0; c < contexts; c++) second[s + c] = 65536 * 3 / contexts;
+        if (kind < kZero || kind > kTwo) return;
+        refined.resize(static_cast<size_t>(kSecond) * kPoints);
+        for (size_t i = 0; i < refined.size(); i++)
+            refined[i] = kFunctions.squash[std::min<size_t>(i % kPoints * 128, 4095)];
     }
 };
 
@@ -91,7 +100,7 @@ struct Model {
     size_t bytes() const {
         size_t n = sizeof expectation;
         for (const auto& m : mixers)
-            n += 4 * (m.estimates.size() + m.weights.size() + m.second.size());
+            n += 4 * (m.estimates.size() + m.weights.size() + m.second.size() + m.refined.size());
         return n;
     }
 
@@ -110,6 +119,8 @@ struct Model {
                 for (const int32_t w : *weights)
                     if (w < -kMostWeight || w > kMostWeight)
                         throw std::invalid_argument("a weight above 8");
+            for (const int32_t p : m.refined)
+                if (p < 0 || p > 65535) throw std::invalid_argument("a probability above 1");
         }
     }
 
@@ -128,6 +139,7 @@ struct Model {
             visit(m.estimates.data(), 4 * m.estimates.size());
             visit(m.weights.data(), 4 * m.weights.size());
             visit(m.second.data(), 4 * m.second.size());
+            visit(m.refined.data(), 4 * m.refined.size());
         }
     }
 };
@@ -138,8 +150,9 @@ struct Prediction {
     Estimate* of[N];
     int32_t was[N], known[N];  // estimates, and confidence and rate of each
     int32_t input[2 * N];      // of each context how likely a 1 is, stretched; then plainly
-    int32_t *weights, *second;
-    uint32_t one;  // probability of a 1 in 1/65536
+    int32_t *weights, *second, *point;
+    int32_t first_one, second_one;  // probabilities of a 1 in 1/65536 by each set, and by both
+    uint32_t one;
 
     inline __attribute__((always_inline)) void look(Mixer& m, const int* context, int selector,
                                                     int other) {
@@ -162,25 +175,38 @@ struct Prediction {
             input[N + c] = ((p - 2048) * sure) >> 11;
         }
         const int32_t *__restrict a = weights, *__restrict b = second;
-        int32_t sum = kBias * ((a[2 * N] + b[2 * N]) >> 6);
+        int32_t sum = kBias * (a[2 * N] >> 6), sum2 = kBias * (b[2 * N] >> 6);
         INIF_VECTOR
-        for (int i = 0; i < 2 * N; i++) sum += ((a[i] + b[i]) >> 6) * input[i];
-        const int32_t mixed = (sum + 512) >> 10;
-        one = f.squash[(mixed > 2047 ? 2047 : mixed < -2047 ? -2047 : mixed) + 2048];
+        for (int i = 0; i < 2 * N; i++) {
+            sum += (a[i] >> 6) * input[i];
+            sum2 += (b[i] >> 6) * input[i];
+        }
+        const int32_t by_first = logit(sum), by_second = logit(sum2);
+        first_one = f.squash[by_first + 2048];
+        second_one = f.squash[by_second + 2048];
+        const int32_t mixed = ((by_first + by_second) >> 1) + 2048;
+        one = f.squash[mixed];
+        if constexpr (N == 16) {
+            int32_t* const table = m.refined.data() + other * kPoints + (mixed >> 7);
+            const int32_t part = mixed & 127;
+            const int32_t seen = (table[0] * (128 - part) + table[1] * part) >> 7;
+            point = table + (part >= 64);
+            one = std::min<uint32_t>(std::max<uint32_t>((one + seen + 1) >> 1, 24), 65511);
+        }
     }
 
     inline __attribute__((always_inline)) void learn(const Mixer& m, int bit) {
-        const int32_t error = (((bit << 16) - static_cast<int32_t>(one)) * m.speed) >> 4;
+        const int32_t error = (((bit << 16) - first_one) * m.speed) >> 4;
+        const int32_t error2 = (((bit << 16) - second_one) * m.speed) >> 4;
         int32_t *__restrict a = weights, *__restrict b = second;
         INIF_VECTOR
         for (int i = 0; i < 2 * N; i++) {
-            const int32_t step = (input[i] * error + 8192) >> 14;
-            a[i] = bounded(a[i] + step);
-            b[i] = bounded(b[i] + step);
+            a[i] = bounded(a[i] + ((input[i] * error + 8192) >> 14));
+            b[i] = bounded(b[i] + ((input[i] * error2 + 8192) >> 14));
         }
-        const int32_t step = (kBias * error + 8192) >> 14;
-        a[2 * N] = bounded(a[2 * N] + step);
-        b[2 * N] = bounded(b[2 * N] + step);
+        a[2 * N] = bounded(a[2 * N] + ((kBias * error + 8192) >> 14));
+        b[2 * N] = bounded(b[2 * N] + ((kBias * error2 + 8192) >> 14));
+        if constexpr (N == 16) *point += (bit * 65535 - *point) >> 7;
         const int32_t goal = bit ? kMostEstimate : kLeastEstimate, limit = m.limit;
         INIF_VECTOR
         for (int c = 0; c < N; c++) {
@@ -190,6 +216,11 @@ struct Prediction {
             was[c] = static_cast<int32_t>(static_cast<uint32_t>(p) << 10) | (n + (n < limit));
         }
         for (int c = 0; c < N; c++) *of[c] = static_cast<Estimate>(was[c]);
+    }
+
+    static int32_t logit(int32_t sum) {
+        const int32_t at = (sum + 512) >> 10;
+        return at > 2047 ? 2047 : at < -2047 ? -2047 : at;
     }
 
     static int32_t bounded(int32_t w) { return std::min(std::max(w, -kMostWeight), kMostWeight); }

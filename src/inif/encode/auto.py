@@ -46,7 +46,7 @@ BOTH_EFFORT = 4
 SAVES, _CLOSE = 0.03, 0.15
 """Share of the bytes that a hybrid must save for its time, and up to which it is close."""
 
-_MORE = 0.0
+_MORE = 0.15
 """Octaves of bytes by which a hybrid is ahead of its codec's fast setting on a sample, less those
 that a latent field gains on the whole."""
 

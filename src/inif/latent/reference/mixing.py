@@ -24,6 +24,9 @@ BIAS = 77
 LEAST_ESTIMATE, MOST_ESTIMATE = 64, (1 << 22) - 64
 """Where estimates move to."""
 
+POINTS = 33
+"""Of a refinement, between which it is linear."""
+
 Array = np.ndarray
 
 
@@ -99,12 +102,15 @@ class Mixer:
         n = self.contexts
         one = [65536 * 3 // n] * n + [0] * (n + 1)
         self.weights = one * selectors
-        self.second = [0] * (len(one) * (6 * 24 if ZERO <= kind <= TWO else 1))
+        refines = ZERO <= kind <= TWO
+        self.second = one * (6 * 24 if refines else 1)
+        points = [functions().squash[min(128 * i, 4095)] for i in range(POINTS)]
+        self.refined = points * (6 * 24 if refines else 0)
 
     @property
-    def parts(self) -> tuple[list[int], list[int], list[int]]:
+    def parts(self) -> tuple[list[int], list[int], list[int], list[int]]:
         """All that it has learned."""
-        return self.estimates, self.weights, self.second
+        return self.estimates, self.weights, self.second, self.refined
 
 
 class Prediction:
@@ -121,11 +127,22 @@ class Prediction:
         self.inputs = [*likely, *plain, BIAS]
         n = len(self.inputs)
         self.begin, self.begin2 = selector * n, other * n
-        weights = mixer.weights[self.begin : self.begin + n]
-        second = mixer.second[self.begin2 : self.begin2 + n]
-        mixed = zip(weights, second, self.inputs, strict=True)
-        total = sum(((a + b) >> 6) * x for a, b, x in mixed)
-        self.one = f.squash[min(max((total + 512) >> 10, -2047), 2047) + 2048]
+        by_first = self.logit(mixer.weights[self.begin : self.begin + n])
+        by_second = self.logit(mixer.second[self.begin2 : self.begin2 + n])
+        self.ones = f.squash[by_first + 2048], f.squash[by_second + 2048]
+        mixed = ((by_first + by_second) >> 1) + 2048
+        self.one, self.point = f.squash[mixed], -1
+        if mixer.refined:
+            at, part = other * POINTS + (mixed >> 7), mixed & 127
+            left, right = mixer.refined[at : at + 2]
+            seen = (left * (128 - part) + right * part) >> 7
+            self.point = at + (part >= 64)
+            self.one = min(max((self.one + seen + 1) >> 1, 24), 65511)
+
+    def logit(self, weights: Sequence[int]) -> int:
+        """The prediction of a set of weights, stretched."""
+        total = sum((w >> 6) * x for w, x in zip(weights, self.inputs, strict=True))
+        return min(max((total + 512) >> 10, -2047), 2047)
 
     def cost(self, bit: int) -> np.float32:
         """Bits of an outcome."""
@@ -134,12 +151,14 @@ class Prediction:
     def learn(self, bit: int) -> None:
         """Move weights and estimates towards the outcome."""
         m = self.mixer
-        error = (((bit << 16) - self.one) * m.speed) >> 4
-        for i, x in enumerate(self.inputs):
-            step = (x * error + 8192) >> 14
-            for weights, begin in ((m.weights, self.begin), (m.second, self.begin2)):
-                moved = weights[begin + i] + step
+        sets = ((m.weights, self.begin), (m.second, self.begin2))
+        for (weights, begin), one in zip(sets, self.ones, strict=True):
+            error = (((bit << 16) - one) * m.speed) >> 4
+            for i, x in enumerate(self.inputs):
+                moved = weights[begin + i] + ((x * error + 8192) >> 14)
                 weights[begin + i] = min(max(moved, -MOST_WEIGHT), MOST_WEIGHT)
+        if self.point >= 0:
+            m.refined[self.point] += (bit * 65535 - m.refined[self.point]) >> 7
         goal = MOST_ESTIMATE if bit else LEAST_ESTIMATE
         for at in self.at:
             p, n = m.estimates[at] >> 10, m.estimates[at] & 1023
