@@ -60,9 +60,6 @@ _SPARE, _FEW = 0.0006, 8
 CAREFUL_EFFORT = 2
 """From which a pass more says which step takes the wanted bits at the usual price."""
 
-REPAIR_EFFORT = 2
-"""From which latents are repaired: it makes decoding slower by half."""
-
 
 def encode_latent(job: Job, window: Window) -> bytes:
     """The file's bytes, as many as the window allows.
@@ -132,9 +129,8 @@ class Work:
         image = job.image
         grid = latent_grid(image.axes, image.data.shape)
         levels, kinds, factor = chosen_plan(job, grid)
-        work = cls(job, grid, levels, kinds, factor=factor)
-        if work.effort >= REPAIR_EFFORT:
-            work.gains = (99,) * image.n_channels
+        gains = (99,) * image.n_channels
+        work = cls(job, grid, levels, kinds, gains=gains, factor=factor)
 
         def made(brick: int) -> Coefficients:
             return analyse(scaled(job, grid, brick), work.plan(brick))
