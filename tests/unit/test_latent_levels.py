@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 from test_latent import smooth
 
 import inif
+import inif.latent.plan
 from inif.container import Section, open_container, pack
 from inif.errors import FormatError
+from inif.latent.plan import Plan
 from inif.latent.sections import COARSE, FINE, packed, streams_of, unpacked
+from inif.latent.stream import Coder, Rates
+from inif.latent.tables import load
+from inif.latent.transform import analyse
 
 BRICKS = 6
 
@@ -166,3 +171,61 @@ def test_levels_have_a_stream_each() -> None:
     plan = file.bricks._plan(0)  # type: ignore[attr-defined]
     assert streams_of(plan) == 1 + len(plan.grids)
     assert streams_of(plan, 99) == 1
+
+
+# ---- parts of the finest level ----------------------------------------------------------------
+
+
+def sized(*sizes: int) -> Plan:
+    c, t, z, y, x = sizes
+    return Plan((c, t, z, y, x), (0, 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "axis"),
+    [
+        ((1, 1, 1, 900, 900), 1, 3),
+        ((1, 1, 1, 1100, 1000), 2, 3),
+        ((1, 1, 1, 2048, 1024), 4, 3),
+        ((1, 1, 32, 256, 256), 4, 2),
+        ((1, 20, 16, 96, 96), 4, 1),
+        ((1, 8, 9, 256, 256), 4, 3),
+        ((3, 1, 1, 900, 900), 4, 3),
+    ],
+)
+def test_large_finest_levels_are_cut(sizes: tuple[int, ...], count: int, axis: int) -> None:
+    plan = sized(*sizes)
+    *coarse, fine = plan.grids
+    assert all(len(grid.parts) == 1 for grid in coarse)
+    assert len(fine.parts) == count
+    assert streams_of(plan) == len(coarse) + 1 + count
+    for band in fine.bands:
+        seen = np.zeros(band.sizes, int)
+        for part in fine.parts:
+            assert all(part.where[band.key][i] == slice(None) for i in range(5) if i != axis)
+            seen[part.where[band.key]] += 1
+        assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 60, 70), (2, 1, 33, 20, 24), (1, 18, 3, 20, 24)])
+def test_parts_are_decoded_as_they_were_coded(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr("inif.latent.plan._PARTS", ((1, 4),))
+    monkeypatch.setattr("inif.latent.plan._PART_ROWS", 8)
+    inif.latent.plan._grids.cache_clear()
+    plan = sized(*sizes)
+    x = np.random.default_rng(0).normal(0, 9000, plan.sizes).astype(np.float32)
+    coder = Coder(plan, load())
+    first = coder.encode(analyse(x, plan), Rates(9000.0), writes=False)
+    assert len(plan.grids[-1].parts) > 1
+    pace = first.pace(0.8)
+    made = Coder(plan, load()).encode(
+        analyse(x, plan), Rates(9000.0), most=first.latents, pace=pace
+    )
+    assert sum(map(len, made.streams)) * 8 == pytest.approx(0.8 * first.bits, rel=0.25)
+    decoded = Coder(plan, load()).decode(made.streams)
+    for there, here in zip(decoded.levels, made.latents.levels, strict=True):
+        for key, values in here.items():
+            np.testing.assert_array_equal(there[key], values)
+    inif.latent.plan._grids.cache_clear()

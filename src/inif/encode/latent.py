@@ -54,8 +54,8 @@ _NEAR = 0.2
 """How near to the wanted ln(bits) the first pass must be. The second then takes a step by `_SLOPE`
 and keeps to a number of bits: for a difference x its price changes by 4 x."""
 
-_SPARE, _FEW = 0.0006, 8
-"""Of the budget, that is aimed to be left; and bytes that are not worth another pass."""
+_SPARE, _LEFT, _FEW = 0.0006, 0.003, 8
+"""Of the budget, that is aimed to be left; and shares of it or bytes that are not worth a pass."""
 
 CAREFUL_EFFORT = 2
 """From which a pass more says which step takes the wanted bits at the usual price."""
@@ -249,7 +249,7 @@ def landed(
 ) -> Coded:
     """Passes that keep to a number of bits, until one is of the window: the best of them."""
     goal = window.most - SLACK - _SPARE * window.most
-    least = max(window.least, goal - max(2 * _SPARE * window.most, _FEW))
+    least = max(window.least, goal - max(_LEFT * window.most, _FEW))
     frame = Coded.of(work, header, extra, step, passes).size  # nothing is written yet
     bits, tried = 8 * (goal - frame), []
     for _ in range(_MOST_PASSES):

@@ -20,6 +20,15 @@ _LOW_SIDE = 3
 _SMALL = 24
 """Sides of a band below which its blocks have 4 × 4 latents, not 8 × 8."""
 
+_PARTS = ((1 << 21, 4), (1 << 20, 2))
+"""Voxels of an image from which its finest level has so many parts."""
+
+_LONG = 16
+"""Planes along T or Z from which parts are cut along it, and not along Y."""
+
+_PART_ROWS = 16
+"""Parts begin at multiples of so many rows: whole blocks, of the parents too."""
+
 Sizes = tuple[int, int, int, int, int]
 Seams = tuple[tuple[bool, bool], ...]
 
@@ -76,6 +85,28 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a level that is coded by itself, so that all parts can be coded at once.
+
+    Attributes
+    ----------
+    bands
+        As if they were all there is, in the order in which they are coded.
+    largest
+        The largest of their lengths along each axis.
+    where
+        By the band's key, the place of its part along C, T, Z, Y, X.
+    parent_rows
+        Rows of the bands one level coarser that the part looks at.
+    """
+
+    bands: tuple[Band, ...]
+    largest: Sizes
+    where: dict[str, tuple[slice, ...]]
+    parent_rows: slice
+
+
+@dataclass(frozen=True)
 class Level:
     """The bands of a level, in the order in which they are coded.
 
@@ -85,14 +116,14 @@ class Level:
         0 is the finest.
     low
         Key of what is split further, or stays as the low grid.
-    largest
-        The largest of the bands' lengths along each axis.
+    parts
+        Of which it is made up.
     """
 
     number: int
     low: str
-    largest: Sizes
     bands: tuple[Band, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -221,8 +252,65 @@ def _grids(plan: Plan) -> tuple[Level, ...]:
         coarser = sizes[number + 1][1] if number + 1 < plan.depth else {}
         keys = sorted(parts, key=lambda key: (key.count("H"), key))
         bands = tuple(_band(plan, number, key, parts[key], largest, coarser, order) for key in keys)
-        out.append(Level(number, low, largest, bands))
+        cuts = _cuts(plan, bands) if number == 0 else (slice(None),)
+        axis = _cut_axis(plan, bands)
+        out.append(Level(number, low, bands, tuple(_part(bands, axis, cut) for cut in cuts)))
     return tuple(out)
+
+
+def _cut_axis(plan: Plan, bands: tuple[Band, ...]) -> int:
+    """The axis along which a level is cut: the longer of T and Z if it is long enough, else Y."""
+    least = _least(bands)
+    axis = 1 if least[1] > least[2] else 2
+    return axis if least[axis] >= _LONG else 3
+
+
+def _cuts(plan: Plan, bands: tuple[Band, ...]) -> tuple[slice, ...]:
+    """Places of the parts of the finest level along its axis; the last goes on to the end."""
+    axis = _cut_axis(plan, bands)
+    unit = _PART_ROWS if axis == 3 else 1
+    length = _least(bands)[axis] // unit
+    voxels = math.prod(plan.sizes)
+    wanted = next((parts for least, parts in _PARTS if voxels >= least), 1)
+    count = max(min(wanted, length), 1)
+    begins = [length * i // count * unit for i in range(count)]
+    return tuple(slice(a, b) for a, b in zip(begins, [*begins[1:], None], strict=True))
+
+
+def _least(bands: tuple[Band, ...]) -> Sizes:
+    c, t, z, y, x = (min(band.sizes[i] for band in bands) for i in range(5))
+    return (c, t, z, y, x)
+
+
+def _part(bands: tuple[Band, ...], axis: int, cut: slice) -> Part:
+    """The part of bands along an axis, T, Z or Y."""
+    where = {band.key: tuple(cut if i == axis else slice(None) for i in range(5)) for band in bands}
+    cutting = cut != slice(None)
+    sizes = {b.key: _with(b.sizes, axis, len(range(b.sizes[axis])[cut])) for b in bands}
+    c, t, z, y, x = (max(s[i] for s in sizes.values()) for i in range(5))
+    rows = slice(None)
+    if cutting and axis == 3:
+        rows = slice(cut.start // 2, None if cut.stop is None else cut.stop // 2)
+    own = tuple(_cut_band(b, where[b.key], sizes[b.key], (c, t, z, y, x)) for b in bands)
+    return Part(own, (c, t, z, y, x), where, rows)
+
+
+def _cut_band(band: Band, where: tuple[slice, ...], sizes: Sizes, largest: Sizes) -> Band:
+    count = math.prod(band.sizes[:3])
+    kept = np.arange(count).reshape(band.sizes[:3])[where[:3]].ravel()
+    number = np.full(count + 1, -1, np.int32)  # the last stands for no plane
+    number[kept] = np.arange(len(kept))
+    channel, time, depth = (a.ravel() for a in np.indices(sizes[:3]))
+    return Band(
+        band.key,
+        sizes,
+        band.kind,
+        band.side,
+        np.ascontiguousarray(number[band.earlier[kept]]),
+        band.parent,
+        np.ascontiguousarray(band.parent_of[kept]),
+        ((channel * largest[1] + time) * largest[2] + depth + 1).astype(np.int32),
+    )
 
 
 def _band(

@@ -20,7 +20,7 @@ COARSE_LEVEL = 3
 
 def streams_of(plan: Plan, skip: int = 0) -> int:
     """How many streams there are down to level `skip`, that of the low grid among them."""
-    return 1 + sum(grid.number >= skip for grid in plan.grids)
+    return 1 + sum(len(grid.parts) for grid in plan.grids if grid.number >= skip)
 
 
 def packed(streams: Sequence[bytes]) -> bytes:

@@ -1,4 +1,8 @@
-"""Latents as bytes: a stream per level, from coarse to fine, by contexts that learn."""
+"""Latents as bytes: a stream per level, from coarse to fine, by contexts that learn.
+
+The finest level of a large image is several streams, of a part of it each: they are coded at once,
+each by a copy of what the coarser levels have taught.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from inif.fields.parallel import in_order
 from inif.latent import _core
-from inif.latent.plan import Band, Level, Plan
+from inif.latent.plan import Band, Level, Part, Plan
 from inif.latent.transform import ONE, Bands
 
 LOW_LIMIT = 1 << 23
@@ -66,10 +71,22 @@ class Pace:
     """
 
     left: float
-    planned: list[Bands]
+    planned: list[list[Bands]]
 
     def __post_init__(self) -> None:
-        self.after = sum(float(v.sum()) for level in self.planned for v in level.values())
+        self.after = sum(_total(parts) for parts in self.planned)
+
+    def of(self, level: int) -> list[_PartPace]:
+        """The same for each part of a level, which must come next."""
+        planned = self.planned[level]
+        rest = _total(planned)
+        self.after -= rest
+        if len(planned) == 1:
+            return [_PartPace(self.left, planned, rest + self.after)]
+        return [
+            _PartPace(self.left * _total([one]) / max(rest, 1.0), [one], _total([one]))
+            for one in planned
+        ]
 
 
 class Pass(NamedTuple):
@@ -84,18 +101,20 @@ class Pass(NamedTuple):
     bits
         An estimate of what the streams take.
     spent
-        The same for each block of latents: by level and band, (planes, blocks down, across).
+        The same for each block of latents: by level, part and band, (planes, blocks down, across).
     """
 
     streams: list[bytes]
     latents: Latents
     bits: float
-    spent: list[Bands]
+    spent: list[list[Bands]]
 
     def pace(self, share: float) -> Pace:
         """For a pass that takes such a share of the bits of this one."""
         of = np.float32(share)
-        planned = [{key: v * of for key, v in level.items()} for level in self.spent]
+        planned = [
+            [{key: v * of for key, v in part.items()} for part in level] for level in self.spent
+        ]
         return Pace(share * self.bits, planned)
 
 
@@ -111,6 +130,7 @@ class Coder:
     def __init__(self, plan: Plan, model: _core.Model, *, shared: bool = False) -> None:
         self.plan = plan
         self.model = model if shared else model.copy()
+        self._shared = shared
 
     def encode(
         self,
@@ -151,19 +171,23 @@ class Coder:
         bits = stream.bits
         streams, spent = [stream.finish()], []
         out = Latents(low)
+        if pace:
+            pace.left -= 8 * len(streams[0])
         for i, grid in enumerate(plan.grids):
-            stream = _core.Stream(self.model, writes)
-            values = coefficients[0][i] if coefficients else None
-            candidates = most.levels[i] if most else None
+            given = _Given(
+                rates,
+                coefficients[0][i] if coefficients else None,
+                most.levels[i] if most else None,
+                weights[i] if weights else None,
+                pace.of(i) if pace else None,
+            )
+            made = self._level(grid, out.levels, given, writes=writes)
+            out.levels.append(made.latents)
+            bits += made.bits
+            streams += made.streams
+            spent.append(made.spent)
             if pace:
-                pace.left -= 8 * len(streams[-1])
-            blocks = {band.key: np.zeros(band.blocks, np.float32) for band in grid.bands}
-            counts = weights[i] if weights else None
-            options = _Options(rates, values, candidates, counts, blocks, pace, i)
-            out.levels.append(self._level(stream, grid, out.levels, options))
-            bits += stream.bits
-            streams.append(stream.finish())
-            spent.append(blocks)
+                pace.left -= 8 * sum(map(len, made.streams))
         return Pass(streams, out, bits, spent)
 
     def decode(self, streams: Sequence[bytes]) -> Latents:
@@ -173,68 +197,126 @@ class Coder:
         stream = _core.Stream(self.model, streams[0])
         flat = stream.low((int(np.prod(sizes[:3])), *sizes[3:]), plan.low_earlier)
         out = Latents(flat.reshape(sizes))
-        for grid, data in zip(plan.grids, streams[1:], strict=False):
-            stream = _core.Stream(self.model, data)
-            out.levels.append(self._level(stream, grid, out.levels))
+        at = 1
+        for grid in plan.grids:
+            own = list(streams[at : at + len(grid.parts)])
+            if not own:
+                break
+            own += [b""] * (len(grid.parts) - len(own))
+            out.levels.append(self._level(grid, out.levels, own).latents)
+            at += len(own)
         return out
 
     def _level(
         self,
-        stream: _core.Stream,
         grid: Level,
         done: list[Bands],
-        options: _Options | None = None,
-    ) -> Bands:
-        c, t, z, y, x = grid.largest
-        sums = np.zeros((c * t * z + 2, y + 2, x + 2), np.int16)
-        out: Bands = {}
-        for band in grid.bands:
-            shape = band.shape
-            given = options.of(band, stream) if options else {}
-            latents = stream.band(
-                shape,
-                grid.number,
-                band.kind,
-                band.side,
-                band.earlier,
-                parent_of_band(band, done),
-                band.parent_of,
-                sums,
-                band.sibling_of,
-                **given,
-            )
-            out[band.key] = latents.reshape(band.sizes)
-        return out
+        given: _Given | list[bytes],
+        *,
+        writes: bool = False,
+    ) -> _Made:
+        """The bands of a level, chosen or read from the streams of its parts."""
+        alone = len(grid.parts) == 1 or self._shared
+        parents = {band.key: parent_of_band(band, done) for band in grid.bands}
+
+        def one(index: int) -> tuple[_core.Stream, Bands, Bands]:
+            part, model = grid.parts[index], self.model if alone else self.model.copy()
+            reads = isinstance(given, list)
+            stream = _core.Stream(model, given[index] if isinstance(given, list) else writes)
+            c, t, z, y, x = part.largest
+            sums = np.zeros((c * t * z + 2, y + 2, x + 2), np.int16)
+            latents: Bands = {}
+            spent = {} if reads else {b.key: np.zeros(b.blocks, np.float32) for b in part.bands}
+            for band in part.bands:
+                parent = parents[band.key]
+                if parent is not None:
+                    parent = np.ascontiguousarray(parent[:, part.parent_rows])
+                options: dict[str, Any] = {}
+                if not isinstance(given, list):
+                    options = given.of(index, part, band, stream) | {"spent": spent[band.key]}
+                found = stream.band(
+                    band.shape,
+                    grid.number,
+                    band.kind,
+                    band.side,
+                    band.earlier,
+                    parent,
+                    band.parent_of,
+                    sums,
+                    band.sibling_of,
+                    **options,
+                )
+                latents[band.key] = found.reshape(band.sizes)
+            return stream, latents, spent
+
+        count = len(grid.parts)
+        found = list(in_order(one, range(count), workers=1 if alone else None))
+        bands = found[0][1]
+        if count > 1:
+            bands = {band.key: np.empty(band.sizes, np.int32) for band in grid.bands}
+            for part, (_, latents, _) in zip(grid.parts, found, strict=True):
+                for key, values in latents.items():
+                    bands[key][part.where[key]] = values
+        bits = sum(stream.bits for stream, _, _ in found)
+        return _Made(
+            [stream.finish() for stream, _, _ in found], bands, bits, [spent for *_, spent in found]
+        )
+
+
+class _Made(NamedTuple):
+    """A level, as `Pass` has all of them."""
+
+    streams: list[bytes]
+    latents: Bands
+    bits: float
+    spent: list[Bands]
+
+
+@dataclass
+class _PartPace:
+    """`Pace` of a part of a level; `after` are bits of all blocks that are not begun."""
+
+    left: float
+    planned: list[Bands]
+    after: float
+
+
+def _total(parts: list[Bands]) -> float:
+    return sum(float(v.sum()) for part in parts for v in part.values())
 
 
 @dataclass(frozen=True)
-class _Options:
-    """How the bands of a level are chosen."""
+class _Given:
+    """How the bands of a level are chosen: what `Coder.encode` takes, of the level."""
 
     rates: Rates
     values: Bands | None
     most: Bands | None
     weights: Bands | None
-    spent: Bands
-    pace: Pace | None
-    level: int
+    paces: list[_PartPace] | None
 
-    def of(self, band: Band, stream: _core.Stream) -> dict[str, Any]:
-        """Arguments of `_core.Stream.band`."""
-        rates, pace = self.rates, self.pace
+    def of(self, index: int, part: Part, band: Band, stream: _core.Stream) -> dict[str, Any]:
+        """Arguments of `_core.Stream.band` for a band of a part."""
+        rates, where = self.rates, part.where[band.key]
+
+        def own(bands: Bands | None) -> np.ndarray | None:
+            if bands is None:
+                return None
+            return np.ascontiguousarray(bands[band.key][where]).reshape(band.shape)
+
         out: dict[str, Any] = {
-            "values": _planes(self.values, band),
-            "most": _planes(self.most, band),
-            "weights": _planes(self.weights, band),
+            "values": own(self.values),
+            "most": own(self.most),
+            "weights": own(self.weights),
             "step": rates.step,
             "lambda_": rates.price,
             "dead_zone": rates.dead_zone,
             "one": ONE,
             "rest": 0.0,
-            "spent": self.spent[band.key],
         }
-        if pace:
-            planned = pace.planned[self.level][band.key]
+        if self.paces:
+            pace = self.paces[index]
+            planned = pace.planned[0][band.key]
             pace.after -= float(planned.sum())
             left = pace.left - 8 * stream.size
             out |= {"planned": planned, "left": left, "after": pace.after}
@@ -253,12 +335,6 @@ def coefficients_of(latents: Latents, step: float) -> tuple[list[Bands], np.ndar
 
     levels = [{key: values(q) for key, q in level.items()} for level in latents.levels]
     return levels, latents.low.astype(np.float32) * size
-
-
-def _planes(bands: Bands | None, band: Band) -> np.ndarray | None:
-    if bands is None:
-        return None
-    return np.ascontiguousarray(bands[band.key]).reshape(band.shape)
 
 
 def parent_of_band(band: Band, done: list[Bands]) -> np.ndarray | None:
