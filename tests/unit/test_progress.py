@@ -104,7 +104,7 @@ def test_what_a_job_tells() -> None:
     stages = list(dict.fromkeys(event.stage for event in events))
     assert stages[0] == "choose"
     assert stages[-1] == "check"
-    assert {"trial", "encode"} <= set(stages)
+    assert {"transform", "encode"} <= set(stages)
     seen = fractions((e.stage, e.step, e.steps) for e in events)
     assert seen == sorted(seen)
 

@@ -230,6 +230,7 @@ def test_codecs_that_are_alike_on_the_sample_are_all_tried(
         found.append(Reached(bytes(whole[job.prior]), {0: decibels + above}))
 
     monkeypatch.setattr(quality, "Settler", OfSample)
+    monkeypatch.setattr(quality, "may_be_latent", lambda job: False)
     monkeypatch.setattr(quality, "encode_hybrid_quality", encode)
     monkeypatch.setattr(quality, "_may_be_smaller", lambda job, size: False)
     monkeypatch.setattr(quality, "_remark", lambda job, text: None)
