@@ -40,7 +40,7 @@ from inif.errors import BudgetError
 from inif.fields.parallel import in_order
 from inif.latent.layout import from_five, latent_grid
 from inif.latent.plan import Plan
-from inif.latent.repair import gains_of, products
+from inif.latent.repair import MOST_GAIN, gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
 from inif.latent.stream import Coder, Latents, Pass, Rates
 from inif.latent.tables import load
@@ -129,7 +129,7 @@ class Work:
         image = job.image
         grid = latent_grid(image.axes, image.data.shape)
         levels, kinds, factor = chosen_plan(job, grid)
-        gains = (99,) * image.n_channels
+        gains = (MOST_GAIN,) * image.n_channels
         work = cls(job, grid, levels, kinds, gains=gains, factor=factor)
 
         def made(brick: int) -> Coefficients:
@@ -249,7 +249,7 @@ def landed(
 ) -> Coded:
     """Passes that keep to a number of bits, until one is of the window: the best of them."""
     goal = window.most - SLACK - _SPARE * window.most
-    least = max(window.least, goal - max(_LEFT * window.most, _FEW))
+    least = min(max(window.least, goal - _LEFT * window.most), goal - _FEW)
     frame = Coded.of(work, header, extra, step, passes).size  # nothing is written yet
     bits, tried = 8 * (goal - frame), []
     for _ in range(_MOST_PASSES):
