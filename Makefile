@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-machines test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
-        bench-legacy bench-optim bench-guidance pretrain fuzz sanitize clean distclean
+        bench-legacy bench-optim bench-guidance pretrain fuzz sanitize wheel test-arm64 test-compilers clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,12 +118,28 @@ sanitize: $(STAMP) ## the core's tests and 100 000 damaged inputs under sanitize
 	$(SANITIZERS) $(BIN)/python -S -m pytest -p no:cacheprovider tests/unit/test_latent_core.py
 	$(SANITIZERS) $(BIN)/python -S benchmarks/latent/fuzz.py $(ARGS)
 
+# In an environment of its own; what depends on arithmetic is tried in the wheel, not in the checkout.
+TRIED := .venv-wheel
+wheel: ## this machine's wheel in dist/, then tried without a compiler (minutes)
+	rm -rf $(TRIED) dist/*.whl && $(PYTHON) -m venv $(TRIED)
+	$(TRIED)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl hypothesis pytest
+	$(TRIED)/bin/python tests/wheel.py
+	$(TRIED)/bin/python -m pytest -p no:cacheprovider tests/unit/test_latent_core.py \
+	  tests/unit/test_latent_transform.py tests/unit/test_latent_repair.py
+
+test-arm64: ## the core built for arm64, emulated, gives the digests of this machine (a minute)
+	$(PYTHON) tests/core/machines.py native no-avx2 arm64 $(ARGS)
+
+test-compilers: ## the same with all compilers and processors that can be had (minutes)
+	$(PYTHON) tests/core/machines.py --record benchmarks/results/latent_machines.json $(ARGS)
+
 clean: ## remove what was made, except the environment
 	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment as well
-	rm -rf $(VENV) .venv-uv .venv-oldest .venv-newest
+	rm -rf $(VENV) $(TRIED) .venv-uv .venv-oldest .venv-newest
 
 # The environment is rebuilt in place when its inputs change.
 $(STAMP): pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(wildcard src/core/*)

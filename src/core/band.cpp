@@ -5,15 +5,6 @@
 #include <cstdlib>
 #include <vector>
 
-// The inner loops are built twice, for processors with AVX2 and for all; integers are the same.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
-    !defined(INIF_SANITIZE)
-#define FOR_EVERY_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EVERY_PROCESSOR
-#endif
-#define INLINE inline __attribute__((always_inline))
-
 namespace inif {
 namespace {
 
@@ -26,13 +17,13 @@ constexpr double kMostDearer = 4;   // of a price, to keep to a number of bits
 constexpr float kLeastPeak = 0.8f;  // in steps, of the largest of a block that may have latents
 constexpr int32_t kMostLow = 1 << 27;
 
-INLINE int mag(int v) { return v < 0 ? -v : v; }
-INLINE int sign(int v) { return v > 0 ? 2 : v < 0 ? 1 : 0; }
-INLINE int two(int v) { return v > 2 ? 2 : v; }
-INLINE int16_t clipped(int v, int most) { return static_cast<int16_t>(v > most ? most : v); }
+INIF_INLINE int mag(int v) { return v < 0 ? -v : v; }
+INIF_INLINE int sign(int v) { return v > 0 ? 2 : v < 0 ? 1 : 0; }
+INIF_INLINE int two(int v) { return v > 2 ? 2 : v; }
+INIF_INLINE int16_t clipped(int v, int most) { return static_cast<int16_t>(v > most ? most : v); }
 
 template <Mode mode, int N>
-INLINE int coded(Mixer& m, RangeCoder& coder, const int* context, int selector, int bit,
+INIF_INLINE int coded(Mixer& m, RangeCoder& coder, const int* context, int selector, int bit,
                  float& bits) {
     Prediction<N> p;
     p.look(m, context, selector, 0);
@@ -43,7 +34,7 @@ INLINE int coded(Mixer& m, RangeCoder& coder, const int* context, int selector, 
 }
 
 template <Mode mode>
-INLINE int plain(RangeCoder& coder, int bit, float& bits) {
+INIF_INLINE int plain(RangeCoder& coder, int bit, float& bits) {
     if constexpr (mode != Mode::decode) bits += 1;
     return coder.bit<mode>(bit, 32768);
 }
@@ -109,7 +100,7 @@ class Coding {
     }
 
     template <Mode mode>
-    INLINE double run() {
+    INIF_INLINE double run() {
         double total = 0;
         sum_siblings();
         if constexpr (mode != Mode::decode) begin();
@@ -205,7 +196,7 @@ class Coding {
 
     // Whether a block has anything but zeros.
     template <Mode mode>
-    INLINE void flag(const Plane& p, int i, int by, int bx, float& bits) {
+    INIF_INLINE void flag(const Plane& p, int i, int by, int bx, float& bits) {
         const Functions& f = kFunctions;
         const int y0 = by * b_.side, y1 = std::min(y0 + b_.side, b_.height);
         const int x0 = bx * b_.side, x1 = std::min(x0 + b_.side, b_.width);
@@ -259,7 +250,7 @@ class Coding {
         return 0;
     }
 
-    INLINE void look(const Plane& p, int y, int x, Seen& s) const {
+    INIF_INLINE void look(const Plane& p, int y, int x, Seen& s) const {
         const Functions& f = kFunctions;
         const int B = b_.level * 8 + b_.kind, L = b_.level;
         const long at = static_cast<long>(y) * row_ + x;
@@ -319,7 +310,7 @@ class Coding {
     }
 
     template <Mode mode>
-    INLINE void latent(const Plane& p, int i, int y, int x, float& bits) {
+    INIF_INLINE void latent(const Plane& p, int i, int y, int x, float& bits) {
         Seen s;
         look(p, y, x, s);
         Mixer &m0 = m_.mixers[kZero], &m1 = m_.mixers[kOne], &m2 = m_.mixers[kTwo];
@@ -356,7 +347,7 @@ class Coding {
     }
 
     // The latent of least cost among its rounding, one less, and none.
-    INLINE int chosen(long at, const Prediction<16>& zero, Prediction<16>& one,
+    INIF_INLINE int chosen(long at, const Prediction<16>& zero, Prediction<16>& one,
                       Prediction<16>& more, const Seen& s, int& negative) {
         const Choice& c = *choice_;
         if (!c.values) {
@@ -430,7 +421,7 @@ class Coding {
     }
 
     template <Mode mode>
-    INLINE int sign_of(const Plane& p, int y, int x, int negative, float& bits) {
+    INIF_INLINE int sign_of(const Plane& p, int y, int x, int negative, float& bits) {
         const int B = b_.level * 8 + b_.kind;
         const long at = static_cast<long>(y) * row_ + x;
         const int16_t* e = p.own + at;
@@ -461,7 +452,7 @@ class Coding {
     }
 
     // Sums that later planes look at.
-    INLINE void close(const Plane& p) const {
+    INIF_INLINE void close(const Plane& p) const {
         const int r = row_;
         for (int y = 0; y < b_.height; y++) {
             const long at = static_cast<long>(y) * r;
@@ -475,7 +466,7 @@ class Coding {
     }
 
     // Sums of the six siblings beside each place.
-    INLINE void sum_siblings() {
+    INIF_INLINE void sum_siblings() {
         const int r = sibling_row_;
         const long q = sibling_plane_;
         int16_t* to = beside_.data();
@@ -523,9 +514,9 @@ class Coding {
     double expected_ = 0;  // bits of what is still to come
 };
 
-FOR_EVERY_PROCESSOR double estimate(Coding& c) { return c.run<Mode::estimate>(); }
-FOR_EVERY_PROCESSOR double encode(Coding& c) { return c.run<Mode::encode>(); }
-FOR_EVERY_PROCESSOR double decode(Coding& c) { return c.run<Mode::decode>(); }
+INIF_EVERY_PROCESSOR double estimate(Coding& c) { return c.run<Mode::estimate>(); }
+INIF_EVERY_PROCESSOR double encode(Coding& c) { return c.run<Mode::encode>(); }
+INIF_EVERY_PROCESSOR double decode(Coding& c) { return c.run<Mode::decode>(); }
 
 template <Mode mode>
 double low(Model& model, RangeCoder& coder, int planes, int height, int width,

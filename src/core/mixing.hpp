@@ -9,18 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
+#include "compiler.hpp"
 #include "functions.hpp"
-
-// Loops of independent steps, that compilers should not unroll before they make vectors of them.
-#if defined(__GNUC__) && !defined(__clang__)
-#define INIF_VECTOR _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
-#else
-#define INIF_VECTOR
-#endif
 
 namespace inif {
 
@@ -104,13 +98,25 @@ struct Model {
         return n;
     }
 
+    // Numbers of 32 bits, the least byte first.
     void store(uint8_t* out) const {
-        each(*this, [&](const void* p, size_t n) { std::memcpy(out, p, n), out += n; });
+        each(*this, [&](const auto* numbers, size_t n) {
+            for (size_t i = 0; i < n; i++, out += 4) {
+                const uint32_t v = static_cast<uint32_t>(numbers[i]);
+                for (int k = 0; k < 4; k++) out[k] = static_cast<uint8_t>(v >> (8 * k));
+            }
+        });
     }
 
     void load(const uint8_t* in, size_t size) {
         if (size != bytes()) throw std::invalid_argument("tables of another size");
-        each(*this, [&](void* p, size_t n) { std::memcpy(p, in, n), in += n; });
+        each(*this, [&](auto* numbers, size_t n) {
+            for (size_t i = 0; i < n; i++, in += 4) {
+                uint32_t v = 0;
+                for (int k = 0; k < 4; k++) v |= static_cast<uint32_t>(in[k]) << (8 * k);
+                numbers[i] = static_cast<std::decay_t<decltype(*numbers)>>(v);
+            }
+        });
         for (const auto& m : mixers) {
             for (const auto& e : m.estimates)
                 if ((e >> 10) < 16 || (e >> 10) > (1 << 22) - 16)
@@ -134,12 +140,12 @@ struct Model {
   private:
     template <class Self, class Visit>
     static void each(Self& self, Visit visit) {
-        visit(self.expectation.data(), sizeof self.expectation);
+        visit(self.expectation.data(), self.expectation.size());
         for (auto& m : self.mixers) {
-            visit(m.estimates.data(), 4 * m.estimates.size());
-            visit(m.weights.data(), 4 * m.weights.size());
-            visit(m.second.data(), 4 * m.second.size());
-            visit(m.refined.data(), 4 * m.refined.size());
+            visit(m.estimates.data(), m.estimates.size());
+            visit(m.weights.data(), m.weights.size());
+            visit(m.second.data(), m.second.size());
+            visit(m.refined.data(), m.refined.size());
         }
     }
 };
@@ -154,8 +160,7 @@ struct Prediction {
     int32_t first_one, second_one;  // probabilities of a 1 in 1/65536 by each set, and by both
     uint32_t one;
 
-    inline __attribute__((always_inline)) void look(Mixer& m, const int* context, int selector,
-                                                    int other) {
+    INIF_INLINE void look(Mixer& m, const int* context, int selector, int other) {
         const Functions& f = kFunctions;
         weights = m.weights.data() + static_cast<size_t>(selector) * (2 * N + 1);
         second = m.second.data() + static_cast<size_t>(other) * (2 * N + 1);
@@ -195,7 +200,7 @@ struct Prediction {
         }
     }
 
-    inline __attribute__((always_inline)) void learn(const Mixer& m, int bit) {
+    INIF_INLINE void learn(const Mixer& m, int bit) {
         const int32_t error = (((bit << 16) - first_one) * m.speed) >> 4;
         const int32_t error2 = (((bit << 16) - second_one) * m.speed) >> 4;
         int32_t *__restrict a = weights, *__restrict b = second;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "compiler.hpp"
+
 namespace inif {
 
 enum class Mode { estimate, encode, decode };
@@ -19,7 +21,7 @@ class RangeCoder {
 
     // `one` is the probability of a 1, 1 ... 65535 of 65536. Returns the bit, read or given.
     template <Mode mode>
-    inline __attribute__((always_inline)) int bit(int value, uint32_t one) {
+    INIF_INLINE int bit(int value, uint32_t one) {
         if constexpr (mode == Mode::estimate) return value;
         uint32_t middle = low_ + static_cast<uint32_t>((static_cast<uint64_t>(high_ - low_) * one) >> 16);
         if constexpr (mode == Mode::decode) value = code_ <= middle;

@@ -5,13 +5,10 @@
 #include <cstring>
 #include <stdexcept>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && \
-    !defined(INIF_SANITIZE)
-#define FOR_EVERY_PROCESSOR __attribute__((target_clones("avx2", "default")))
-#define WITH_AVX2
+#include "compiler.hpp"
+
+#ifdef INIF_WITH_AVX2
 #include <immintrin.h>
-#else
-#define FOR_EVERY_PROCESSOR
 #endif
 
 namespace inif {
@@ -44,7 +41,7 @@ struct Rows {
 };
 
 // A row of samples; `to` are the places of its first block.
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void to_integers(const float* row, int width, int blocks, float scale, int32_t* whole,
                  int32_t* const to[S]) {
     for (int x = 0; x < width; x++) {
@@ -64,7 +61,7 @@ void to_integers(const float* row, int width, int blocks, float scale, int32_t* 
 }
 
 // Means of blocks, of the first of their rows in each of the columns.
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void average(const Rows& rows, size_t first, int stride, int32_t* mean) {
     for (int i = 0; i < stride; i++) {
         int32_t sum = S * S / 2;
@@ -74,7 +71,7 @@ void average(const Rows& rows, size_t first, int stride, int32_t* mean) {
     }
 }
 
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void subtract(const int32_t* a, const int32_t* mean, int16_t* to) {
     for (int i = 0; i < N; i++) {
         const int32_t d = a[i] - mean[i];
@@ -83,7 +80,7 @@ void subtract(const int32_t* a, const int32_t* mean, int16_t* to) {
 }
 
 // Large differences count less: about log(1 + 4 h) / 2 of h steps, in parts of 1/256.
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void compress(int16_t* x, int inputs, int16_t* most) {
     int16_t largest[N] = {};
     for (int k = 0; k < inputs; k++)
@@ -100,7 +97,7 @@ void compress(int16_t* x, int inputs, int16_t* most) {
     std::copy_n(largest, N, most);
 }
 
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void pair_up(const int16_t* x, int pairs, int32_t* to) {
     for (int p = 0; p < pairs; p++)
         for (int i = 0; i < N; i++)
@@ -127,7 +124,7 @@ void sums_plain(const Layer& layer, const int32_t* x, int32_t* out) {
     }
 }
 
-#ifdef WITH_AVX2
+#ifdef INIF_WITH_AVX2
 __attribute__((target("avx2"))) void sums_avx2(const Layer& layer, const int32_t* x,
                                                int32_t* out) {
     static_assert(N == 16, "two registers of eight");
@@ -155,14 +152,14 @@ __attribute__((target("avx2"))) void sums_avx2(const Layer& layer, const int32_t
 #endif
 
 Sums sums_of_this_machine() {
-#ifdef WITH_AVX2
+#ifdef INIF_WITH_AVX2
     if (__builtin_cpu_supports("avx2")) return sums_avx2;
 #endif
     return sums_plain;
 }
 
 // What is above zero of two outputs each, as pairs of inputs of the next layer.
-FOR_EVERY_PROCESSOR
+INIF_EVERY_PROCESSOR
 void activate(const int32_t* sums, int outputs, int32_t* to) {
     for (int p = 0; p < outputs / 2; p++)
         for (int i = 0; i < N; i++) {

@@ -173,7 +173,7 @@ class Model:
         self.mixers = [Mixer(kind) for kind in range(7)]
         self.expectation = np.zeros((32, 17), np.int64)
         if data is not None:
-            numbers = np.frombuffer(data, np.int32)
+            numbers = np.frombuffer(data, "<i4")
             self.expect(numbers[:544].reshape(32, 17))
             begin = 544
             for part in (part for mixer in self.mixers for part in mixer.parts):
@@ -203,4 +203,4 @@ class Model:
         """All that has been learned."""
         parts = [part for mixer in self.mixers for part in mixer.parts]
         numbers = [self.expectation.ravel(), *(np.array(part, np.int64) for part in parts)]
-        return np.concatenate(numbers).astype(np.uint32).tobytes()
+        return np.concatenate(numbers).astype("<u4").tobytes()
