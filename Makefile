@@ -123,7 +123,7 @@ TRIED := .venv-wheel
 wheel: ## this machine's wheel in dist/, then tried without a compiler (minutes)
 	rm -rf $(TRIED) dist/*.whl && $(PYTHON) -m venv $(TRIED)
 	$(TRIED)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-	$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl hypothesis pytest
+	$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl click hypothesis pytest
 	$(TRIED)/bin/python tests/wheel.py
 	$(TRIED)/bin/python -m pytest -p no:cacheprovider tests/unit/test_latent_core.py \
 	  tests/unit/test_latent_transform.py tests/unit/test_latent_repair.py

@@ -24,12 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from inif.latent import _core, tables
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from record import save
+
+from inif.latent import _core, repair, tables
 from inif.latent.plan import Plan
 from inif.latent.stream import Coder, Rates
 from inif.latent.transform import analyse
 
-RECORD = Path(__file__).parents[2] / "benchmarks/results/latent_fuzz.json"
 MAX_SECONDS = 2.0
 MAX_MEGABYTES = 3000.0
 """Of the whole process, sanitizers included."""
@@ -197,6 +199,9 @@ def band(rng: Rng) -> None:
             "rest": 0.0,
             "spent": np.zeros((n, -(-height // side), -(-width // side)), np.float32),
         }
+        if rng.random() < 0.5:
+            planned = (rng.random(good["spent"].shape) * 99).astype(np.float32)
+            good |= {"planned": planned, "left": float(rng.normal() * 1e4), "after": 10.0}
         call(rng, stream.band, good)
     stream.finish()
 
@@ -270,6 +275,27 @@ def joined_planes(rng: Rng) -> None:
     call(rng, _core.join_planes, good)
 
 
+def repairing(rng: Rng) -> None:
+    """A repair, of which any argument may be something else; weights may be any."""
+    stacks, depth = (int(k) for k in rng.integers(1, 3, 2))
+    height, width = (int(k) for k in rng.integers(1, (20, 90)))
+    shape = (stacks, depth, height, width)
+    net = rng.choice(np.array(repair.load(), object))
+    if rng.random() < 0.2:
+        net = rng.bytes(len(net))
+    good = {
+        "x": (rng.normal(size=shape) * 10 ** rng.uniform(-2, 8)).astype(np.float32),
+        "step": float(10 ** rng.uniform(-3, 4)),
+        "net": net,
+        "out": np.zeros(shape, np.float32),
+        "first": 0,
+        "last": stacks * depth,
+        "top": 0,
+        "bottom": height,
+    }
+    call(rng, _core.repair, good)
+
+
 def model(rng: Rng) -> None:
     name = rng.integers(4)
     if name == 0:
@@ -292,9 +318,10 @@ TARGETS: dict[str, tuple[int, Callable[[Rng], None]]] = {
     "random streams": (20, lambda rng: decoded(rng, None)),
     "truncated streams": (15, lambda rng: decoded(rng, truncated)),
     "streams with flipped bits": (15, lambda rng: decoded(rng, flipped)),
-    "arguments of bands": (30, band),
+    "arguments of bands": (26, band),
     "arguments of low grids": (8, low),
     "arguments of lifting": (8, lifting),
+    "arguments of repair": (4, repairing),
     "arguments of models": (2, model),
     "packed tables": (2, packed),
 }
@@ -305,7 +332,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--record", type=Path, default=RECORD)
+    parser.add_argument("--record", type=Path, help="where the result goes")
     options = parser.parse_args()
     np.seterr(all="ignore")
     cycle = [name for name, (share, _) in TARGETS.items() for _ in range(share)]
@@ -341,7 +368,7 @@ def main() -> int:
         "peak memory of the process, MB": round(megabytes),
         "results": {name: dict(sorted(counts.items())) for name, counts in results.items()},
     }
-    options.record.write_text(json.dumps(record, indent=1) + "\n")
+    save("latent_fuzz", record, options.record)
     print(json.dumps(record, indent=1))
     return int(failed > 0)
 

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +174,14 @@ def main() -> int:
             "cpu seconds": round(seconds, 2),
         }
     if options.record:
-        record = {"failed": failed, "digests": first, "settings": results}
+        record = {
+            "command": " ".join(["python", *sys.argv]),
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "machine": platform.machine(),
+            "failed": failed,
+            "digests": first,
+            "settings": results,
+        }
         options.record.write_text(json.dumps(record, indent=1) + "\n")
     return int(failed > 0)
 
