@@ -21,7 +21,7 @@ STAMP := $(VENV)/.installed
         bench-legacy bench-optim bench-guidance pretrain fuzz sanitize wheel test-arm64 test-compilers clean distclean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## compress a bundled image, decode it, judge it; figure in demo-out/ (about a minute)
 	$(BIN)/python examples/demo.py $(ARGS)
