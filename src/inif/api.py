@@ -291,17 +291,25 @@ def compress(
     return file
 
 
-def open(source: object) -> File:
+def open(source: object, *, device: str | None = None) -> File:
     """Open a ``.inif`` file: path, URL, bytes or binary file object. Samples stay undecoded.
+
+    Parameters
+    ----------
+    device
+        Where a pure field (``method="siren"``) is evaluated: by JAX on the first device of one of
+        its platforms, such as "gpu". Its samples may then differ from everybody else's by rounding.
+        By default NumPy evaluates on the CPU.
 
     Raises
     ------
     FormatError, UnsupportedError, InputError
-        The file cannot be opened, is damaged, or needs a newer release.
+        The file cannot be opened, is damaged, or needs a newer release; it is no pure field, or
+        there is no such device.
     """
     from inif.decode.file import open_file
 
-    return open_file(source)
+    return open_file(source, device)
 
 
 def inspect(source: object) -> dict[str, Any]:

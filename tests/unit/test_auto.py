@@ -124,6 +124,24 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "siren 99.0" in lossy["auto"]
 
 
+@pytest.mark.usefixtures("unfitted")
+@pytest.mark.parametrize("score", [99.0, 0.0])
+def test_a_gpu_tries_the_field_at_high_ratios(
+    monkeypatch: pytest.MonkeyPatch, score: float
+) -> None:
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 50.0)
+    monkeypatch.setattr(auto, "_fitted", lambda job, budget: score)
+    monkeypatch.setattr(auto, "TINY", 0)
+    monkeypatch.setattr(auto, "SIREN_RATIO", 10)
+    assert "siren" not in made(picture(), "ZYX", size=3000).header["lossy"]["auto"]  # no GPU
+    monkeypatch.setattr(auto, "accelerated", lambda: True)
+    lossy = made(picture(), "ZYX", size=3000).header["lossy"]
+    assert lossy["method"] == ("siren" if score > 50 else "latent")
+    assert f"siren {score}" in lossy["auto"]
+    monkeypatch.setattr(auto, "SIREN_RATIO", 20)
+    assert "siren" not in made(picture(), "ZYX", size=3000).header["lossy"]["auto"]
+
+
 @pytest.mark.slow
 def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     unlike(monkeypatch)

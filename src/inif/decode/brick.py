@@ -14,8 +14,9 @@ from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.coding.check import Check
 from inif.container.reader import Container
-from inif.errors import FormatError
+from inif.errors import FormatError, MissingExtraError
 from inif.fields.base import Field, load_field
+from inif.fields.siren import Siren
 
 _SLAB = 1 << 21
 
@@ -206,9 +207,21 @@ class BrickDecoder:
 
 
 class FieldBricks:
-    """The bricks of a pure field: each a network of its own."""
+    """The bricks of a pure field: each a network of its own.
 
-    def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
+    Parameters
+    ----------
+    device
+        As `inif.decode.file.open_file` has it.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        grid: BrickGrid,
+        intensities: Intensities,
+        device: str | None = None,
+    ) -> None:
         header = container.header
         self._container, self._grid, self._intensities = container, grid, intensities
         self._axes: str = header["axes"]
@@ -216,6 +229,8 @@ class FieldBricks:
         channels = grid.shape[self._c] if self._c >= 0 else 0
         inputs = len(self._axes.replace("C", ""))
         self.field = load_field(header["field"], inputs, channels, file=container.name)
+        if device is not None:
+            self.field = _on_device(self.field, device)
         self._as_outputs = header["field"].get("channels") != "coordinate"
         self._means = qweights.FEATURE not in header["requires"]
         if self._c >= 0 and self._as_outputs and grid.counts[self._c] > 1:
@@ -249,3 +264,19 @@ class FieldBricks:
             self._intensities,
             self._as_outputs,
         )
+
+
+def _on_device(field: Field, device: str) -> Field:
+    """The field as JAX evaluates it.
+
+    Raises
+    ------
+    MissingExtraError, InputError
+        There is no JAX, or it has no such device.
+    """
+    try:
+        from inif.fields.device import DeviceSiren
+    except ImportError:
+        raise MissingExtraError("jax", None, need=f"device {device!r}") from None
+    assert isinstance(field, Siren)
+    return DeviceSiren.of(field, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from os import PathLike
@@ -22,7 +22,7 @@ from inif.coding.check import Check
 from inif.container.reader import Container, open_container
 from inif.container.spec import CORRECTIONS, LOSSLESS
 from inif.decode.brick import FieldBricks, Intensities
-from inif.errors import FormatError, InputError, SelectionError
+from inif.errors import FormatError, InputError, SelectionError, UnsupportedError
 from inif.fields.parallel import in_order
 from inif.image import Image, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
@@ -101,9 +101,13 @@ class File:
     """
 
     def __init__(
-        self, container: Container, arithmetic: type[np.floating[Any]] | None = None
+        self,
+        container: Container,
+        arithmetic: type[np.floating[Any]] | None = None,
+        device: str | None = None,
     ) -> None:
         header = container.header
+        self._device = device
         self._arithmetic = arithmetic
         self.container = container
         self.header: dict[str, Any] = header
@@ -115,13 +119,18 @@ class File:
         self.meta = Metadata.from_json(header.get("meta") or {})
         self.exact = LOSSLESS in header["requires"]
         self.corrected = CORRECTIONS in header["requires"] and not self.exact
-        self.bricks = _bricks(container, self.grid, self.intensities)
+        self.bricks = _bricks(container, self.grid, self.intensities, device)
         self._open: OrderedDict[int, Brick] = OrderedDict()
         self._lock = Lock()
 
-    def __reduce__(self) -> tuple[Callable[..., File], tuple[object, str]]:
+    def __reduce__(self) -> tuple[Callable[..., File], tuple[object, ...]]:
         """Pickle as where the file lies; unpickling opens it again (see `_reopen`)."""
-        return _reopen, (self.container.origin, self.container.digest)
+        return _reopen, self._place
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        device = () if self._device is None else (self._device,)
+        return (self.container.origin, self.container.digest, *device)
 
     @property
     def name(self) -> str:
@@ -449,17 +458,23 @@ class File:
         return where[:, c].astype(np.int64) if c >= 0 else 0
 
 
-def open_file(source: object) -> File:
+def open_file(source: object, device: str | None = None) -> File:
     """Open a path, URL, bytes or binary file object; reads the header and the section table.
+
+    Parameters
+    ----------
+    device
+        A platform of JAX, such as "gpu", that evaluates a pure field; by default NumPy does.
 
     Raises
     ------
     FormatError, UnsupportedError, InputError
-        The file cannot be opened, is damaged, or needs a newer release.
+        The file cannot be opened, is damaged, or needs a newer release; it is no pure field, or
+        there is no such device.
     """
     container = open_container(source)
     try:
-        return File(container)
+        return File(container, device=device)
     except BaseException:
         container.close()
         raise
@@ -475,17 +490,17 @@ class _Planes:
     def __getitem__(self, key: Any) -> Any:
         return self.file[key]
 
-    def __reduce__(self) -> tuple[Callable[..., _Planes], tuple[object, str]]:
-        return _planes, (self.file.container.origin, self.file.container.digest)
+    def __reduce__(self) -> tuple[Callable[..., _Planes], tuple[object, ...]]:
+        return _planes, self.file._place
 
 
 @lru_cache(maxsize=1)
-def _planes(origin: object, digest: str) -> _Planes:
+def _planes(origin: object, digest: str, device: str | None = None) -> _Planes:
     """The same file again; the last one stays open, for the tasks of a process come one by one."""
-    return _Planes(_reopen(origin, digest))
+    return _Planes(_reopen(origin, digest, device))
 
 
-def _reopen(origin: object, digest: str) -> File:
+def _reopen(origin: object, digest: str, device: str | None = None) -> File:
     """Open a pickled file, and close it when nobody holds it any more.
 
     Raises
@@ -495,7 +510,7 @@ def _reopen(origin: object, digest: str) -> File:
     FormatError, UnsupportedError, InputError
         As `open_file`.
     """
-    file = open_file(origin)
+    file = open_file(origin, device)
     finalize(file, file.container.close)
     if file.container.digest != digest:
         raise InputError(
@@ -509,8 +524,19 @@ def _reopen(origin: object, digest: str) -> File:
     return file
 
 
-def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> Bricks:
+def _bricks(
+    container: Container, grid: BrickGrid, intensities: Intensities, device: str | None
+) -> Bricks:
     """The bricks of a file, by its kind; codecs are imported only for files that need them."""
+    header = container.header
+    if device is not None and (LOSSLESS in header["requires"] or not _pure(header)):
+        raise UnsupportedError(
+            "only pure fields are evaluated on a device",
+            file=container.name,
+            field="device",
+            got=f"a file of another method, and device {device!r}",
+            fix="open it without a device",
+        )
     if LOSSLESS in container.header["requires"]:
         from inif.decode.lossless import LosslessBricks
 
@@ -523,11 +549,16 @@ def _bricks(container: Container, grid: BrickGrid, intensities: Intensities) -> 
         from inif.decode.latent import LatentBricks
 
         return LatentBricks(container, grid, intensities)
-    if "prior" not in container.header:
-        return FieldBricks(container, grid, intensities)
+    if _pure(container.header):
+        return FieldBricks(container, grid, intensities, device)
     from inif.decode.hybrid import HybridBricks
 
     return HybridBricks(container, grid, intensities)
+
+
+def _pure(header: Mapping[str, Any]) -> bool:
+    """Whether a file that is not lossless is a pure field: networks alone."""
+    return "prior" not in header and header["field"]["kind"] != "latent"
 
 
 def _inflate(data: bytes, name: str) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from inif.config import FitSettings, Window
+from inif.encode.device import accelerated
 from inif.encode.finish import recorded_psnr
 from inif.encode.job import TINY, Hints, Job
 from inif.encode.streams import Streams, hybrid_grid, load_of
@@ -33,7 +34,8 @@ STILL_EFFORT, MOVIE_EFFORT = 2, 4
 well in less time."""
 
 OTHERS = ("jpeg2000",)
-SIREN_EFFORT = 5
+SIREN_EFFORT, SIREN_RATIO = 5, 256
+"""From which effort a pure field is tried; and from which ratio at any, where there is a GPU."""
 
 _LEAST, _SAMPLE = 1 << 16, 1 << 19
 _LONG = {"Y": 256, "X": 256, "C": 64}
@@ -113,8 +115,11 @@ def choose(job: Job, budget: int) -> Choice | None:
         scores = {LATENT: own, AV1[0]: first.score}
         here = len(first.near.data) <= wanted / _NEAR
         method = _better(own, first, effort) if here else LATENT
+    fast = image.raw_bytes >= SIREN_RATIO * budget and accelerated()
     if method == LATENT and effort < SIREN_EFFORT:
-        return Choice(LATENT, job.prior, _words(scores, budget))
+        if fast and scores:
+            method = _or_siren(LATENT, scores, small, room)
+        return Choice(method, job.prior, _words(scores, budget))
     quick = _trials(streams, _kinds(effort, load), wanted)
     lead = max(quick, key=lambda kind: quick[kind].score, default="")
     if lead == AV1[0] and AV1[1] not in quick and effort < SIREN_EFFORT:  # slower, it leads by more
@@ -128,10 +133,8 @@ def choose(job: Job, budget: int) -> Choice | None:
     leads = _leads(image, load)
     best = max(codecs, key=lambda kind: codecs[kind] - leads.get(kind, 0.0))
     scores |= codecs
-    if effort >= SIREN_EFFORT:
-        scores["siren"] = _fitted(small, room)
-        if scores["siren"] > max(codecs[best], scores.get(LATENT, -math.inf)):
-            method = "siren"
+    if effort >= SIREN_EFFORT or fast:
+        method = _or_siren(method, scores, small, room, best)
     trial = quick[best]
     hints = Hints(made[best].offset, trial.near.value, trial.noisy)
     return Choice(method, best, _words(scores, budget), hints)
@@ -206,6 +209,15 @@ def _judged(
     if slow == prior.quick:
         return usual
     return streams.judged(slow, trial, room) or (usual if kind == prior.quick.kind else None)
+
+
+def _or_siren(
+    method: str, scores: dict[str, float], job: Job, budget: int, best: str = LATENT
+) -> str:
+    """A pure field if it is better than the best and a latent field; its PSNR joins the scores."""
+    scores["siren"] = _fitted(job, budget)
+    others = max(scores[best], scores.get(LATENT, -math.inf))
+    return "siren" if scores["siren"] > others else method
 
 
 def _fitted(job: Job, budget: int) -> float:

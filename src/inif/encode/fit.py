@@ -2,7 +2,8 @@
 
 All bricks are fitted side by side: arrays carry a leading brick axis, each step maps over it. In
 the last part of the fit, weights are rounded in the forward pass as the file will round them
-(straight-through gradients), with step sizes that a `Quantizer` sets from the byte budget.
+(straight-through gradients), with step sizes that a `Quantizer` sets from the byte budget. On a
+device other than the CPU, bricks and chunks go side by side, and points are drawn there.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import numpy as np
 import optax
 
 from inif.config import FitSettings, ProgressEvent
+from inif.encode.device import accelerated
 from inif.encode.interrupt import Interrupt
 from inif.encode.network import Parameters, evaluate, fold, initialize, round_through
+from inif.encode.points import DevicePoints, points_of
 from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
@@ -32,6 +35,11 @@ CHUNK = 2048
 _VALIDATION = 32768
 _VALIDATION_LEAST = 512
 _BLOCK_VALUES = 4_000_000
+_DEVICE_POINTS = 1 << 17
+"""Points of all bricks that a device other than the CPU takes at once: about 1 GB of its memory."""
+
+_DEVICE_STEPS = 64
+"""Steps of one call where nothing is stacked for them."""
 
 
 class Quantizer(Protocol):
@@ -84,7 +92,13 @@ class FitResult:
 
 
 class Fitter:
-    """One fit; made once per image and field so that its compiled functions are shared."""
+    """One fit; made once per image and field so that its compiled functions are shared.
+
+    Parameters
+    ----------
+    device
+        Whether to work as on a device other than the CPU; by default, where there is one.
+    """
 
     def __init__(
         self,
@@ -92,7 +106,10 @@ class Fitter:
         sampler: Sampler,
         settings: FitSettings,
         guidance: Guidance | None = None,
+        *,
+        device: bool | None = None,
     ) -> None:
+        device = accelerated() if device is None else device
         self.field = field
         self.guidance = guidance
         self._sides = (
@@ -104,7 +121,11 @@ class Fitter:
         self._optimizer = registry.build(spec, settings.steps)
         self._schedule = schedules.warm_cosine if spec.scheduled else schedules.none
         self._voxels = sampler.grid.voxels[list(sampler.bricks)]
-        every = jax.vmap if jax.default_backend() != "cpu" else _sequential
+        self._points = points_of(sampler, settings.points, device=device)
+        bricks = len(sampler.bricks)
+        most = max(CHUNK, _DEVICE_POINTS // bricks) if device else CHUNK
+        self._chunk = 1 << (most.bit_length() - 1)
+        every = jax.vmap if device else _sequential
         self._train = jax.jit(partial(self._blocks, every=every))
         self._errors = jax.jit(partial(self._validate, every=every))
         self._derive = jax.jit(
@@ -164,7 +185,8 @@ class Fitter:
                 rates = [self._schedule(share) for share in shares]
                 state = self._train(
                     state,
-                    *self._draw(rng, block),
+                    self._points.kept,
+                    self._draw(rng, block),
                     jnp.asarray([shares, rates], jnp.float32).T,
                     jnp.asarray(caution),
                     jnp.asarray(steps),
@@ -242,15 +264,14 @@ class Fitter:
         return every(jax.random.key(self.settings.seed), targets)  # type: ignore[no-any-return]
 
     def _block_length(self) -> int:
+        if isinstance(self._points, DevicePoints) and self.guidance is None:
+            return max(1, min(self.settings.check_every, _DEVICE_STEPS))
         per_step = len(self.sampler.bricks) * self.settings.points
         per_step *= self.field.inputs + self.field.outputs
         return int(np.clip(_BLOCK_VALUES // per_step, 1, 16))
 
-    def _draw(self, rng: np.random.Generator, count: int) -> tuple[jax.Array, jax.Array]:
-        pairs = [self.sampler.draw(rng, self.settings.points) for _ in range(count)]
-        return jnp.asarray(np.stack([p[0] for p in pairs])), jnp.asarray(
-            np.stack([p[1] for p in pairs])
-        )
+    def _draw(self, rng: np.random.Generator, count: int) -> Any:
+        return self._points.block(rng, count)
 
     def _boxes(self, rng: np.random.Generator, count: int, done: float) -> Any:
         """What guides see in the next steps, or None while they do not count."""
@@ -320,8 +341,8 @@ class Fitter:
         return self.guidance.surrogate(one, other, sides, channel, extras)
 
     def _chunked(self, function: Callable[..., Any], coords: jax.Array, targets: jax.Array) -> Any:
-        """Mean of a function's results over cache-sized chunks of the points."""
-        chunks = max(1, coords.shape[0] // CHUNK)
+        """Mean of a function's results over chunks of the points."""
+        chunks = max(1, coords.shape[0] // self._chunk)
         split = (
             coords.reshape(chunks, -1, coords.shape[-1]),
             targets.reshape(chunks, -1, targets.shape[-1]),
@@ -338,8 +359,8 @@ class Fitter:
     def _blocks(
         self,
         state: _State,
-        coords: jax.Array,
-        targets: jax.Array,
+        kept: Any,
+        drawn: Any,
         pace: jax.Array,
         caution: jax.Array,
         steps: jax.Array,
@@ -347,7 +368,7 @@ class Fitter:
         *,
         every: Callable[..., Any],
     ) -> _State:
-        """Several steps: coords (steps, bricks, points, D), targets (steps, bricks, points, C).
+        """Several steps; `kept` and `drawn` are what `Points` makes their points from.
 
         `pace` (steps, 2) is the share of the work done, and what updates are multiplied by; `boxes`
         what guides see (`_boxes`), or None.
@@ -366,8 +387,9 @@ class Fitter:
             changes = jax.tree.map(lambda u: u * rate, changes)
             return optax.apply_updates(params, changes), optimizer
 
-        def one(state: _State, given: tuple[jax.Array, ...]) -> tuple[_State, None]:
-            x, y, (done, rate), seen = given
+        def one(state: _State, given: tuple[Any, ...]) -> tuple[_State, None]:
+            one_draw, (done, rate), seen = given
+            x, y = self._points.step(kept, one_draw)
             value, grads = every(gradients)(state.params, x, y, steps)
             if seen is not None:
                 more = every(jax.grad(self._guided))(state.params, *seen, steps)
@@ -377,7 +399,7 @@ class Fitter:
             )
             return _State(*after), None
 
-        return jax.lax.scan(one, state, (coords, targets, pace, boxes))[0]
+        return jax.lax.scan(one, state, (drawn, pace, boxes))[0]
 
     def _validate(
         self,

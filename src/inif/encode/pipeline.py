@@ -13,6 +13,7 @@ import numpy as np
 from inif.coding import qweights
 from inif.config import FitSettings, Window
 from inif.encode.budget import RateControl
+from inif.encode.device import keep_programs
 from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
 from inif.encode.job import Job, draft_header, extra_sections, guides_record
@@ -56,6 +57,7 @@ def encode_field(job: Job, window: Window) -> bytes:
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     if not job.varied:
         return constant(job, header, extra, window)
+    keep_programs()
     plan = _choose_channels(job, budget, overhead)
     header |= {"field": plan.field.to_json()}
     if len(plan.grid) > 1:

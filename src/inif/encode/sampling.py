@@ -74,10 +74,11 @@ class Sampler:
     @property
     def outputs(self) -> int:
         """Values per point."""
-        return self.data.shape[self.axes.index("C")] if self._packed else 1
+        return self.data.shape[self.axes.index("C")] if self.packed else 1
 
     @property
-    def _packed(self) -> bool:
+    def packed(self) -> bool:
+        """Whether a point carries all channels."""
         return self.as_outputs and "C" in self.axes
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +95,7 @@ class Sampler:
         local = [
             (rng.random((len(extents), count)) * n[:, None]).astype(np.int64)
             for axis, n in zip(self.axes, extents.T, strict=True)
-            if not (axis == "C" and self._packed)
+            if not (axis == "C" and self.packed)
         ]
         return self._gather(local, count)[:2]
 
@@ -107,13 +108,13 @@ class Sampler:
         local = []
         for axis, n, length, steps in zip(self.axes, extents.T, lengths, grid, strict=True):
             start = (rng.random(len(extents)) * (n - length + 1)).astype(np.int64)
-            if not (axis == "C" and self._packed):
+            if not (axis == "C" and self.packed):
                 local.append(start[:, None] + steps)
         channel = np.zeros(len(extents), np.int64)
-        if self._packed:
+        if self.packed:
             channel = rng.integers(self.outputs, size=len(extents))
         coords, targets, index = self._gather(local, count)
-        if "C" in self.axes and not self._packed:
+        if "C" in self.axes and not self.packed:
             channel = index[self.axes.index("C")][:, 0, 0]
         where = tuple(i[..., 0] for a, i in zip(self.axes, index, strict=True) if a != "C")
         return Boxes(lengths, coords, targets, channel, where)
@@ -124,7 +125,7 @@ class Sampler:
         return np.array([self.grid.extent(b) for b in self.bricks])
 
     @cached_property
-    def _origins(self) -> np.ndarray:
+    def origins(self) -> np.ndarray:
         """(bricks, axes) first sample of each brick."""
         return np.array([self.grid.origin(b) for b in self.bricks])
 
@@ -132,13 +133,13 @@ class Sampler:
         self, local: list[np.ndarray], count: int
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         """Coordinates, targets and indices of voxels; `local` (bricks, count) per coordinate."""
-        origins, extents = self._origins, self.extents
+        origins, extents = self.origins, self.extents
         c = self.axes.find("C")
         index: list[np.ndarray] = []
         coords = []
         left = iter(local)
         for i in range(len(self.axes)):
-            if i == c and self._packed:
+            if i == c and self.packed:
                 index.append(np.arange(self.data.shape[c])[None, None])
                 continue
             inside = next(left)
