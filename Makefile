@@ -115,7 +115,7 @@ sanitize: $(STAMP) ## the core's tests and 100 000 damaged inputs under sanitize
 	$(BIN)/cmake --build $(SANITIZED)/cmake
 	rm -rf $(SANITIZED)/inif && cp -r src/inif $(SANITIZED)/inif
 	rm -f $(SANITIZED)/inif/latent/_core*.so && cp $(SANITIZED)/cmake/_core*.so $(SANITIZED)/inif/latent/
-	$(SANITIZERS) $(BIN)/python -S -m pytest -p no:cacheprovider tests/unit/test_latent_core.py
+	$(SANITIZERS) $(BIN)/python -S -m pytest -p no:cacheprovider tests/unit/test_latent_core.py tests/unit/test_latent_repair.py
 	$(SANITIZERS) $(BIN)/python -S benchmarks/latent/fuzz.py $(ARGS)
 
 # In an environment of its own; what depends on arithmetic is tried in the wheel, not in the checkout.
