@@ -52,10 +52,12 @@ def test_a_codec_with_a_repair_where_it_saves_bytes(monkeypatch: pytest.MonkeyPa
     assert "latent 1.0, av1" in lossy["auto"]
 
 
+@pytest.mark.slow
 def test_a_codec_with_a_repair_where_frames_are_judged_by_something_else() -> None:
     assert made(picture(), "ZYX", size=3000, select="ssim").header["lossy"]["method"] == "hybrid"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", ["latent", "hybrid"])
 def test_the_better_of_both_where_it_is_close(monkeypatch: pytest.MonkeyPatch, ahead: str) -> None:
     monkeypatch.setattr(auto, "BOTH_EFFORT", 1)

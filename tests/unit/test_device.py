@@ -101,6 +101,7 @@ def test_what_a_device_has_no_room_for_stays_on_the_host(monkeypatch: pytest.Mon
     assert isinstance(points_of(sampler, 8, device=True), HostPoints)
 
 
+@pytest.mark.slow
 def test_a_fit_with_points_of_a_device_is_as_good() -> None:
     """To within 0.2 dB: the noise, which no fit of this size learns, is most of the error."""
     from inif.encode.fit import Fitter
