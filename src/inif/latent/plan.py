@@ -252,22 +252,21 @@ def _grids(plan: Plan) -> tuple[Level, ...]:
         coarser = sizes[number + 1][1] if number + 1 < plan.depth else {}
         keys = sorted(parts, key=lambda key: (key.count("H"), key))
         bands = tuple(_band(plan, number, key, parts[key], largest, coarser, order) for key in keys)
-        cuts = _cuts(plan, bands) if number == 0 else (slice(None),)
-        axis = _cut_axis(plan, bands)
+        axis = _cut_axis(bands)
+        cuts = _cuts(plan, bands, axis) if number == 0 else (slice(None),)
         out.append(Level(number, low, bands, tuple(_part(bands, axis, cut) for cut in cuts)))
     return tuple(out)
 
 
-def _cut_axis(plan: Plan, bands: tuple[Band, ...]) -> int:
+def _cut_axis(bands: tuple[Band, ...]) -> int:
     """The axis along which a level is cut: the longer of T and Z if it is long enough, else Y."""
     least = _least(bands)
     axis = 1 if least[1] > least[2] else 2
     return axis if least[axis] >= _LONG else 3
 
 
-def _cuts(plan: Plan, bands: tuple[Band, ...]) -> tuple[slice, ...]:
-    """Places of the parts of the finest level along its axis; the last goes on to the end."""
-    axis = _cut_axis(plan, bands)
+def _cuts(plan: Plan, bands: tuple[Band, ...], axis: int) -> tuple[slice, ...]:
+    """Places of the parts of the finest level along an axis; the last goes on to the end."""
     unit = _PART_ROWS if axis == 3 else 1
     length = _least(bands)[axis] // unit
     voxels = math.prod(plan.sizes)
