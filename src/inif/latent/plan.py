@@ -299,17 +299,20 @@ def _cut_band(band: Band, where: tuple[slice, ...], sizes: Sizes, largest: Sizes
     kept = np.arange(count).reshape(band.sizes[:3])[where[:3]].ravel()
     number = np.full(count + 1, -1, np.int32)  # the last stands for no plane
     number[kept] = np.arange(len(kept))
-    channel, time, depth = (a.ravel() for a in np.indices(sizes[:3]))
-    return Band(
-        band.key,
-        sizes,
-        band.kind,
-        band.side,
-        np.ascontiguousarray(number[band.earlier[kept]]),
-        band.parent,
-        np.ascontiguousarray(band.parent_of[kept]),
-        ((channel * largest[1] + time) * largest[2] + depth + 1).astype(np.int32),
+    return replace(
+        band,
+        sizes=sizes,
+        earlier=np.ascontiguousarray(number[band.earlier[kept]]),
+        parent_of=np.ascontiguousarray(band.parent_of[kept]),
+        sibling_of=_sibling_planes(sizes, largest),
     )
+
+
+def _sibling_planes(sizes: Sizes, largest: Sizes) -> np.ndarray:
+    """`Band.sibling_of` of a band of these lengths."""
+    channel, time, depth = (a.ravel() for a in np.indices(sizes[:3]))
+    out: np.ndarray = ((channel * largest[1] + time) * largest[2] + depth + 1).astype(np.int32)
+    return out
 
 
 def _band(
@@ -339,7 +342,7 @@ def _band(
         earlier_planes(sizes, order),
         parent,
         parent_of,
-        ((channel * largest[1] + time) * largest[2] + depth + 1).astype(np.int32),
+        _sibling_planes(sizes, largest),
     )
 
 
