@@ -110,9 +110,9 @@ def seeds(corpus: Path | None) -> list[bytes]:
         warnings.simplefilter("ignore", RemarkWarning)
         found += [
             inif.compress(
-                hot.astype(dtype), axes="YX", size=900, effort=1, method="hybrid", prior=prior
+                hot.astype(dtype), axes="YX", size=900, effort=1, method="hybrid", codec=codec
             ).to_bytes()
-            for dtype, prior in ((np.float32, "jpeg2000"), (np.uint16, "av1"))
+            for dtype, codec in ((np.float32, "jpeg2000"), (np.uint16, "av1"))
         ]
     if corpus is not None:
         found += [p.read_bytes() for p in sorted(corpus.rglob("*.inif"))]

@@ -21,23 +21,23 @@ import numpy as np
 from pretrain.__main__ import FOLDS
 from record import data_dir, images, save
 
+from inif.codecs import load_codec
 from inif.io import read_image
 from inif.metrics.tasks import MaskTask, Otsu, Unit
 from inif.perceptual import weights
 from inif.perceptual.distort import damage, detail_lost, distorted, structure_lost
 from inif.perceptual.lpips import Lpips, differences
 from inif.perceptual.tune import Settings, judged, ranks, slices_of, spearman, tune
-from inif.priors import load_prior
 
 QUALITIES = (20, 26, 32, 38, 44)
 
 
 def coded(plane: np.ndarray) -> list[np.ndarray]:
     """A slice as HEVC leaves it at several qualities."""
-    prior = load_prior("hevc", preset="medium")
-    levels = np.rint(prior.peak * plane[None]).astype(np.uint16)
-    decoded = [prior.decode(prior.encode(levels, q), levels.shape)[0] for q in QUALITIES]
-    return [d.astype(np.float32) / prior.peak for d in decoded]
+    codec = load_codec("hevc", preset="medium")
+    levels = np.rint(codec.peak * plane[None]).astype(np.uint16)
+    decoded = [codec.decode(codec.encode(levels, q), levels.shape)[0] for q in QUALITIES]
+    return [d.astype(np.float32) / codec.peak for d in decoded]
 
 
 def mask_lost(plane: np.ndarray, worse: np.ndarray) -> float:

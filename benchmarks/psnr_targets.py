@@ -59,7 +59,7 @@ def measured(image: Image, target: float, effort: int) -> dict[str, Any]:
         "target": target,
         "bytes": file.file_bytes,
         "method": lossy["method"],
-        "prior": file.header.get("prior", {}).get("kind"),
+        "codec": file.header.get("codec", {}).get("kind"),
         "psnr": lossy["psnr"],
         "least": None if exact else round(min(reached), 3),
         "most": None if exact else round(max(reached), 3),

@@ -177,7 +177,7 @@ def pretrained(result: dict[str, Any]) -> list[str]:
     head = ["image", "start", "gain at falling size, dB", "bytes of the repair", "BD-rate"]
     return [
         "## The shipped conditional field, on images left out of its training",
-        f"After {result['prior']}, about the ratios of the benchmark, lowest first; each image"
+        f"After {result['codec']}, about the ratios of the benchmark, lowest first; each image"
         " judged by the one of four networks that has not seen it"
         f" ({result['steps']} steps of training). BD-rate: bytes at equal PSNR against the codec"
         " alone, the bytes of the repair counted; mean of the"

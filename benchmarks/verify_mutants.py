@@ -67,16 +67,16 @@ def picture(*shape: int) -> np.ndarray:
 def sound_files() -> dict[str, bytes]:
     """Pure fields and hybrids, of one to three bricks and channels."""
     kinds: dict[str, tuple[tuple[int, ...], str, str, dict[str, Any]]] = {
-        "av1": ((3, 64, 72), "ZYX", "uint16", {"prior": "av1"}),
-        "av1, channels": ((3, 64, 72), "CYX", "uint16", {"prior": "av1"}),
-        "hevc": ((3, 64, 72), "ZYX", "uint8", {"prior": "hevc"}),
-        "jpeg2000": ((2, 60, 62), "CYX", "uint16", {"prior": "jpeg2000"}),
-        "htj2k": ((64, 60), "YX", "uint16", {"prior": "htj2k"}),
-        "aom, float": ((2, 64, 66), "CYX", "float32", {"prior": "aom"}),
-        "avif": ((70, 64), "YX", "int16", {"prior": "avif"}),
-        "sperr": ((4, 40, 44), "ZYX", "uint16", {"prior": "sperr"}),
-        "outliers": ((3, 64, 72), "CYX", "uint16", {"prior": "av1"}),
-        "a share for a field": ((3, 64, 72), "ZYX", "uint16", {"prior": "av1", "share": 0.4}),
+        "av1": ((3, 64, 72), "ZYX", "uint16", {"codec": "av1"}),
+        "av1, channels": ((3, 64, 72), "CYX", "uint16", {"codec": "av1"}),
+        "hevc": ((3, 64, 72), "ZYX", "uint8", {"codec": "hevc"}),
+        "jpeg2000": ((2, 60, 62), "CYX", "uint16", {"codec": "jpeg2000"}),
+        "htj2k": ((64, 60), "YX", "uint16", {"codec": "htj2k"}),
+        "aom, float": ((2, 64, 66), "CYX", "float32", {"codec": "aom"}),
+        "avif": ((70, 64), "YX", "int16", {"codec": "avif"}),
+        "sperr": ((4, 40, 44), "ZYX", "uint16", {"codec": "sperr"}),
+        "outliers": ((3, 64, 72), "CYX", "uint16", {"codec": "av1"}),
+        "a share for a field": ((3, 64, 72), "ZYX", "uint16", {"codec": "av1", "share": 0.4}),
     }
     found = {}
     for name, (shape, axes, dtype, options) in kinds.items():
@@ -149,7 +149,7 @@ def other_range(rng: random.Random, parts: Parts) -> Parts:
 
 
 def other_field(rng: random.Random, parts: Parts) -> Parts:
-    """Another field, prior, order, sample type, axes, shape or brick."""
+    """Another field, codec, order, sample type, axes, shape or brick."""
     header, sections = parts
     axes, shape = header["axes"], header["shape"]
     some = rng.randrange(7)
@@ -164,8 +164,8 @@ def other_field(rng: random.Random, parts: Parts) -> Parts:
         header["brick"] = [max(1, n // rng.choice((1, 1, 2, 3))) for n in shape]
     elif some == 3:
         header["dtype"] = rng.choice(("uint8", "uint16", "int16", "float32"))
-    elif some == 4 and "prior" in header:
-        header["prior"]["order"] = rng.choice(("TZ", "ZT", "TZ~", "ZT~"))
+    elif some == 4 and "codec" in header:
+        header["codec"]["order"] = rng.choice(("TZ", "ZT", "TZ~", "ZT~"))
     elif some == 5:
         header["field"]["start"] = rng.choice(("a", "a0", "a1", "a2", "a3"))
     else:

@@ -27,10 +27,10 @@ DTYPES = ("uint8", "uint16", "int16", "float32")
 METHODS: tuple[tuple[dict[str, Any], float], ...] = (
     ({"method": "latent"}, 0.4),
     ({"method": "auto"}, 0.05),
-    ({"prior": "av1"}, 0.08),
-    ({"prior": "jpeg2000"}, 0.32),
-    ({"prior": "hevc"}, 0.04),
-    ({"prior": "jpegxl"}, 0.1),
+    ({"codec": "av1"}, 0.08),
+    ({"codec": "jpeg2000"}, 0.32),
+    ({"codec": "hevc"}, 0.04),
+    ({"codec": "jpegxl"}, 0.1),
     ({"method": "siren", "optimizer": "adam", "settings": {"steps": 8, "points": 128}}, 0.01),
 )
 

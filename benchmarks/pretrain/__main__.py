@@ -130,11 +130,11 @@ def main() -> None:
     left_out = {f"a{i}": {n: digests[n] for n in sorted(ns)} for i, ns in enumerate(FOLDS)}
     args.left_out.write_text(json.dumps(left_out, indent=1) + "\n")
     if args.folds == "0123a":
-        save("pretrain", {"prior": f"SVT-AV1 preset {PRESET}", "steps": args.steps, "images": rows})
+        save("pretrain", {"codec": f"SVT-AV1 preset {PRESET}", "steps": args.steps, "images": rows})
 
 
 def bd(cells: list[dict[str, Any]]) -> float | str:
-    """Bytes at equal PSNR against the prior alone, in per cent."""
+    """Bytes at equal PSNR against the codec alone, in per cent."""
     before = [(c["bytes"], c["psnr"]) for c in cells]
     after = [(c["bytes"] + c["repair_bytes"], c["psnr"] + c["gain"]) for c in cells]
     result = bd_rate(before, after)

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from inif.codecs import headers, pyav
+from inif.codecs.aom import Aom
+from inif.codecs.av1 import Av1
 from inif.coding.bitwise import Encoder, Primed
-from inif.priors import headers, pyav
-from inif.priors.aom import Aom
-from inif.priors.av1 import Av1
 
 LENGTHS = (1, 1, 1, 1, 2, 3, 5, 8, 11, 16, 20, 26, 33, 40, 50, 60, 60, 75, 100, 120, 160, 240)
 PRESETS = (8, 8, 4, 2, 1)
@@ -69,8 +69,8 @@ def streams(rng: np.random.Generator) -> Iterator[tuple[bytes, tuple[int, int]]]
             yield data, pyav.padded_sides(levels.shape[1:], (16, 16))
         else:
             filtered = frames > 1 and rng.random() < 0.2
-            prior = Av1(preset=speed, packed=False, filtered=filtered)
-            yield prior.encode(levels, quality, 2), pyav.padded_sides(levels.shape[1:], (64, 64))
+            codec = Av1(preset=speed, packed=False, filtered=filtered)
+            yield codec.encode(levels, quality, 2), pyav.padded_sides(levels.shape[1:], (64, 64))
 
 
 def picture(rng: np.random.Generator, frames: int) -> np.ndarray:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from inif.codecs import load_codec
 from inif.encode.repair import Channel, best_partners, regions, sampled
 from inif.encode.search import Search
 from inif.fields.neighbourhood import INPUTS
 from inif.frames import Geometry, restored
 from inif.image import Image
 from inif.io import read_image
-from inif.priors import load_prior
 
 PRESET = 2
 TRIAL = 8
@@ -58,7 +58,7 @@ def encode(image: Image, ratio: int) -> tuple[list[np.ndarray], int]:
     """Levels of each channel at about a ratio, and the bytes they took."""
     geometry = geometry_of(image)
     _, t, z, _, _ = geometry.sizes
-    quick, slow = load_prior("av1", preset=TRIAL), load_prior("av1", preset=PRESET)
+    quick, slow = load_codec("av1", preset=TRIAL), load_codec("av1", preset=PRESET)
     stacks = geometry.stacks(image.data)
     levels = [geometry.levels(s, c, slow.bits) for c, s in enumerate(stacks)]
     threads = os.cpu_count() or 1

@@ -30,7 +30,7 @@ def compress(
     psnr: float | None = None,
     max_error: float | str | None = None,
     method: str = "auto",
-    prior: str | None = None,
+    codec: str | None = None,
     select: str = "psnr",
     share: float = 0.0,
     effort: int = 3,
@@ -67,8 +67,8 @@ def compress(
         "latent": quantised grids of several resolutions, the same samples on every machine.
         "hybrid": a codec's streams and a field that repairs them. "siren": a pure field. "auto":
         what a trial finds better; the header's ``lossy.auto`` says why.
-    prior
-        The codec of a hybrid, one of `inif.priors.PRIORS`; where none is named, "auto" chooses, and
+    codec
+        The codec of a hybrid, one of `inif.codecs.CODECS`; where none is named, "auto" chooses, and
         "hybrid" takes "av1".
     select
         By what a hybrid judges each frame when it keeps the repair or leaves it: "psnr", "ssim", or
@@ -134,7 +134,7 @@ def compress(
             size=size,
             psnr=psnr,
             method=None if method == "auto" or (method == "latent" and not lossless) else method,
-            prior=prior,
+            codec=codec,
             select=None if select == "psnr" else select,
             share=share or None,
             guide=guide or None,
@@ -150,13 +150,13 @@ def compress(
             expected=" or ".join(METHODS),
             got=method,
         )
-    if prior is not None:
-        from inif.priors import load_prior
+    if codec is not None:
+        from inif.codecs import load_codec
 
-        load_prior(prior)
+        load_codec(codec)
         if method in ("siren", "latent"):
             raise InputError(
-                "only a hybrid has a prior", field="prior", fix='use method="hybrid"', got=prior
+                "only a hybrid has a codec", field="codec", fix='use method="hybrid"', got=codec
             )
         method = "hybrid"
     if not 0 <= share <= 0.9:
@@ -235,7 +235,7 @@ def compress(
         method,
         effort,
         None,
-        prior or "av1",
+        codec or "av1",
         select,
         share,
         guides=named_guides,

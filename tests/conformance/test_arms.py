@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inif.bench.arms import ARMS, Arm, Options, find_arms
-from inif.bench.arms.base import CodecArm
+from inif.bench.arms.base import DriverArm
 from inif.errors import InifError, InputError, UnsupportedError
 from inif.image import Image
 from inif.metrics.fidelity import channel_ranges, psnr
@@ -17,7 +17,7 @@ from inif.metrics.fidelity import channel_ranges, psnr
 OPTIONS = Options(threads=1, seconds=1.0, effort=1)
 PRESETS = ("hevc-veryslow", "av1-slow")
 """They differ from other arms in the time they take."""
-CODECS = [arm for arm in ARMS if isinstance(arm, CodecArm)]
+CODECS = [arm for arm in ARMS if isinstance(arm, DriverArm)]
 CASES = [
     pytest.param(arm, id=arm.name, marks=pytest.mark.slow if arm.name in PRESETS else ())
     for arm in CODECS

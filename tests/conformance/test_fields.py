@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from inif.axes import coordinates
+from inif.codecs import CODECS
 from inif.container import spec
 from inif.errors import FormatError
 from inif.fields.base import Field, count_weights, load_field
 from inif.fields.siren import Siren
-from inif.priors import PRIORS
 
 pytestmark = pytest.mark.numerical
 
@@ -86,7 +86,7 @@ def mesh(axes: Sequence[np.ndarray]) -> np.ndarray:
 def test_all_kinds_are_tested() -> None:
     assert {f"{k}/1" for k in KINDS} <= spec.SUPPORTED
     others = {"qweights", "hybrid", "conditional", "residual", "lossless", "latent"}
-    others |= {"corrections", *PRIORS}
+    others |= {"corrections", *CODECS}
     assert {f.partition("/")[0] for f in spec.SUPPORTED} - others <= KINDS
 
 

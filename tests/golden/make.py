@@ -224,16 +224,16 @@ FILES: dict[str, Callable[[], bytes]] = {
         (120 + 80 * waves(3, 2, 4, 64, 66)).astype(np.uint8), "TCZYX", 5000, select="ssim"
     ),
     "cyx_float32_hybrid": lambda: coded(
-        (3 * waves(3, 65, 64) - 1).astype(np.float32), "CYX", 2400, prior="jpeg2000"
+        (3 * waves(3, 65, 64) - 1).astype(np.float32), "CYX", 2400, codec="jpeg2000"
     ),
     "cyx_uint16_hybrid_aom": lambda: coded(
-        (9000 + 4000 * waves(2, 71, 90)).astype(np.uint16), "CYX", 1500, prior="aom"
+        (9000 + 4000 * waves(2, 71, 90)).astype(np.uint16), "CYX", 1500, codec="aom"
     ),
     "zcyx_uint16_hybrid_packed": lambda: coded(
-        (9000 + 4000 * waves(19, 2, 40, 44)).astype(np.uint16), "ZCYX", 1800, prior="av1"
+        (9000 + 4000 * waves(19, 2, 40, 44)).astype(np.uint16), "ZCYX", 1800, codec="av1"
     ),
     "cyx_uint8_hybrid_aom_packed": lambda: coded(
-        (120 + 80 * waves(2, 71, 90)).astype(np.uint8), "CYX", 900, prior="aom"
+        (120 + 80 * waves(2, 71, 90)).astype(np.uint8), "CYX", 900, codec="aom"
     ),
     "yx_uint8_v2": lambda: fitted((127.5 + 120 * waves(36, 40)).astype(np.uint8), "YX", 2),
     "zyx_int16_omex_v2": lambda: hand_made(

@@ -16,7 +16,7 @@ crc32c = runpy.run_path(str(Path(__file__).with_name("decoder.py")))["crc32c"]
 
 def digest(header: dict[str, Any], brick: int, content: bytes) -> int:
     """Of a header, a brick's number and its content: weights, or levels and repairs."""
-    keys = ("axes", "dtype", "field", "prior", "shape")
+    keys = ("axes", "dtype", "field", "codec", "shape")
     stated = {key: header[key] for key in keys if key in header}
     stated["brick"] = header.get("brick", header["shape"])
     text = json.dumps(stated, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

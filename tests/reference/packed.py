@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-START = Path(__file__).resolve().parents[2] / "src" / "inif" / "priors" / "headers.npz"
+START = Path(__file__).resolve().parents[2] / "src" / "inif" / "codecs" / "headers.npz"
 
 
 class Bits:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import inif
+from inif.codecs import CODECS, load_codec
+from inif.codecs.pace import Load
 from inif.errors import UnsupportedError
-from inif.priors import PRIORS, load_prior
-from inif.priors.pace import Load
 
-AOM = PRIORS["aom"]
+AOM = CODECS["aom"]
 if reason := AOM.missing():
     pytest.skip(reason, allow_module_level=True)
 
@@ -75,7 +75,7 @@ def test_efforts_and_rates_choose_the_speed() -> None:
     assert speed(1, **small) == 5
     large = {"voxels": 1 << 23, "raw_bytes": 1 << 24}
     assert speed(4, **large, size=1 << 15) < speed(4, **large, size=1 << 19)
-    slow = load_prior("aom", speed=1)
+    slow = load_codec("aom", speed=1)
     assert slow.within(1e-3, 1.0).speed == 5
     assert slow.within(1e6, 1.0) == slow
 
@@ -89,9 +89,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no encoder libaom-av1" in (AOM.missing() or "")
     data = np.repeat(block()[0][None], 2, 0)
     monkeypatch.setattr("inif.encode.auto._latent", lambda job, room: 1.0)
-    assert inif.compress(data, axes="CYX", size=1500).header["prior"]["kind"] == "av1"
+    assert inif.compress(data, axes="CYX", size=1500).header["codec"]["kind"] == "av1"
     with pytest.raises(UnsupportedError, match="no encoder libaom-av1"):
-        inif.compress(data, axes="CYX", size=1500, prior="aom")
+        inif.compress(data, axes="CYX", size=1500, codec="aom")
 
 
 def test_what_the_program_says_is_passed_on() -> None:
@@ -102,19 +102,19 @@ def test_what_the_program_says_is_passed_on() -> None:
 @pytest.mark.slow
 def test_single_planes_may_come_from_either_encoder() -> None:
     files = {
-        kind: inif.compress(block()[0], axes="YX", size=900, prior=kind) for kind in ("av1", "aom")
+        kind: inif.compress(block()[0], axes="YX", size=900, codec=kind) for kind in ("av1", "aom")
     }
     best = max(files.values(), key=lambda file: file.header["lossy"]["psnr"])
     usual = inif.compress(block()[0], axes="YX", size=900)
     assert usual.header["lossy"]["psnr"] >= best.header["lossy"]["psnr"] - 0.3
     for kind, file in files.items():
-        assert file.header["prior"]["kind"] == kind
+        assert file.header["codec"]["kind"] == kind
         assert f"{kind}/2" in file.header["requires"]
         assert 900 / 1.01 <= file.file_bytes <= 900
 
 
 def test_a_program_that_is_slow_to_read_gets_all_of_its_input() -> None:
-    from inif.priors import aom
+    from inif.codecs import aom
 
     slow = "import sys, time; time.sleep(1); sys.stdout.write(str(len(sys.stdin.buffer.read())))"
     assert aom._run([sys.executable, "-c", slow], bytes(1 << 20), lambda: None) == b"1048576"

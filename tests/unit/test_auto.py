@@ -73,8 +73,8 @@ def test_the_better_of_both_where_it_is_close(monkeypatch: pytest.MonkeyPatch, a
 
 def test_what_is_named_is_not_chosen() -> None:
     assert "auto" not in made(picture(), "ZYX", method="hybrid").header["lossy"]
-    file = made(picture(), "ZYX", prior="jpegxl", size=3000)
-    assert file.header["prior"]["kind"] == "jpegxl"
+    file = made(picture(), "ZYX", codec="jpegxl", size=3000)
+    assert file.header["codec"]["kind"] == "jpegxl"
 
 
 def test_a_latent_field_where_there_are_no_planes() -> None:
@@ -84,7 +84,7 @@ def test_a_latent_field_where_there_are_no_planes() -> None:
 
 
 def test_a_latent_field_where_codecs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inif.priors.base.installed", lambda package: False)
+    monkeypatch.setattr("inif.codecs.base.installed", lambda package: False)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert lossy["method"] == "latent"
     assert "needs the Python package" in lossy["auto"]
@@ -159,9 +159,9 @@ def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(auto, "_trials", scored)
     monkeypatch.setattr(auto, "_judged", judged)
-    assert made(picture(), "ZYX").header["prior"]["kind"] == "av1"
+    assert made(picture(), "ZYX").header["codec"]["kind"] == "av1"
     scores["jpeg2000"] = 30.2
-    assert made(picture(), "ZYX").header["prior"]["kind"] == "jpeg2000"
+    assert made(picture(), "ZYX").header["codec"]["kind"] == "jpeg2000"
 
 
 @pytest.mark.slow

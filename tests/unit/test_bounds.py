@@ -439,7 +439,7 @@ def test_bounds_that_cannot_be_used(bound: Any) -> None:
 @pytest.mark.parametrize(
     "other",
     [{"ratio": 9}, {"size": 99}, {"psnr": 40}, {"method": "siren"}, {"lossless": True},
-     {"guide": "blobs"}, {"prior": "av1"}],
+     {"guide": "blobs"}, {"codec": "av1"}],
     ids=str,
 )  # fmt: skip
 def test_a_bound_leaves_nothing_else_to_choose(other: dict[str, Any], tmp_path: Path) -> None:

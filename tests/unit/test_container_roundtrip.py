@@ -116,7 +116,7 @@ HYBRID = {
     "shape": [20, 300, 400],
     "dtype": "uint16",
     "range": [[90, 4001]],
-    "prior": {"kind": "av1"},
+    "codec": {"kind": "av1"},
     "field": {"kind": "conditional", "start": "a"},
     "requires": ["hybrid/1", "av1/2", "conditional/1"],
     "lossy": {"auto": "trial", "effort": 3, "encoder": "inif 0.1.0", "max_error": 512}

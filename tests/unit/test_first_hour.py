@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from inif.cli.plain import stored_as
+from inif.codecs import load_codec
 from inif.image import Image, Metadata
 from inif.io import write_image
-from inif.priors import load_prior
 
 Cli = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_everyday_commands_and_options_come_first(cli: Cli) -> None:
     basic, advanced = compress.split("Advanced")
     for option in ("--ratio", "--size", "--psnr", "--effort", "--force", "--json"):
         assert option in basic
-    for option in ("--prior", "--select", "--share", "--seed", "--optimizer"):
+    for option in ("--codec", "--select", "--share", "--seed", "--optimizer"):
         assert option in advanced
 
 
@@ -111,7 +111,7 @@ def test_the_words_of_the_default_output(cli: Cli, tmp_path: Path) -> None:
     shown = cli("info", tmp_path / "a.inif").stdout
     for text in (usual, shown):
         assert "a field of latents" in " ".join(text.split())
-        assert not re.search(r"\b(knob|prior|auto|trial|hybrid|seed|sha256)\b", text)
+        assert not re.search(r"\b(knob|codec|auto|trial|hybrid|seed|sha256)\b", text)
     for text in (more, cli("info", tmp_path / "a.inif", "-v").stdout):
         assert {"method", "auto"} <= set(text.split())
 
@@ -119,14 +119,14 @@ def test_the_words_of_the_default_output(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        ({"prior": {"kind": "av1"}}, "AV1, repaired by a small neural network"),
+        ({"codec": {"kind": "av1"}}, "AV1, repaired by a small neural network"),
         (
-            {"prior": {"kind": "aom"}, "lossy": {"auto": "av1 38.1, aom 38.3"}},
+            {"codec": {"kind": "aom"}, "lossy": {"auto": "av1 38.1, aom 38.3"}},
             "AV1 (libaom), repaired by a small neural network "
             "(the best of what was tried on this image)",
         ),
         ({"lossy": {"auto": "codecs need planes"}}, "a neural network alone (codecs need planes)"),
-        ({"prior": {"kind": "av9"}}, "av9, repaired by a small neural network"),
+        ({"codec": {"kind": "av9"}}, "av9, repaired by a small neural network"),
         ({"lossless": {"codecs": ["jpegxl", "zstd"]}}, "the exact samples, by JPEG XL and zstd"),
     ],
 )
@@ -139,10 +139,10 @@ def test_an_encoder_that_complains_does_not_write_to_the_terminal(
 ) -> None:
     from inif.errors import InifError
 
-    prior = load_prior("av1")
+    codec = load_codec("av1")
     levels = np.zeros((2, 16, 16), np.uint16)
     with pytest.raises(InifError):
-        prior.encode(levels, prior.knob(2).start, tune=99)
+        codec.encode(levels, codec.knob(2).start, tune=99)
     assert capfd.readouterr() == ("", "")
 
 

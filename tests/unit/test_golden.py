@@ -80,9 +80,9 @@ def test_what_is_coded_comes_back_exactly(name: str) -> None:
 
 def test_only_codecs_that_compute_in_floats_are_left_out() -> None:
     for name in set(MANIFEST) - set(EXACT):
-        prior = MANIFEST[name]["header"].get("prior", {}).get("kind")
+        codec = MANIFEST[name]["header"].get("codec", {}).get("kind")
         with inif.open(FOLDER / f"{name}.inif") as file:
-            floats = prior not in (None, *INTEGER_CODECS)
+            floats = codec not in (None, *INTEGER_CODECS)
             assert floats, f'exact.json lacks "{name}": "{coded(file)}"'
 
 

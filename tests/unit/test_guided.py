@@ -49,7 +49,7 @@ def bright(image: Any) -> Any:
 
 def pressed(data: np.ndarray, **given: Any) -> inif.File:
     """By HEVC unless the test says otherwise: encodes of so small images take no time."""
-    options = {"size": BYTES, "method": "hybrid", "effort": 1, "prior": "hevc", **given}
+    options = {"size": BYTES, "method": "hybrid", "effort": 1, "codec": "hevc", **given}
     return inif.compress(data, axes="ZYX"[-data.ndim :], **options)
 
 
@@ -136,7 +136,7 @@ def test_every_guide_works_along_any_axes(axes: str, tmp_path: Path) -> None:
         axes=axes,
         size=min(3 * BYTES, data.nbytes // 4),
         method="hybrid",
-        prior="hevc",
+        codec="hevc",
         effort=1,
         guide=[f"mask:{tmp_path / 'm.tif'}" if g == "mask" else g for g in guides],
     )
@@ -181,7 +181,7 @@ def test_a_field_for_the_rest_goes_with_guides() -> None:
 
 @pytest.mark.slow
 def test_auto_no_longer_avoids_hybrids() -> None:
-    file = pressed(lines(8, 64), size=4000, method="auto", prior=None, guide=GUIDE)
+    file = pressed(lines(8, 64), size=4000, method="auto", codec=None, guide=GUIDE)
     assert file.header["lossy"]["method"] == "hybrid"
 
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inif.codecs import headers, load_codec, obu
+from inif.codecs.base import Codec, Damaged, Shape
 from inif.coding import leb128
 from inif.errors import FormatError
-from inif.priors import headers, load_prior, obu
-from inif.priors.base import Damaged, Prior, Shape
 
 SOURCE = Path(__file__).parents[1] / "reference" / "packed.py"
 reference = runpy.run_path(str(SOURCE))
@@ -31,10 +31,10 @@ CODECS = list(SAVED)
 @cache
 def standard(kind: str, frames: int) -> bytes:
     """A plain stream."""
-    prior = load_prior(kind, packed=False)
-    if reason := prior.missing():
+    codec = load_codec(kind, packed=False)
+    if reason := codec.missing():
         pytest.skip(reason)
-    data = prior.encode(block(frames), 45.0)
+    data = codec.encode(block(frames), 45.0)
     return data[1:] if kind == "aom" else data
 
 
@@ -60,11 +60,11 @@ def test_streams_come_back_byte_for_byte(kind: str, frames: int) -> None:
 @pytest.mark.parametrize(("kind", "frames"), CODECS)
 def test_blocks_of_before_are_read(kind: str, frames: int) -> None:
     data, shape = standard(kind, frames), (frames, *SIDES)
-    prior = load_prior(kind)
+    codec = load_codec(kind)
     lead = b"\0" if kind == "aom" else b""
     packed = lead + headers.pack(data, SIDES)
-    np.testing.assert_array_equal(prior.decode(lead + data, shape), prior.decode(packed, shape))
-    assert prior.streams(packed, shape) == prior.streams(lead + data, shape) == [data]
+    np.testing.assert_array_equal(codec.decode(lead + data, shape), codec.decode(packed, shape))
+    assert codec.streams(packed, shape) == codec.streams(lead + data, shape) == [data]
 
 
 def test_anything_unusual_stays_as_it_is() -> None:
@@ -113,14 +113,14 @@ def test_more_units_than_frames_can_need_are_refused() -> None:
     small = headers.pack(standard("av1", 7), SIDES)
     with pytest.raises(Damaged, match="more than"):
         headers.unpack(small, 0, SIDES)
-    prior: Prior = load_prior("av1")
+    codec: Codec = load_codec("av1")
     shape: Shape = (6, *SIDES)
     with pytest.raises(FormatError, match="AV1"):
-        prior.decode(small, shape)
+        codec.decode(small, shape)
 
 
 def test_the_start_is_the_one_of_the_format() -> None:
-    data = resources.files("inif.priors").joinpath("headers.npz").read_bytes()
+    data = resources.files("inif.codecs").joinpath("headers.npz").read_bytes()
     assert hashlib.sha256(data).hexdigest() == headers.SHA256
     start = headers.shipped()
     assert all(len(row) == 3 for row in start.weights)

@@ -17,19 +17,19 @@ from arithmetic import tolerance
 import inif
 from inif.api import as_image
 from inif.bricks import BrickGrid
+from inif.codecs import CODECS, load_codec
+from inif.codecs.base import Codec
 from inif.coding.check import Check
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
-from inif.decode.extract import extract_prior
-from inif.decode.prior import KIND, BrickData, Layout, PriorSpec
+from inif.decode.codec import KIND, BrickData, CodecSpec, Layout
+from inif.decode.extract import extract_codec
 from inif.encode import repair, streams
 from inif.encode.job import Hints, Job
 from inif.encode.trial import Trial, along
 from inif.errors import BudgetError, FormatError, InputError, RemarkWarning
 from inif.fields.conditional import NO_REPAIR, Repair
-from inif.priors import PRIORS, load_prior
-from inif.priors.base import Prior
 
 pytest.importorskip("av")
 
@@ -56,9 +56,9 @@ def picture(axes: str, dtype: str = "uint16") -> np.ndarray:
     return np.rint(scaled * (200 if dtype == "uint8" else 3000) + 7).astype(dtype)
 
 
-def trial_of(prior: Prior, job: Job, room: int) -> tuple[streams.Streams, Trial]:
+def trial_of(codec: Codec, job: Job, room: int) -> tuple[streams.Streams, Trial]:
     made = streams.Streams(job, streams.hybrid_grid(job.image.axes, job.image.data.shape))
-    return made, made.tried(prior, "TZ~", room)
+    return made, made.tried(codec, "TZ~", room)
 
 
 def job_of(data: np.ndarray, axes: str) -> Job:
@@ -66,30 +66,30 @@ def job_of(data: np.ndarray, axes: str) -> Job:
 
 
 def test_a_measured_offset_is_where_the_search_begins() -> None:
-    prior = load_prior("av1", preset=6)
+    codec = load_codec("av1", preset=6)
     job = job_of(picture("ZYX"), "ZYX")
-    made, trial = trial_of(prior, job, 1200)
-    judged = made.judged(prior, trial, 1200)
+    made, trial = trial_of(codec, job, 1200)
+    judged = made.judged(codec, trial, 1200)
     assert judged is not None
     assert judged.offset is not None
     made.job = replace(job, hints=Hints(judged.offset))
-    size = sum(map(len, made.encode(prior, trial.order, made.start(prior, trial, 1200))))
+    size = sum(map(len, made.encode(codec, trial.order, made.start(codec, trial, 1200))))
     assert size == pytest.approx(1200, rel=0.1)
     made.job = replace(job, hints=Hints(0.1))
-    knob = prior.knob(made.frames)
+    knob = codec.knob(made.frames)
     size = len(trial.near.data)
-    moved = knob.to_unit(made.start(prior, trial, size)) - knob.to_unit(trial.near.value)
+    moved = knob.to_unit(made.start(codec, trial, size)) - knob.to_unit(trial.near.value)
     assert moved == pytest.approx(0.1, abs=knob.unit_step)
 
 
 def test_another_order_is_compared_at_the_same_size() -> None:
-    room, prior = 1500, load_prior("av1", preset=6)
-    made, trial = trial_of(prior, job_of(picture("TZYX"), "TZYX"), room)
-    same = made.compared(prior, trial.order, room, trial)
+    room, codec = 1500, load_codec("av1", preset=6)
+    made, trial = trial_of(codec, job_of(picture("TZYX"), "TZYX"), room)
+    same = made.compared(codec, trial.order, room, trial)
     assert same.score == pytest.approx(trial.score)
-    other = made.compared(prior, "ZT~", room, trial)
+    other = made.compared(codec, "ZT~", room, trial)
     at_its_size, _ = along(trial.points, math.log2(len(other.near.data)))
-    decoded = made.quality("av1", "ZT~", made.encode(prior.quick, "ZT~", trial.near.value))
+    decoded = made.quality("av1", "ZT~", made.encode(codec.quick, "ZT~", trial.near.value))
     assert other.score - trial.score == pytest.approx(decoded - at_its_size)
 
 
@@ -104,12 +104,12 @@ def test_a_curve_is_followed_between_and_beyond_its_points() -> None:
 
 
 def test_noise_takes_a_faster_preset() -> None:
-    prior = load_prior("av1", preset=1)
+    codec = load_codec("av1", preset=1)
     noise = np.random.default_rng(0).poisson(30, (256, 256)).astype(np.uint16)
-    _, trial = trial_of(prior, job_of(noise, "YX"), 1200)
-    assert trial.settled(prior) == prior.brisk
-    _, trial = trial_of(prior, job_of(picture("ZYX"), "ZYX"), 1200)
-    assert trial.settled(prior) == prior
+    _, trial = trial_of(codec, job_of(noise, "YX"), 1200)
+    assert trial.settled(codec) == codec.brisk
+    _, trial = trial_of(codec, job_of(picture("ZYX"), "ZYX"), 1200)
+    assert trial.settled(codec) == codec
 
 
 def compressed(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
@@ -159,9 +159,9 @@ def test_every_dtype(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr"])
-def test_every_prior(kind: str) -> None:
-    file = kept("ZYX", size=4000, prior=kind)
-    assert file.header["prior"]["kind"] == kind
+def test_every_codec(kind: str) -> None:
+    file = kept("ZYX", size=4000, codec=kind)
+    assert file.header["codec"]["kind"] == kind
     assert 4000 / 1.01 <= file.file_bytes <= 4000
 
 
@@ -237,8 +237,8 @@ def rewritten(file: inif.File, data: bytes | None = None, **changes: Any) -> byt
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"prior": {"kind": "vvc"}}, "prior.kind"),
-        ({"prior": {"kind": "av1", "order": "ZZ"}}, "prior.order"),
+        ({"codec": {"kind": "vvc"}}, "codec.kind"),
+        ({"codec": {"kind": "av1", "order": "ZZ"}}, "codec.order"),
         ({"shape": [1 << 15, 1 << 15, 1 << 15]}, "brick"),
         ({"shape": [6, 48, 50], "axes": "TZC", "range": [[0, 9]] * 50}, "axes"),
     ],
@@ -275,7 +275,7 @@ def test_section_round_trip() -> None:
     repairs = (NO_REPAIR, Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, active=False))
     data = BrickData(data.streams, data.check, repairs, b"\0")
     assert BrickData.unpack(data.pack(9), Layout(3, 9, 12), file="f", brick=0) == data
-    assert PriorSpec.from_json(PriorSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
+    assert CodecSpec.from_json(CodecSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
     assert len(BrickGrid((4, 4), (4, 4))) == 1
 
 
@@ -324,14 +324,14 @@ def test_shares_that_are_refused() -> None:
 def test_a_field_for_another_image_is_refused(random_file: Callable[..., bytes]) -> None:
     file, other = kept("ZYX"), random_file("YX", SHAPES["YX"])
     with open_container(file.to_bytes()) as container:
-        prior = Section(KIND, container.read(container.require(KIND, 0)), 0)
+        codec = Section(KIND, container.read(container.require(KIND, 0)), 0)
         requires = [*container.header["requires"], "residual/1"]
         header = container.header | {"requires": requires}
     for data, what in ((other, "RESF"), (file.to_bytes(), "hybrid"), (b"junk" * 20, "inif")):
         with pytest.raises(FormatError, match=what):
-            inif.open(pack(header, [prior, Section(b"RESF", data)]))
+            inif.open(pack(header, [codec, Section(b"RESF", data)]))
     with pytest.raises(FormatError, match="RESF"):
-        inif.open(pack(header, [prior]))
+        inif.open(pack(header, [codec]))
 
 
 def test_an_unknown_start_is_refused() -> None:
@@ -349,17 +349,17 @@ def test_frames_are_judged_as_asked(select: str) -> None:
 
 
 def test_a_time_limit_takes_a_faster_preset() -> None:
-    prior = PRIORS["av1"].for_effort(9)
-    assert prior.within(1000, 1.0) == prior
-    assert prior.within(2, 1.0) == PRIORS["av1"].for_effort(1)
-    assert prior.within(0.1, 1.0).slowdown < 1
+    codec = CODECS["av1"].for_effort(9)
+    assert codec.within(1000, 1.0) == codec
+    assert codec.within(2, 1.0) == CODECS["av1"].for_effort(1)
+    assert codec.within(0.1, 1.0).slowdown < 1
     assert compressed("ZYX", time_limit=0.5, effort=8).file_bytes <= 1500
 
 
 def test_streams_are_extracted(tmp_path: Path, cli: Any, random_file: Callable[..., bytes]) -> None:
     path = tmp_path / "a.inif"
     path.write_bytes(kept("TZCYX", size=4000).to_bytes())
-    outcome = cli("extract-prior", str(path), str(tmp_path / "out"), "--json")
+    outcome = cli("extract-codec", str(path), str(tmp_path / "out"), "--json")
     assert outcome.json["files"] == ["c0.obu", "c1.obu"]
     import av
 
@@ -367,12 +367,12 @@ def test_streams_are_extracted(tmp_path: Path, cli: Any, random_file: Callable[.
     data = (tmp_path / "out" / "c1.obu").read_bytes()
     frames = [f for p in [*context.parse(data), *context.parse(None)] for f in context.decode(p)]
     assert len([*frames, *context.decode(None)]) == 9
-    assert "already" in cli("extract-prior", str(path), str(tmp_path / "out")).stderr
-    jxl = kept("ZYX", size=4000, prior="jpegxl")
-    assert len(extract_prior(jxl.to_bytes(), tmp_path / "jxl")) == 6
+    assert "already" in cli("extract-codec", str(path), str(tmp_path / "out")).stderr
+    jxl = kept("ZYX", size=4000, codec="jpegxl")
+    assert len(extract_codec(jxl.to_bytes(), tmp_path / "jxl")) == 6
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
-    with pytest.raises(InputError, match="no prior"):
-        extract_prior(random_file("YX", (20, 20)), tmp_path / "pure")
+    with pytest.raises(InputError, match="no codec"):
+        extract_codec(random_file("YX", (20, 20)), tmp_path / "pure")
 
 
 @pytest.mark.slow
@@ -382,6 +382,6 @@ def test_the_command_line(cli: Any, tmp_path: Path) -> None:
     words = ("--axes", "ZYX", "--size", "1500", "--method", "hybrid", "--effort", "1", "--json")
     outcome = cli("compress", str(source), *words)
     assert outcome.code == 0
-    assert (outcome.json["method"], outcome.json["prior"]) == ("hybrid", "av1")
+    assert (outcome.json["method"], outcome.json["codec"]) == ("hybrid", "av1")
     assert cli("info", str(out)).code == 0
     assert cli("verify", str(out)).code == 0

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import inif
+from inif.codecs import load_codec
 from inif.config import ProgressEvent
 from inif.encode.interrupt import Interrupt, Progress, interruptible
 from inif.errors import RemarkWarning
-from inif.priors import load_prior
 
 EVENT = ProgressEvent("encode", 0, 1, None, 0.0, None)
 
@@ -45,7 +45,7 @@ def at(stage: str, number: int = 1) -> Callable[[ProgressEvent], None]:
 
 
 @pytest.mark.parametrize(
-    ("stage", "number", "prior"),
+    ("stage", "number", "codec"),
     [
         ("trial", 2, "av1"),
         ("encode", 1, "aom"),
@@ -54,7 +54,7 @@ def at(stage: str, number: int = 1) -> Callable[[ProgressEvent], None]:
     ],
 )
 def test_nothing_is_written_at_any_stage(
-    tmp_path: Path, stage: str, number: int, prior: str
+    tmp_path: Path, stage: str, number: int, codec: str
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         inif.compress(
@@ -62,7 +62,7 @@ def test_nothing_is_written_at_any_stage(
             axes="ZYX",
             size=3000,
             effort=1,
-            prior=prior,
+            codec=codec,
             out=tmp_path / "a.inif",
             progress=at(stage, number),
         )
@@ -72,7 +72,7 @@ def test_nothing_is_written_at_any_stage(
 @pytest.fixture(scope="module")
 def whole() -> float:
     """The PSNR in dB of a file that was not interrupted, and does not say that it was."""
-    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "prior": "av1"}
+    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "codec": "av1"}
     file = inif.compress(stack(), **options, keep_partial=True)
     assert "stopped" not in file.header["lossy"]
     assert 3000 / 1.01 <= file.file_bytes <= 3000
@@ -80,7 +80,7 @@ def whole() -> float:
 
 
 @pytest.mark.parametrize(
-    ("stage", "number", "prior"),
+    ("stage", "number", "codec"),
     [
         ("encode", 1, "av1"),
         ("encode", 3, "aom"),
@@ -92,19 +92,19 @@ def test_what_is_kept_is_what_was_under_way(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     whole: float,
-    prior: str,
+    codec: str,
     stage: str,
     number: int,
 ) -> None:
     monkeypatch.setattr("inif.encode.streams._WORTH", 0.3)  # versions of encoders differ
     out, progress = tmp_path / "a.inif", at(stage, number)
-    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "prior": prior}
+    options: dict[str, Any] = {"axes": "ZYX", "size": 3000, "effort": 1, "codec": codec}
     with pytest.warns(RemarkWarning, match="interrupted"):
         inif.compress(stack(), **options, out=out, progress=progress, keep_partial=True).close()
     with inif.open(out) as file:
         assert file.header["lossy"]["stopped"] == "interrupt"
-        assert file.header["prior"]["kind"] in (prior, load_prior(prior).quick.kind)
-        if prior == "av1":
+        assert file.header["codec"]["kind"] in (codec, load_codec(codec).quick.kind)
+        if codec == "av1":
             assert file.header["lossy"]["psnr"] > whole - 3
         assert 3000 / 1.01 <= file.file_bytes <= 3000
     assert inif.verify(out)["ok"]
@@ -117,7 +117,7 @@ def test_what_is_not_near_the_target_is_not_kept(tmp_path: Path) -> None:
             axes="ZYX",
             size=3000,
             effort=1,
-            prior="av1",
+            codec="av1",
             out=tmp_path / "a.inif",
             progress=at("trial"),
             keep_partial=True,
@@ -148,7 +148,7 @@ def test_a_second_time_it_always_ends(tmp_path: Path) -> None:
     out = tmp_path / "a.inif"
     with pytest.raises(KeyboardInterrupt):
         inif.compress(
-            stack(), axes="ZYX", size=3000, prior="av1", out=out, progress=progress, effort=1,
+            stack(), axes="ZYX", size=3000, codec="av1", out=out, progress=progress, effort=1,
             keep_partial=True,
         )  # fmt: skip
     assert heard[-1] == "check"
@@ -255,7 +255,7 @@ def test_results_errors_and_progress_pass_through() -> None:
 
 def test_a_program_that_encodes_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would sleep for ten minutes."""
-    from inif.priors import aom
+    from inif.codecs import aom
 
     def stop() -> None:
         raise KeyboardInterrupt

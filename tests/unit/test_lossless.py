@@ -199,7 +199,7 @@ def test_progress_is_told_and_a_stop_is_a_stop() -> None:
         {"size": 100},
         {"psnr": 40.0},
         {"method": "siren"},
-        {"prior": "av1"},
+        {"codec": "av1"},
         {"select": "ssim"},
         {"guide": "blobs"},
         {"time_limit": 5.0},
@@ -292,7 +292,7 @@ def test_a_good_section_is_read() -> None:
     "changes",
     [
         {"shape": [1 << 14, 1 << 14]},
-        {"prior": {"kind": "av1"}},
+        {"codec": {"kind": "av1"}},
         {"dtype": "complex64"},
         {"requires": [], "dtype": "uint32"},
         {"range": [[0, 256]]},

@@ -71,7 +71,7 @@ def test_no_name_fails_after_the_encode(tmp_path: Path, name: str) -> None:
 def test_a_name_longer_than_the_file(tmp_path: Path) -> None:
     image = Image(DATA, "CYX", Metadata(random_text(100_000)))
     with pytest.warns(RemarkWarning) as caught:
-        file = inif.compress(image, ratio=2, effort=1, method="hybrid", prior="jpeg2000")
+        file = inif.compress(image, ratio=2, effort=1, method="hybrid", codec="jpeg2000")
     assert "letters" in str(caught[0].message)
     assert file.meta.name is None or len(file.meta.name) <= LONGEST
 
@@ -105,7 +105,7 @@ def test_ome_xml_that_does_not_fit_is_said_before_the_work() -> None:
             ratio=2,
             effort=1,
             method="hybrid",
-            prior="jpeg2000",
+            codec="jpeg2000",
             progress=lambda event: first.append(len(caught)),
         )
     assert first[0] == sum("OME-XML" in str(w.message) for w in caught) == 1

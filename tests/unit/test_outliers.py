@@ -302,7 +302,7 @@ def test_a_quality_says_what_range_it_is_of(cli: Any, tmp_path: Path) -> None:
     spoiled = smooth(64, 60)
     spoiled[3, 4] = 65535
     np.save(tmp_path / "a.npy", spoiled)
-    quick = ("--axes", "YX", "--prior", "jpeg2000", "--method", "hybrid", "--effort", "1")
+    quick = ("--axes", "YX", "--codec", "jpeg2000", "--method", "hybrid", "--effort", "1")
     done = cli("compress", tmp_path / "a.npy", "--size", "900", *quick)
     for said in (done, cli("info", tmp_path / "a.inif")):
         assert "PSNR on the image's range without its outliers" in " ".join(said.stdout.split())

@@ -52,7 +52,7 @@ def decibels(data: np.ndarray, file: inif.File) -> list[float]:
 
 @pytest.mark.parametrize(
     "options",
-    [pytest.param({}, marks=pytest.mark.slow), {"prior": "jpeg2000"}, {"prior": "hevc"}],
+    [pytest.param({}, marks=pytest.mark.slow), {"codec": "jpeg2000"}, {"codec": "hevc"}],
     ids=str,
 )
 def test_every_channel_that_varies_has_it(options: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ def test_every_channel_that_varies_has_it(options: dict[str, Any]) -> None:
 def test_several_bricks_and_orders_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_BRICK_SAMPLES", 3 * 48 * 45)
     data = np.stack([channels()[:2, ::2, ::2]] * 4, axis=1)
-    file, _ = asked(data, "CZYX", psnr=36, prior="jpeg2000")
+    file, _ = asked(data, "CZYX", psnr=36, codec="jpeg2000")
     assert len(file.grid) > 1
     assert min(decibels(data, file)) >= 36
 
@@ -83,13 +83,13 @@ def test_several_bricks_and_orders_of_frames(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.slow
 def test_guides_have_their_price_paid() -> None:
     data = channels()[:2]
-    file, _ = asked(data, "CYX", psnr=36, prior="jpeg2000", guide="blobs:sigma=2")
+    file, _ = asked(data, "CYX", psnr=36, codec="jpeg2000", guide="blobs:sigma=2")
     assert min(decibels(data, file)) >= 36
 
 
 def test_the_samples_themselves_where_they_are_smaller() -> None:
     data = np.random.default_rng(0).integers(0, 4, (2, 48, 48)).astype(np.uint16)
-    file, remarks = asked(data, "CYX", psnr=60, prior="jpeg2000")
+    file, remarks = asked(data, "CYX", psnr=60, codec="jpeg2000")
     np.testing.assert_array_equal(np.asarray(file), data)
     assert file.header["lossy"]["method"] == "lossless"
     assert "kept exactly" in " ".join(remarks)
@@ -97,7 +97,7 @@ def test_the_samples_themselves_where_they_are_smaller() -> None:
 
 def test_a_quality_that_no_codec_reaches_is_reached_by_the_samples() -> None:
     data = channels()[:1, :40, :40]
-    file, remarks = asked(data, "CYX", psnr=150, prior="hevc")
+    file, remarks = asked(data, "CYX", psnr=150, codec="hevc")
     np.testing.assert_array_equal(np.asarray(file), data)
     assert "no lossy file has 150 dB" in " ".join(remarks)
 
@@ -115,7 +115,7 @@ def test_ctrl_c_keeps_a_file_that_has_it() -> None:
         if seen.count("check") and event.stage == "encode":
             raise KeyboardInterrupt
 
-    options: dict[str, Any] = {"prior": "jpeg2000", "psnr": 38, "progress": progress}
+    options: dict[str, Any] = {"codec": "jpeg2000", "psnr": 38, "progress": progress}
     try:
         file, remarks = asked(data, "CYX", **options, keep_partial=True)
     except KeyboardInterrupt:
@@ -207,8 +207,8 @@ def test_a_quality_that_no_pure_field_reaches_names_the_best(fits: list[int]) ->
 class OfSample:
     """A settler whose codecs take so many bytes for the sample."""
 
-    def __init__(self, streams: Any, prior: Any, order: str) -> None:
-        self.kind = prior.kind
+    def __init__(self, streams: Any, codec: Any, order: str) -> None:
+        self.kind = codec.kind
 
     def settle(self, goals: dict[int, float], units: dict[int, float], stage: str) -> Any:
         return {c: Settled(units[c], goal) for c, goal in goals.items()}
@@ -226,8 +226,8 @@ def test_codecs_that_are_alike_on_the_sample_are_all_tried(
     tried: list[str] = []
 
     def encode(job: Any, decibels: float, found: list[Any], *_: Any) -> None:
-        tried.append(job.prior)
-        found.append(Reached(bytes(whole[job.prior]), {0: decibels + above}))
+        tried.append(job.codec)
+        found.append(Reached(bytes(whole[job.codec]), {0: decibels + above}))
 
     monkeypatch.setattr(quality, "Settler", OfSample)
     monkeypatch.setattr(quality, "may_be_latent", lambda job: False)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inif.codecs.knob import Knob
 from inif.encode.search import MOST, TOLERANCE, Search
-from inif.priors.knob import Knob
 
 LEVEL = Knob("level", coarse=0.0, fine=100.0, step=0.01, start=50.0)
 ERROR = Knob("error", coarse=1.0, fine=1e-5, step=0.01, start=0.1, log=True)

@@ -143,7 +143,7 @@ def test_from_the_command_line_to_the_record(cli: Any, tmp_path: Path) -> None:
     marks = np.zeros(SHAPE[2:], np.uint8)
     marks[4:16, 6:18] = 1
     np.save(labels, marks)
-    words = ("--axes", "CZYX", "--size", "2500", "--prior", "hevc", "--effort", "1", "--force")
+    words = ("--axes", "CZYX", "--size", "2500", "--codec", "hevc", "--effort", "1", "--force")
     for select in ("objects:otsu,sigma=1", f"intensity:labels={labels}"):
         outcome = cli("compress", source, *words, "--select", select, "--json")
         assert outcome.code == 0, outcome.stderr

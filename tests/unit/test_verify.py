@@ -15,8 +15,8 @@ from inif.coding.check import Check
 from inif.container import Section, open_container, pack
 from inif.decode.brick import Intensities
 from inif.decode.check import digest, mean_of
+from inif.decode.codec import KIND, CodecSpec
 from inif.decode.hybrid import HybridBrick
-from inif.decode.prior import KIND, PriorSpec
 from inif.encode import repair
 from inif.fields.conditional import Head
 from inif.fields.siren import Siren
@@ -144,7 +144,7 @@ def test_rounding_is_told_from_wrong_arithmetic(
 
 
 @pytest.mark.parametrize(
-    ("prior", "axes"),
+    ("codec", "axes"),
     [
         ("av1", "ZYX"),
         ("jpeg2000", "CYX"),
@@ -152,17 +152,17 @@ def test_rounding_is_told_from_wrong_arithmetic(
         pytest.param("jpeg2000", "ZYX", marks=pytest.mark.slow),
     ],
 )
-def test_hybrids(axes: str, prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hybrids(axes: str, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "_PER_OCTAVE", 0.0)  # a repair, at any price
     grids = np.mgrid[:3, :64, :66]
     noise = np.random.default_rng(0).normal(0, 20, grids[0].shape)
     picture = (900 + 500 * np.sin(grids[1] / 9) * np.cos(grids[2] / 7) + noise).astype(np.uint16)
-    file = inif.compress(picture, axes=axes, size=5000, method="hybrid", prior=prior, effort=1)
+    file = inif.compress(picture, axes=axes, size=5000, method="hybrid", codec=codec, effort=1)
     data = file.to_bytes()
     assert "conditional/1" in file.header["requires"]
     assert inif.verify(data)["exact"]
     ranges = [[0, 4000]] * len(file.header["range"])
-    for fields in ({"range": ranges}, {"prior": {"kind": prior, "order": "ZT"}}):
+    for fields in ({"range": ranges}, {"codec": {"kind": codec, "order": "ZT"}}):
         assert not inif.verify(changed(data, **fields))["ok"]
 
     exact = Head.residual
@@ -174,7 +174,7 @@ def test_hybrids(axes: str, prior: str, monkeypatch: pytest.MonkeyPatch) -> None
         )
         facts = inif.verify(data)
         assert (facts["ok"], facts["exact"]) == (good, False)
-        assert (facts["max_deviation"] is None) is (prior == "jpeg2000")
+        assert (facts["max_deviation"] is None) is (codec == "jpeg2000")
     monkeypatch.undo()
 
     with open_container(data) as container:
@@ -201,7 +201,7 @@ def test_streams_that_trade_bytes() -> None:
         "range": [[0, 9]] * 2,
         "field": {},
     }
-    spec, intensities = PriorSpec("jpeg2000"), Intensities(np.ones((2, 2)), np.dtype(np.uint8))
+    spec, intensities = CodecSpec("jpeg2000"), Intensities(np.ones((2, 2)), np.dtype(np.uint8))
     bricks = [
         HybridBrick(spec, streams, "CYX", (2, 4, 4), 0, intensities)
         for streams in ((b"ab", b"c"), (b"a", b"bc"))

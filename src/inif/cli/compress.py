@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATIO = 128.0
 DEFAULT_EFFORT = 3
-_DETAILS = ("method", "prior", "layers", "width", "auto", "effort", "steps", "optimizer", "seed")
+_DETAILS = ("method", "codec", "layers", "width", "auto", "effort", "steps", "optimizer", "seed")
 
 
 class Method(StrEnum):
@@ -116,7 +116,7 @@ def compress(
             metavar="NAME", help="auto, adam, adamw, adamax, sgd, muon, …", rich_help_panel=ADVANCED
         ),
     ] = "auto",
-    prior: Annotated[
+    codec: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
@@ -210,7 +210,7 @@ def compress(
             overwrite=force,
             **target,
             method=method.value,
-            prior=prior,
+            codec=codec,
             select=select,
             share=share,
             effort=effort,
@@ -254,7 +254,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
         "psnr_range": file.header.get("range"),
         "max_error": lossy.get("max_error"),
         "bits_per_voxel": 8 * file.file_bytes / file.size,
-        "prior": file.header.get("prior", {}).get("kind"),
+        "codec": file.header.get("codec", {}).get("kind"),
         "layers": field.get("layers"),
         "width": field.get("width"),
         "seed": lossy.get("seed"),

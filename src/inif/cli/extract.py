@@ -1,4 +1,4 @@
-"""``inif extract-prior``: the standard streams of a hybrid file, for ordinary players."""
+"""``inif extract-codec``: the standard streams of a hybrid file, for ordinary players."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inif.cli.common import MORE, JsonFlag, QuietFlag, emit_json, emit_table, fo
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("extract-prior", rich_help_panel=MORE)(extract)
+    app.command("extract-codec", rich_help_panel=MORE)(extract)
 
 
 def extract(
@@ -27,9 +27,9 @@ def extract(
 
     They show the codec's own picture, before the repair.
     """
-    from inif.decode.extract import extract_prior
+    from inif.decode.extract import extract_codec
 
-    files = extract_prior(source, folder)
+    files = extract_codec(source, folder)
     total = sum(file.stat().st_size for file in files)
     if as_json:
         emit_json({"folder": str(folder), "files": [f.name for f in files], "bytes": total})

@@ -81,7 +81,7 @@ def rows(facts: Mapping[str, Any], *, verbose: bool = False) -> list[tuple[str, 
     table += [(name, _text(lossy[name])) for name in _RECORD if name in lossy]
     table += [("remark", remark) for remark in lossy.get("remarks", ())]
     if verbose:
-        parts = ((name, header.get(name)) for name in ("prior", "field", "lossless"))
+        parts = ((name, header.get(name)) for name in ("codec", "field", "lossless"))
         table += [(name, _text(part)) for name, part in parts if part]
         table += [(name, _text(lossy[name])) for name in _DETAILS if name in lossy]
         table.append(("requires", ", ".join(header["requires"])))

@@ -17,13 +17,13 @@ def stored_as(header: Mapping[str, Any]) -> str:
     Parameters
     ----------
     header
-        Of an ``.inif`` file, or with the same keys ``prior``, ``lossless`` and ``lossy``.
+        Of an ``.inif`` file, or with the same keys ``codec``, ``lossless`` and ``lossy``.
     """
     if "lossless" in header:
         names = [_LOSSLESS.get(c, c) for c in header["lossless"]["codecs"]]
         return f"the exact samples, by {' and '.join(names)}"
-    if "prior" in header:
-        way = f"{_title(header['prior']['kind'])}, repaired by a small neural network"
+    if "codec" in header:
+        way = f"{_title(header['codec']['kind'])}, repaired by a small neural network"
     elif header.get("field", {}).get("kind") == "latent":
         way = "a field of latents"
         if "widths" in header["field"]:
@@ -76,10 +76,10 @@ def stated_bound(lossy: Mapping[str, Any]) -> str | None:
 
 def _title(kind: str) -> str:
     """A codec by its own name; one that this release does not know by the file's."""
+    from inif.codecs import load_codec
     from inif.errors import InifError
-    from inif.priors import load_prior
 
     try:
-        return load_prior(kind).title
+        return load_codec(kind).title
     except InifError:
         return kind

@@ -68,9 +68,9 @@ def validate_header(
     if "lossless" in header:
         codecs = check.list_of(check.mapping(header, "lossless").get("codecs"), "lossless.codecs")
         check.that(all(map(_text, codecs)), "lossless.codecs", "names", codecs)
-    if "prior" in header:
-        kind = check.mapping(header, "prior").get("kind")
-        check.that(bool(_text(kind)), "prior.kind", "a name", kind)
+    if "codec" in header:
+        kind = check.mapping(header, "codec").get("kind")
+        check.that(bool(_text(kind)), "codec.kind", "a name", kind)
     if "meta" in header:
         check.meta(check.mapping(header, "meta"), 1 if channels is None else channels)
     if "lossy" in header:

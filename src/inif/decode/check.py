@@ -12,7 +12,7 @@ from inif.container.header import canonical_json
 from inif.container.spec import crc32c
 from inif.decode.brick import Intensities
 
-_STATED = ("axes", "dtype", "field", "prior", "shape")
+_STATED = ("axes", "dtype", "field", "codec", "shape")
 
 
 def check_of(

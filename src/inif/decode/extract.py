@@ -15,7 +15,7 @@ from inif.errors import InputError
 from inif.outputs import check_folder
 
 
-def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
+def extract_codec(source: object, folder: str | PathLike[str]) -> list[Path]:
     """Write every stream of a hybrid into a new folder; returns the files, in order.
 
     A file is named after its brick, channel and frame, as far as there are several. The picture in
@@ -24,7 +24,7 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
     Raises
     ------
     FormatError, UnsupportedError, InputError
-        As `inif.open`; the file has no prior; or the folder is there already, or cannot be written.
+        As `inif.open`; the file has no codec; or the folder is there already, or cannot be written.
     """
     target = Path(folder)
     if os.path.lexists(target):
@@ -36,7 +36,7 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
     with open_file(source) as file:
         if not isinstance(file.bricks, HybridBricks):
             raise InputError(
-                "this file has no prior",
+                "this file has no codec",
                 file=file.name,
                 fix="only files of --method hybrid hold streams of a codec",
             )
@@ -56,20 +56,20 @@ def extract_prior(source: object, folder: str | PathLike[str]) -> list[Path]:
 
 def _streams(bricks: HybridBricks) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of every stream."""
-    prior = bricks.spec.prior
+    codec = bricks.spec.codec
     total = len(bricks.grid)
     for number in range(total):
         brick = bricks.open(number)
         for channel, data in enumerate(brick.streams):
-            frames = prior.streams(data, brick.stack)
+            frames = codec.streams(data, brick.stack)
             for frame, stream in enumerate(frames):
                 parts = [
                     _part("brick", number, total),
                     _part("c", channel + brick.channel_start, bricks.channels),
                     _part("frame", frame, len(frames)),
                 ]
-                name = "_".join(part for part in parts if part) or "prior"
-                yield name + prior.suffix, stream
+                name = "_".join(part for part in parts if part) or "codec"
+                yield name + codec.suffix, stream
 
 
 def _part(word: str, number: int, count: int) -> str:

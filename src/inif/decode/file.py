@@ -558,7 +558,7 @@ def _bricks(
 
 def _pure(header: Mapping[str, Any]) -> bool:
     """Whether a file that is not lossless is a pure field: networks alone."""
-    return "prior" not in header and header["field"]["kind"] != "latent"
+    return "codec" not in header and header["field"]["kind"] != "latent"
 
 
 def _inflate(data: bytes, name: str) -> str:

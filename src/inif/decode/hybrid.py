@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.codecs.base import Shape
 from inif.coding import leb128
 from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode import residual
 from inif.decode.brick import Intensities, need_bounded
-from inif.decode.prior import FEATURE, KIND, MAX_BRICK, BrickData, Layout, PriorSpec
+from inif.decode.codec import FEATURE, KIND, MAX_BRICK, BrickData, CodecSpec, Layout
 from inif.decode.residual import Residual
 from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
@@ -29,7 +30,6 @@ from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaire
 from inif.fields.neighbourhood import Volume
 from inif.fields.parallel import in_order
 from inif.frames import CANON, from_canon, restored, sizes_of
-from inif.priors.base import Shape
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class HybridBrick:
     Attributes
     ----------
     spec
-        The file's prior.
+        The file's codec.
     streams
         One per channel of the brick.
     axes, extent
@@ -62,14 +62,14 @@ class HybridBrick:
         Of the repair's arithmetic.
     """
 
-    spec: PriorSpec
+    spec: CodecSpec
     streams: tuple[bytes, ...]
     axes: str
     extent: tuple[int, ...]
     channel_start: int
     intensities: Intensities
     threads: int = 1
-    where: tuple[object, str] = (None, "prior")
+    where: tuple[object, str] = (None, "codec")
     start: str | None = None
     repairs: tuple[Repair, ...] = ()
     rest: Residual | None = None
@@ -104,7 +104,7 @@ class HybridBrick:
     @property
     def opaque(self) -> bool:
         """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
-        return not self.spec.prior.exact
+        return not self.spec.codec.exact
 
     def inputs(self) -> Iterator[bytes]:
         """What its samples follow from besides the header, the same on every machine."""
@@ -168,7 +168,7 @@ class HybridBrick:
     def _repaired(self, channel: int, t: int, z: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The same before the field for the rest."""
         levels = self.volume(channel)
-        peak = self.spec.prior.peak
+        peak = self.spec.codec.peak
         repair = self.repairs[channel] if self.repairs else NO_REPAIR
         if not repair.repairs(t * levels.shape[1] + z):
             plain: np.ndarray = levels[t, z][np.ix_(y, x)].astype(np.float32)
@@ -195,7 +195,7 @@ class HybridBrick:
         """A channel as the field sees it, with the windows that neighbouring planes share."""
         view = self._views.get(channel)
         if view is None:
-            peak, error = self.spec.prior.peak, self.repairs[channel].error
+            peak, error = self.spec.codec.peak, self.repairs[channel].error
             view = self._views[channel] = Volume(self.volume(channel), peak, error)
         return view
 
@@ -211,7 +211,7 @@ class HybridBrick:
             if channel not in self._volumes:
                 _, t, z, _, _ = sizes_of(self.axes, self.extent)
                 file, place = self.where
-                stack = self.spec.prior.decode(
+                stack = self.spec.codec.decode(
                     self.streams[channel], self.stack, self.threads, file=file, field=place
                 )
                 self._volumes[channel] = restored(stack, t, z, self.spec.order)
@@ -224,7 +224,7 @@ class HybridBricks:
     Raises
     ------
     FormatError
-        The header's ``prior`` is not known, or bricks are too large.
+        The header's ``codec`` is not known, or bricks are too large.
     """
 
     def __init__(self, container: Container, grid: BrickGrid, intensities: Intensities) -> None:
@@ -232,7 +232,7 @@ class HybridBricks:
         self._container, self.grid, self._intensities = container, grid, intensities
         self._axes: str = header["axes"]
         self._c = self._axes.find("C")
-        self.spec = PriorSpec.from_json(header["prior"], file=container.name)
+        self.spec = CodecSpec.from_json(header["codec"], file=container.name)
         self._means = FEATURE not in header["requires"]
         kind = header["field"].get("kind")
         self.rest: Residual | None = None
@@ -243,7 +243,7 @@ class HybridBricks:
         need_bounded(container, math.prod(grid.brick), MAX_BRICK, "samples")
         if not {"Y", "X"} <= set(self._axes):
             raise FormatError(
-                "a prior needs planes",
+                "a codec needs planes",
                 file=container.name,
                 field="header.axes",
                 expected="Y and X among the axes",

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.codecs.base import Damaged
+from inif.codecs.jpegxl import check_header
+from inif.codecs.libraries import missing_imagecodec
 from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode.brick import ExactBrick, need_bounded
 from inif.decode.check import digest, little_endian
 from inif.errors import FormatError, UnsupportedError
 from inif.frames import CANON, from_canon, sizes_of
-from inif.priors.base import Damaged
-from inif.priors.jpegxl import check_header
-from inif.priors.libraries import missing_imagecodec
 
 KIND = b"SAMP"
 CODECS = ("zstd", "jpegxl")
@@ -81,20 +81,20 @@ class LosslessBricks:
     Raises
     ------
     FormatError
-        Bricks are too large, or the header names a prior besides.
+        Bricks are too large, or the header names a codec besides.
     """
 
     def __init__(self, container: Container, grid: BrickGrid, dtype: np.dtype[np.generic]) -> None:
         self._container, self._grid, self._dtype = container, grid, dtype
         size = math.prod(grid.brick) * dtype.itemsize
         need_bounded(container, size, MAX_BYTES, "bytes of samples")
-        if "prior" in container.header:
+        if "codec" in container.header:
             raise FormatError(
-                "samples that are stored exactly have no prior",
+                "samples that are stored exactly have no codec",
                 file=container.name,
-                field="header.prior",
+                field="header.codec",
                 expected="none",
-                got=ascii(container.header["prior"]),
+                got=ascii(container.header["codec"]),
             )
 
     def open(self, brick: int) -> LosslessBrick:

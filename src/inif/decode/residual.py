@@ -20,7 +20,7 @@ KIND = b"RESF"
 
 
 class Residual:
-    """What is added to the outputs of a hybrid's prior.
+    """What is added to the outputs of a hybrid's codec.
 
     Raises
     ------
@@ -31,7 +31,7 @@ class Residual:
     def __init__(self, data: bytes, axes: str, shape: tuple[int, ...], *, file: object) -> None:
         self.data = data
         self.file: File = open_file(data)
-        got = (self.file.axes, self.file.shape, self.file.dtype.name, "prior" in self.file.header)
+        got = (self.file.axes, self.file.shape, self.file.dtype.name, "codec" in self.file.header)
         if got != (axes, shape, "float32", False):
             raise FormatError(
                 "the field for the rest does not fit the image",

@@ -13,6 +13,9 @@ from functools import partial
 
 import numpy as np
 
+from inif.codecs import load_codec
+from inif.codecs.aom import sparse
+from inif.codecs.pace import Load
 from inif.config import FitSettings, Window
 from inif.encode.device import accelerated
 from inif.encode.finish import recorded_psnr
@@ -22,9 +25,6 @@ from inif.encode.trial import Judged, Trial
 from inif.errors import InifError
 from inif.image import Image
 from inif.outliers import NO_OUTLIERS
-from inif.priors import load_prior
-from inif.priors.aom import sparse
-from inif.priors.pace import Load
 
 AV1 = ("av1", "aom")
 """Two encoders, compared at the settings of the effort; trials of both are by the first."""
@@ -76,7 +76,7 @@ class Choice:
 
     Attributes
     ----------
-    method, prior
+    method, codec
         As `Job` has them; `BOTH` for the better of a latent field and a hybrid.
     reason
         In words: the PSNR in dB of what was tried, on a sample at the ratio asked for.
@@ -85,19 +85,19 @@ class Choice:
     """
 
     method: str
-    prior: str
+    codec: str
     reason: str
     hints: Hints = field(default_factory=Hints)
 
 
 def choose(job: Job, budget: int) -> Choice | None:
-    """The method and prior for an image and a budget; None where nothing is small enough."""
+    """The method and codec for an image and a budget; None where nothing is small enough."""
     image = job.image
     free = may_be_latent(job)
     if not {"Y", "X"} <= set(image.axes):
-        return Choice(LATENT if free else "siren", job.prior, "codecs need planes")
-    if reason := load_prior(AV1[0]).unavailable():
-        return Choice(LATENT if free else "siren", job.prior, reason)
+        return Choice(LATENT if free else "siren", job.codec, "codecs need planes")
+    if reason := load_codec(AV1[0]).unavailable():
+        return Choice(LATENT if free else "siren", job.codec, reason)
     sample, share, channels = sample_of(image)
     room = int(budget * share)
     if room < 1:
@@ -111,7 +111,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     scores = {}
     method = "hybrid"
     if free and (own := _latent(small, room)) is not None:
-        first = streams.tried(load_prior(AV1[0]), "TZ~", wanted, None, _FEW_PROBES)
+        first = streams.tried(load_codec(AV1[0]), "TZ~", wanted, None, _FEW_PROBES)
         scores = {LATENT: own, AV1[0]: first.score}
         here = len(first.near.data) <= wanted / _NEAR
         method = _better(own, first, effort) if here else LATENT
@@ -119,7 +119,7 @@ def choose(job: Job, budget: int) -> Choice | None:
     if method == LATENT and effort < SIREN_EFFORT:
         if fast and scores:
             method = _or_siren(LATENT, scores, small, room)
-        return Choice(method, job.prior, _words(scores, budget))
+        return Choice(method, job.codec, _words(scores, budget))
     quick = _trials(streams, _kinds(effort, load), wanted)
     lead = max(quick, key=lambda kind: quick[kind].score, default="")
     if lead == AV1[0] and AV1[1] not in quick and effort < SIREN_EFFORT:  # slower, it leads by more
@@ -129,7 +129,7 @@ def choose(job: Job, budget: int) -> Choice | None:
         made = {kind: j for kind, trial in quick.items() if (j := judged(kind, trial))}
     codecs = {kind: one.score for kind, one in made.items()}
     if not codecs:
-        return Choice(LATENT, job.prior, _words(scores, budget)) if scores else None
+        return Choice(LATENT, job.codec, _words(scores, budget)) if scores else None
     leads = _leads(image, load)
     best = max(codecs, key=lambda kind: codecs[kind] - leads.get(kind, 0.0))
     scores |= codecs
@@ -175,7 +175,7 @@ def _kinds(effort: int, load: Load) -> list[str]:
     """The codecs to try, of those that are here."""
     least = STILL_EFFORT if load.frames == 1 else MOVIE_EFFORT
     kinds = (*(AV1 if effort >= least else AV1[:1]), *OTHERS)
-    return [kind for kind in kinds if not load_prior(kind).unavailable()]
+    return [kind for kind in kinds if not load_codec(kind).unavailable()]
 
 
 def _leads(image: Image, load: Load) -> dict[str, float]:
@@ -190,7 +190,7 @@ def _trials(streams: Streams, kinds: list[str], wanted: int) -> dict[str, Trial]
     out: dict[str, Trial] = {}
     for kind in kinds:
         start = out[AV1[0]].score if kind in OTHERS and AV1[0] in out else None  # its knob is dB
-        trial = streams.tried(load_prior(kind), "TZ~", wanted, start, _PROBES)
+        trial = streams.tried(load_codec(kind), "TZ~", wanted, start, _PROBES)
         filled = len(trial.near.data) / wanted
         if (filled >= _NEAR or kind in AV1) and filled <= 1 / _NEAR:
             out[kind] = trial
@@ -203,12 +203,12 @@ def _judged(
     streams: Streams, kind: str, trial: Trial, effort: int, room: int, load: Load
 ) -> Judged | None:
     """A codec on the sample at about `room` bytes, at the setting that the whole image gets."""
-    prior = load_prior(kind)
-    slow = trial.settled(prior.for_effort(effort, load))
+    codec = load_codec(kind)
+    slow = trial.settled(codec.for_effort(effort, load))
     usual = Judged(trial.score, None)
-    if slow == prior.quick:
+    if slow == codec.quick:
         return usual
-    return streams.judged(slow, trial, room) or (usual if kind == prior.quick.kind else None)
+    return streams.judged(slow, trial, room) or (usual if kind == codec.quick.kind else None)
 
 
 def _or_siren(

@@ -57,7 +57,7 @@ class Region:
 
     Attributes
     ----------
-    original, prior
+    original, codec
         In values from 0 to 1.
     bases
         (K, …) what each coefficient adds.
@@ -66,7 +66,7 @@ class Region:
     """
 
     original: np.ndarray
-    prior: np.ndarray
+    codec: np.ndarray
     bases: np.ndarray
     extras: np.ndarray
 
@@ -105,7 +105,7 @@ class Bowl:
         k = network.bases
         gram, right, power, means = np.zeros((k, k)), np.zeros(k), 0.0, np.zeros((k, k))
         for region in regions:
-            missing = (region.original - region.prior).ravel()
+            missing = (region.original - region.codec).ravel()
             flat, blocks = region.bases.reshape(k, -1), _blocks(region.bases).reshape(k, -1)
             planes = region.bases.mean((-2, -1)).reshape(k, -1)
             gram += flat @ flat.T / missing.size
@@ -244,7 +244,7 @@ class Guided:
             values = np.zeros(len(self.losses))
             slopes = np.zeros((len(self.losses), size))
             for region in regions:
-                decoded = (region.prior + np.tensordot(mix, region.bases, 1)).clip(0, 1)
+                decoded = (region.codec + np.tensordot(mix, region.bases, 1)).clip(0, 1)
                 given = jnp.asarray(decoded), jnp.asarray(region.original), jnp.int32(channel)
                 for i, loss in enumerate(self.losses):
                     value, slope = loss(*given, jnp.asarray(region.extras[i]))
@@ -295,13 +295,13 @@ class Guided:
             slice(2 * top, 2 * (top + rows)),
             slice(2 * left, 2 * (left + columns)),
         )
-        prior = channel.volume.levels[key] * np.float32(1 / channel.volume.peak)
+        codec = channel.volume.levels[key] * np.float32(1 / channel.volume.peak)
         original, bases = channel.target[key], np.stack(planes, 1)
         if "Z" not in self.sides:
-            prior, original, bases = prior[0], original[0], bases[:, 0]
+            codec, original, bases = codec[0], original[0], bases[:, 0]
         starts = {"T": t, "Z": z, "Y": 2 * top, "X": 2 * left}
         extras = self.guidance.extras(self.boxes(origin, starts, number))[:, 0]
-        return Region(original, prior, bases, extras.reshape(-1, *original.shape))
+        return Region(original, codec, bases, extras.reshape(-1, *original.shape))
 
     def boxes(self, origin: tuple[int, ...], starts: Mapping[str, int], channel: int) -> Boxes:
         """A region as guides of pure fields know it: one box, its voxels in the order Z, Y, X."""

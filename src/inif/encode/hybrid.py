@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.codecs import load_codec
+from inif.codecs.base import Codec
 from inif.coding.check import Check
 from inif.config import Window
 from inif.container.spec import ENTRY_SIZE
 from inif.container.writer import Section
 from inif.decode import residual
 from inif.decode.check import digest
+from inif.decode.codec import FEATURE, KIND, BrickData, CodecSpec
 from inif.decode.hybrid import HybridBrick
-from inif.decode.prior import FEATURE, KIND, BrickData, PriorSpec
 from inif.decode.residual import Residual
 from inif.encode import repair
 from inif.encode.finish import with_record
@@ -35,8 +37,6 @@ from inif.errors import BudgetError
 from inif.fields import conditional
 from inif.frames import check_planes, from_canon
 from inif.image import Image
-from inif.priors import load_prior
-from inif.priors.base import Prior
 
 if TYPE_CHECKING:  # guides need JAX; hybrids do not
     from inif.encode.guided import Guided
@@ -70,20 +70,20 @@ def encode_hybrid(job: Job, window: Window) -> bytes:
     try:
         trial = draft.tried()
         room = draft.room()
-        prior = streams.variant(draft.prior_for(trial), trial, room)
+        codec = streams.variant(draft.codec_for(trial), trial, room)
         patient = job.image.raw_bytes < _SMALL or (job.effort or 3) > 3
-        found = streams.search(prior, trial, room, _MORE if patient else _FEW)
+        found = streams.search(codec, trial, room, _MORE if patient else _FEW)
         if not found.fits:
             raise draft.too_small(window.most - room + len(found.probe.data))
-        prior, found = streams.fuller(prior, trial, room, found)
-        chosen = streams.mixed(prior, trial, room)
+        codec, found = streams.fuller(codec, trial, room, found)
+        chosen = streams.mixed(codec, trial, room)
         return draft.finished(trial.order, chosen, found.probe.value, trial.octave)[0]
     except KeyboardInterrupt:
         kept = streams.worth_keeping(room) if job.settings.keep_partial else None
         if kept is None:
             raise
         job.interrupt.keep()
-    draft.prior, order, chosen = kept
+    draft.codec, order, chosen = kept
     return draft.finished(order, chosen)[0]
 
 
@@ -95,7 +95,7 @@ class Draft:
     ----------
     job
         What is asked for.
-    prior
+    codec
         The codec, at the setting of the effort.
     streams
         Of the image.
@@ -108,7 +108,7 @@ class Draft:
     """
 
     job: Job
-    prior: Prior
+    codec: Codec
     streams: Streams
     header: dict[str, Any]
     extra: list[Section]
@@ -126,14 +126,14 @@ class Draft:
         """
         image, budget = job.image, window.most
         check_planes(image.axes, file=image.source, fix="use --method siren")
-        prior = load_prior(job.prior).for_effort(job.effort or 3, load_of(job, budget))
+        codec = load_codec(job.codec).for_effort(job.effort or 3, load_of(job, budget))
         grid = hybrid_grid(image.axes, image.data.shape)
         guided = guides_of(job, grid)
         job = replace(job, guides=guided.names if guided else ())
         header = draft_header(job, budget) | {
             "field": {"kind": conditional.KIND, "start": job.settings.start},
-            "prior": PriorSpec(job.prior, "TZ~").to_json(),
-            "requires": required(prior),
+            "codec": CodecSpec(job.codec, "TZ~").to_json(),
+            "requires": required(codec),
         }
         if guided:
             names = guides_record(guided.names, short=budget < TINY)
@@ -142,8 +142,8 @@ class Draft:
         if len(streams.grid) > 1:
             header |= {"brick": list(streams.grid.brick)}
         if budget >= TINY:
-            header["lossy"] |= {"knob": prior.knob(streams.frames).start}
-        return cls(job, prior, streams, header, extra_sections(job, budget), window, guided)
+            header["lossy"] |= {"knob": codec.knob(streams.frames).start}
+        return cls(job, codec, streams, header, extra_sections(job, budget), window, guided)
 
     def room(self) -> int:
         """Bytes that are left for streams.
@@ -171,18 +171,18 @@ class Draft:
 
     def tried(self) -> Trial:
         """The trial of the codec, noted in the header."""
-        trial = self.streams.trial(self.prior, self.room())
-        self.header["prior"] = PriorSpec(self.job.prior, trial.order).to_json()
+        trial = self.streams.trial(self.codec, self.room())
+        self.header["codec"] = CodecSpec(self.job.codec, trial.order).to_json()
         return trial
 
-    def prior_for(self, trial: Trial) -> Prior:
+    def codec_for(self, trial: Trial) -> Codec:
         """The codec at a setting that keeps to the time limit."""
-        prior = trial.settled(self.prior)
+        codec = trial.settled(self.codec)
         limit = self.job.settings.time_limit
         if limit is None:
-            return prior
+            return codec
         left = limit - (time.monotonic() - self.streams.begun)
-        return prior.within(left / _ENCODES, trial.near.seconds)
+        return codec.within(left / _ENCODES, trial.near.seconds)
 
     def finished(
         self, order: str, chosen: list[bytes], knob: float | None = None, octave: float = 0.0
@@ -194,8 +194,8 @@ class Draft:
         header, streams = self.header, self.streams
         if "knob" in header["lossy"]:
             header["lossy"] |= {"knob": knob}
-        spec, stopped = PriorSpec(self.prior.kind, order), self.job.interrupt.kept
-        header |= {"prior": spec.to_json(), "requires": required(self.prior)}
+        spec, stopped = CodecSpec(self.codec.kind, order), self.job.interrupt.kept
+        header |= {"codec": spec.to_json(), "requires": required(self.codec)}
         header |= {"field": {"kind": conditional.KIND, "start": self.job.settings.start}}
         bricks = streams.bricks(spec, chosen)
         if stopped:
@@ -205,7 +205,7 @@ class Draft:
             octave = max(octave, _LEAST_OCTAVE)
             bricks = repaired(streams, bricks, self.window.most, octave, self.guided)
         if not any(r.active for brick in bricks for r in brick.repairs):
-            header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.prior.feature]}
+            header |= {"field": {"kind": "none"}, "requires": [FEATURE, self.codec.feature]}
             bricks = [replace(brick, start=None, repairs=()) for brick in bricks]
         extra = self.extra
         if self.job.share and not stopped:
@@ -225,7 +225,7 @@ class Draft:
     def too_small(self, smallest: int) -> BudgetError:
         """The error for a budget below what is needed."""
         return BudgetError(
-            "the budget does not hold the smallest streams of the prior",
+            "the budget does not hold the smallest streams of the codec",
             file=self.job.image.source,
             field="target",
             expected=f"at least {smallest} bytes for this image",
@@ -235,9 +235,9 @@ class Draft:
         )
 
 
-def required(prior: Prior) -> list[str]:
+def required(codec: Codec) -> list[str]:
     """What a reader must know of a hybrid with a repair."""
-    return [FEATURE, prior.feature, conditional.FEATURE]
+    return [FEATURE, codec.feature, conditional.FEATURE]
 
 
 def repair_bytes(streams: Streams, budget: int) -> int:
@@ -281,7 +281,7 @@ def repaired(
     out = []
     for b, brick in enumerate(bricks):
         streams.report("repair", b, len(bricks))
-        peak = brick.spec.prior.peak
+        peak = brick.spec.codec.peak
         channels = [
             repair.Channel.of(brick.volume(c), peak, target)
             for c, target in enumerate(streams.targets(b))

@@ -67,8 +67,8 @@ def encode_hybrid_quality(
     guess = max(job.image.raw_bytes // _GUESS, _LEAST)
     draft = Draft.of(job, Window(0, max(budget or guess, _LEAST)))
     streams, trial = draft.streams, draft.tried()
-    prior = streams.variant(draft.prior_for(trial), trial, draft.room())
-    settler, knob = Settler(streams, prior, trial.order), prior.knob(streams.frames)
+    codec = streams.variant(draft.codec_for(trial), trial, draft.room())
+    settler, knob = Settler(streams, codec, trial.order), codec.knob(streams.frames)
     varied = [c for c, (low, high) in enumerate(job.ranges) if low < high]
     first = knob.to_unit(trial.near.value)
     units = {c: min(max((begin or {}).get(c, first), 0.0), 1.0) for c in varied}
@@ -83,7 +83,7 @@ def encode_hybrid_quality(
                 field="psnr",
                 expected=f"at most {min(short.values()):.2f} dB",
                 got=f"{decibels} dB",
-                fix="ask for less, or choose another prior",
+                fix="ask for less, or choose another codec",
             )
         made = settler.made(settled)
         draft.hold(made)

@@ -71,7 +71,7 @@ class Job:
         For the record.
     progress
         Called as the work goes on, or None.
-    prior
+    codec
         The codec of a hybrid.
     select
         By what a hybrid's frames are judged, see `inif.encode.select.criterion`.
@@ -101,7 +101,7 @@ class Job:
     method: str = "siren"
     effort: int | None = None
     progress: Progress | None = None
-    prior: str = "av1"
+    codec: str = "av1"
     select: str = "psnr"
     share: float = 0.0
     chosen: str | None = None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.codecs.libraries import missing_imagecodec
 from inif.config import ProgressEvent
 from inif.container.spec import LOSSLESS
 from inif.container.writer import Section, pack
@@ -23,7 +24,6 @@ from inif.decode.check import digest, little_endian
 from inif.encode.job import Job, draft_header, ome_section
 from inif.fields.parallel import in_order
 from inif.frames import CANON
-from inif.priors.libraries import missing_imagecodec
 
 MOST_BYTES, LEAST_BYTES = 1 << 22, 1 << 16
 """Of a chunk's samples, at most; and at least, where planes are small: what a chunk costs besides

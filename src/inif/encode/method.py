@@ -72,11 +72,11 @@ def decided(job: Job, budget: int) -> Job:
     from inif.encode.auto import Choice, choose
 
     job.report(ProgressEvent("choose", 0, 1, None, 0.0, None))
-    choice = choose(job, budget) or Choice("siren", job.prior, TOO_SMALL)
+    choice = choose(job, budget) or Choice("siren", job.codec, TOO_SMALL)
     return replace(
         job,
         method=choice.method,
-        prior=choice.prior,
+        codec=choice.codec,
         chosen=choice.reason,
         hints=choice.hints,
     )

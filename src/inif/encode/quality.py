@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from inif.codecs import load_codec
 from inif.config import Window
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
@@ -26,7 +27,6 @@ from inif.encode.method import encode
 from inif.encode.settle import Settler
 from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.errors import BudgetError, RemarkWarning
-from inif.priors import load_prior
 
 _STILLS, _STACKS = ("av1", "jpeg2000"), ("av1", "hevc", "jpeg2000")
 """Codecs for single planes, and for stacks and movies; the last one's knob is a PSNR."""
@@ -98,11 +98,11 @@ def encode_quality(job: Job, decibels: float) -> bytes:
 def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
     """Add files of the codecs that do best on a sample, more if none is within the tolerance."""
     effort, load = job.effort or 3, load_of(job, job.image.raw_bytes // _GUESS)
-    kinds: Sequence[str] = (job.prior,)
+    kinds: Sequence[str] = (job.codec,)
     largest = math.inf
     if job.method == "auto":
         kinds = _STILLS if load.frames == 1 else _STACKS
-        kinds = [kind for kind in kinds if not load_prior(kind).unavailable()]
+        kinds = [kind for kind in kinds if not load_codec(kind).unavailable()]
         if may_be_latent(job):
             largest = _as_latent(job, decibels, found)
             if effort < BOTH_EFFORT:
@@ -115,9 +115,9 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
     varied = [c for c, (low, high) in enumerate(stated) if low < high]
     starts = []
     for kind in kinds:
-        prior = load_prior(kind).for_effort(effort, load)
-        settler = Settler(streams, prior, "TZ~")
-        knob = prior.knob(streams.frames)
+        codec = load_codec(kind).for_effort(effort, load)
+        settler = Settler(streams, codec, "TZ~")
+        knob = codec.knob(streams.frames)
         begin = knob.to_unit(decibels if knob.name == "psnr" else knob.start)
         goals, first = dict.fromkeys(varied, decibels), dict.fromkeys(varied, begin)
         settled = settler.settle(goals, first, "trial") if varied else {}
@@ -134,7 +134,7 @@ def _by_codecs(job: Job, decibels: float, found: list[Reached]) -> None:
         if job.method == "auto":
             tried = ", ".join(f"{one.kind} {one.size / 1000:.3g} kB" for one in starts)
             chosen = tried if start.size >= TINY else "trial"
-        one = replace(job, method="hybrid", prior=start.kind, chosen=chosen)
+        one = replace(job, method="hybrid", codec=start.kind, chosen=chosen)
         try:
             encode_hybrid_quality(one, decibels, found, int(start.size), start.units)
         except BudgetError:

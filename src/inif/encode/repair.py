@@ -52,7 +52,7 @@ class Channel:
 
     @property
     def mean_square(self) -> float:
-        """Of the prior's error, as the file states it."""
+        """Of the codec's error, as the file states it."""
         return self.volume.error**2
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from inif.priors.knob import Knob
+from inif.codecs.knob import Knob
 
 TOLERANCE = 0.01
 _LOOSE, _YIELD = 0.02, 0.01

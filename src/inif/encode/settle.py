@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from inif.decode.prior import PriorSpec
+from inif.codecs.base import Codec
+from inif.decode.codec import CodecSpec
 from inif.encode.streams import Streams
 from inif.encode.tally import channel_psnr, errors
-from inif.priors.base import Prior
 
 NEAR = 0.06
 """How far above its goal a channel may be, in dB, for its search to end."""
@@ -39,12 +39,12 @@ class Settler:
 
     Attributes
     ----------
-    streams, prior, order
+    streams, codec, order
         What is encoded, and how.
     """
 
     streams: Streams
-    prior: Prior
+    codec: Codec
     order: str
     _squares: dict[tuple[int, float], float] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Settler:
         -------
         A channel that cannot reach its goal is at the knob's fine end.
         """
-        knob = self.prior.knob(self.streams.frames)
+        knob = self.codec.knob(self.streams.frames)
         slope = abs(knob.fine - knob.coarse) if knob.name == "psnr" else _SLOPE
         searches = {c: _Bracket(goal, knob.unit_step, slope, begin[c]) for c, goal in goals.items()}
         for _ in range(_MOST):
@@ -83,17 +83,17 @@ class Settler:
 
     def made(self, settled: Mapping[int, Settled]) -> list[bytes]:
         """All streams, those of channels that were not searched at the knob's coarse end."""
-        knob = self.prior.knob(self.streams.frames)
+        knob = self.codec.knob(self.streams.frames)
         values = {c: knob.from_unit(s.unit) for c, s in settled.items()}
         places = enumerate(self.streams.places)
         wanted = [(i, values.get(c, knob.coarse)) for i, (_, c) in places]
-        return self.streams.make(self.prior, self.order, wanted)
+        return self.streams.make(self.codec, self.order, wanted)
 
     def psnrs(self, values: Mapping[int, float], stage: str) -> dict[int, float]:
         """PSNR in dB of some channels, each at a knob value, decoded and not repaired."""
         streams, sums = self.streams, dict.fromkeys(values, 0.0)
         wanted = [(i, values[c]) for i, (_, c) in enumerate(streams.places) if c in values]
-        made = streams.make(self.prior, self.order, wanted, stage)
+        made = streams.make(self.codec, self.order, wanted, stage)
         for (i, value), data in zip(wanted, made, strict=True):
             if (i, value) not in self._squares:
                 streams.job.interrupt.check()
@@ -108,7 +108,7 @@ class Settler:
         (number, channel), image = streams.places[index], streams.job.image
         parts = [b""] * len(streams.places)
         parts[index] = stream
-        brick = streams.bricks(PriorSpec(self.prior.kind, self.order), parts)[number]
+        brick = streams.bricks(CodecSpec(self.codec.kind, self.order), parts)[number]
         picks, where = [np.arange(n) for n in brick.extent], list[Any](streams.grid.slices(number))
         if (c := image.channel_axis) is not None:
             picks[c] = np.array([channel - brick.channel_start])

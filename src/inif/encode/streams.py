@@ -1,4 +1,4 @@
-"""Streams of a prior for all bricks of an image: encoded, searched, judged.
+"""Streams of a codec for all bricks of an image: encoded, searched, judged.
 
 Every encode is kept, so that trial, search and sharing out never encode the same thing twice.
 """
@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.codecs.base import Codec
+from inif.codecs.pace import Load
 from inif.coding import leb128
 from inif.coding.check import SIZE
 from inif.config import ProgressEvent
 from inif.decode.check import crc_of
+from inif.decode.codec import MAX_BRICK, CodecSpec
 from inif.decode.hybrid import HybridBrick
-from inif.decode.prior import MAX_BRICK, PriorSpec
 from inif.encode import mix
 from inif.encode.job import Job
 from inif.encode.search import MOST, TOLERANCE, Found, Probe, Search
 from inif.encode.tally import Tally
 from inif.encode.trial import CLIFF, Judged, Trial, along
 from inif.frames import Geometry, orders, restored, sizes_of
-from inif.priors.base import Prior
-from inif.priors.pace import Load
 
 _BRICK_SIDE = 4096
 _BRICK_SAMPLES = 1 << 25
@@ -149,36 +149,36 @@ class Streams:
         c = self.job.image.channel_axis
         return [(b, i) for b in range(len(self.grid)) for i in self.grid.channels(b, c)]
 
-    def encode(self, prior: Prior, order: str, knob: float, stage: str = "encode") -> list[bytes]:
+    def encode(self, codec: Codec, order: str, knob: float, stage: str = "encode") -> list[bytes]:
         """All streams at one knob value, brick by brick, channel by channel."""
-        return self.make(prior, order, [(i, knob) for i in range(len(self.places))], stage)
+        return self.make(codec, order, [(i, knob) for i in range(len(self.places))], stage)
 
     def prepare(
-        self, prior: Prior, order: str, knobs: Sequence[float], stage: str = "encode"
+        self, codec: Codec, order: str, knobs: Sequence[float], stage: str = "encode"
     ) -> None:
         """Make all streams at some knob values, at once where the codec gains by it."""
         wanted = [(i, k) for k in dict.fromkeys(knobs) for i in range(len(self.places))]
-        self.make(prior, order, wanted, stage)
+        self.make(codec, order, wanted, stage)
 
     def make(
-        self, prior: Prior, order: str, wanted: Sequence[tuple[int, float]], stage: str = "encode"
+        self, codec: Codec, order: str, wanted: Sequence[tuple[int, float]], stage: str = "encode"
     ) -> list[bytes]:
         """Some streams, by their numbers, each at a knob value of its own."""
-        todo = [(i, k) for i, k in wanted if i not in self._made.get((prior, order, k), ())]
+        todo = [(i, k) for i, k in wanted if i not in self._made.get((codec, order, k), ())]
         if todo:
-            self._encode(prior, order, todo, stage)
-        return [self._made[prior, order, k][i] for i, k in wanted]
+            self._encode(codec, order, todo, stage)
+        return [self._made[codec, order, k][i] for i, k in wanted]
 
     def _encode(
-        self, prior: Prior, order: str, todo: Sequence[tuple[int, float]], stage: str
+        self, codec: Codec, order: str, todo: Sequence[tuple[int, float]], stage: str
     ) -> None:
-        blocks = self.levels(order, prior.bits)
+        blocks = self.levels(order, codec.bits)
         jobs = [(blocks[i], k) for i, k in todo]
         most = os.cpu_count() or 1
-        together = prior.apart and len(jobs) > 1
+        together = codec.apart and len(jobs) > 1
         threads = 1 if together else most
         interrupt = self.job.interrupt
-        stoppable = prior.stopping(interrupt.check)
+        stoppable = codec.stopping(interrupt.check)
 
         def encoded(job: tuple[np.ndarray, float]) -> bytes:
             interrupt.check()
@@ -199,20 +199,20 @@ class Streams:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         for (i, k), data in zip(todo, out, strict=True):
-            self._made.setdefault((prior, order, k), {})[i] = data
+            self._made.setdefault((codec, order, k), {})[i] = data
 
-    def trial(self, prior: Prior, room: int) -> Trial:
+    def trial(self, codec: Codec, room: int) -> Trial:
         """The best order of frames by the codec's fast setting, each at about `room` bytes."""
         first, *others = orders(self.job.image.axes, self.job.image.data.shape)
-        trials = [self.tried(prior, first, room, self.job.hints.begin)]
-        trials += [self.compared(prior, order, room, trials[0]) for order in others]
+        trials = [self.tried(codec, first, room, self.job.hints.begin)]
+        trials += [self.compared(codec, order, room, trials[0]) for order in others]
         return max(trials, key=lambda trial: trial.score)
 
     def tried(
-        self, prior: Prior, order: str, room: int, start: float | None = None, most: int = 8
+        self, codec: Codec, order: str, room: int, start: float | None = None, most: int = 8
     ) -> Trial:
         """One order, by the codec's fast setting."""
-        quick = prior.quick
+        quick = codec.quick
         search = self._searcher(quick, order, "trial")
         search.run(room, start, most, near=_NEAR_TRIAL)
         near = search.nearest(room)
@@ -228,9 +228,9 @@ class Streams:
         noisy = self.job.hints.noisy or max(search.steepest(), slope or 0.0) > CLIFF
         return Trial(order, near, score, slope, octave, points, noisy)
 
-    def compared(self, prior: Prior, order: str, room: int, first: Trial) -> Trial:
+    def compared(self, codec: Codec, order: str, room: int, first: Trial) -> Trial:
         """Another order or variant, by one encode at the knob value of the first."""
-        quick, value = prior.quick, first.near.value
+        quick, value = codec.quick, first.near.value
         begin = time.perf_counter()
         data = b"".join(self.encode(quick, order, value, "trial"))
         near = Probe(value, data, time.perf_counter() - begin)
@@ -239,24 +239,24 @@ class Streams:
         self.report("trial", 1, 1, score)
         return replace(first, order=order, near=near, score=score)
 
-    def variant(self, prior: Prior, trial: Trial, room: int) -> Prior:
+    def variant(self, codec: Codec, trial: Trial, room: int) -> Codec:
         """The variant of a codec that does best, by one encode of each at its fast setting."""
-        best, most = prior, trial.score + _CLEAR
-        for one in prior.variants(self.frames)[1:]:
+        best, most = codec, trial.score + _CLEAR
+        for one in codec.variants(self.frames)[1:]:
             score = self.compared(one, trial.order, room, trial).score
             if score > most:
                 best, most = one, score
         return best
 
-    def search(self, prior: Prior, trial: Trial, room: int, few: int = MOST) -> Found:
+    def search(self, codec: Codec, trial: Trial, room: int, few: int = MOST) -> Found:
         """The knob value at which a slower setting fills `room` bytes."""
-        search = self._slow_searcher(prior, trial, "encode", mix.apart(trial.octave))
-        return search.run(room, self.start(prior, trial, room), MOST, few)
+        search = self._slow_searcher(codec, trial, "encode", mix.apart(trial.octave))
+        return search.run(room, self.start(codec, trial, room), MOST, few)
 
-    def fuller(self, prior: Prior, trial: Trial, room: int, found: Found) -> tuple[Prior, Found]:
+    def fuller(self, codec: Codec, trial: Trial, room: int, found: Found) -> tuple[Codec, Found]:
         """Where sizes jump, as those of noise do: the fullest of what settings alike find."""
-        best, enough = (prior, found), 1 - (TOLERANCE if trial.noisy else _FULL)
-        for other in prior.alike(noise=trial.noisy):
+        best, enough = (codec, found), 1 - (TOLERANCE if trial.noisy else _FULL)
+        for other in codec.alike(noise=trial.noisy):
             filled = sum(map(len, self.mixed(best[0], trial, room)))
             if filled >= enough * room:
                 break
@@ -266,66 +266,66 @@ class Streams:
                 best = (other, one)
         return best
 
-    def start(self, prior: Prior, trial: Trial, room: int) -> float:
+    def start(self, codec: Codec, trial: Trial, room: int) -> float:
         """The knob value at which a slower setting should fill `room` bytes."""
         value, move = trial.near.value, self.job.hints.offset
         if trial.slope is None:
             return value
-        per_unit = trial.slope / self._stretch(prior)
+        per_unit = trial.slope / self._stretch(codec)
         if move is None:
-            move = -math.log(prior.thrift(self.frames)) / per_unit
+            move = -math.log(codec.thrift(self.frames)) / per_unit
         move += math.log(room / len(trial.near.data)) / per_unit
-        knob = prior.knob(self.frames)
+        knob = codec.knob(self.frames)
         return knob.from_unit(knob.to_unit(value) + move)
 
-    def _stretch(self, prior: Prior) -> float:
+    def _stretch(self, codec: Codec) -> float:
         """Length of the knob of a codec's fast setting over that of its own, in the same values."""
-        knob, quick = prior.knob(self.frames), prior.quick.knob(self.frames)
+        knob, quick = codec.knob(self.frames), codec.quick.knob(self.frames)
         return (knob.unit_step / knob.step) / (quick.unit_step / quick.step)
 
-    def judged(self, prior: Prior, trial: Trial, room: int) -> Judged | None:
+    def judged(self, codec: Codec, trial: Trial, room: int) -> Judged | None:
         """A setting at about `room` bytes, by few encodes; None if they are far off."""
-        search = self._slow_searcher(prior, trial, "trial")
-        search.run(room, self.start(prior, trial, room), _JUDGED, near=_ROUGH)
+        search = self._slow_searcher(codec, trial, "trial")
+        search.run(room, self.start(codec, trial, room), _JUDGED, near=_ROUGH)
         near = search.nearest(room)
         octaves = math.log2(room / len(near.data))
         if abs(octaves) > _NEAR:
             return None
-        score = self._psnr(prior, trial.order, near.value) + trial.octave * octaves
+        score = self._psnr(codec, trial.order, near.value) + trial.octave * octaves
         if not search.slope:
             return Judged(score, None)
-        knob, quick = prior.knob(self.frames), trial.near
+        knob, quick = codec.knob(self.frames), trial.near
         apart = knob.to_unit(near.value) - knob.to_unit(quick.value)
         return Judged(score, apart + math.log(len(quick.data) / len(near.data)) / search.slope)
 
-    def mixed(self, prior: Prior, trial: Trial, room: int) -> list[bytes]:
+    def mixed(self, codec: Codec, trial: Trial, room: int) -> list[bytes]:
         """The fullest set of streams of at most `room` bytes, from all encodes of a setting."""
-        return mix.mixed(self._encodes(prior, trial.order), room, mix.apart(trial.octave))
+        return mix.mixed(self._encodes(codec, trial.order), room, mix.apart(trial.octave))
 
-    def worth_keeping(self, room: int) -> tuple[Prior, str, list[bytes]] | None:
+    def worth_keeping(self, room: int) -> tuple[Codec, str, list[bytes]] | None:
         """The last setting that has filled most of the room, its order and its streams."""
-        for prior, order in reversed(list(dict.fromkeys((p, o) for p, o, _ in self._made))):
-            streams = mix.mixed(self._encodes(prior, order), room)
+        for codec, order in reversed(list(dict.fromkeys((p, o) for p, o, _ in self._made))):
+            streams = mix.mixed(self._encodes(codec, order), room)
             if sum(map(len, streams)) >= _WORTH * room:
-                return prior, order, streams
+                return codec, order, streams
         return None
 
-    def _encodes(self, prior: Prior, order: str) -> list[list[bytes]]:
+    def _encodes(self, codec: Codec, order: str) -> list[list[bytes]]:
         """All that was made by a setting, as far as it is whole."""
         count = len(self.places)
         return [
             [made[i] for i in range(count)]
             for (p, o, _), made in self._made.items()
-            if (p, o) == (prior, order) and len(made) == count
+            if (p, o) == (codec, order) and len(made) == count
         ]
 
-    def _psnr(self, prior: Prior, order: str, knob: float) -> float:
-        streams = self.encode(prior, order, knob, "trial")
-        return min(self.quality(prior.kind, order, streams), _LOSSLESS)
+    def _psnr(self, codec: Codec, order: str, knob: float) -> float:
+        streams = self.encode(codec, order, knob, "trial")
+        return min(self.quality(codec.kind, order, streams), _LOSSLESS)
 
     def quality(self, kind: str, order: str, streams: list[bytes]) -> float:
         """Pooled PSNR of the decoded streams in dB."""
-        return self.tally(self.bricks(PriorSpec(kind, order), streams))[0].psnr or math.inf
+        return self.tally(self.bricks(CodecSpec(kind, order), streams))[0].psnr or math.inf
 
     def tally(self, bricks: list[HybridBrick]) -> tuple[Tally, list[int]]:
         """The errors of the decoded bricks, and the CRC-32C of each one's samples."""
@@ -337,7 +337,7 @@ class Streams:
             digests.append(crc_of(samples))
         return tally, digests
 
-    def bricks(self, spec: PriorSpec, streams: list[bytes]) -> list[HybridBrick]:
+    def bricks(self, spec: CodecSpec, streams: list[bytes]) -> list[HybridBrick]:
         """The bricks as a reader will have them, not repaired."""
         out, at = [], 0
         for b in range(len(self.grid)):
@@ -361,31 +361,31 @@ class Streams:
         seconds = time.monotonic() - self.begun
         self.job.report(ProgressEvent(stage, step, steps, psnr, seconds, None))
 
-    def _searcher(self, prior: Prior, order: str, stage: str, apart: float = mix.APART) -> Search:
+    def _searcher(self, codec: Codec, order: str, stage: str, apart: float = mix.APART) -> Search:
         def encode(value: float) -> bytes:
-            return b"".join(self.encode(prior, order, value, stage))
+            return b"".join(self.encode(codec, order, value, stage))
 
         def ahead(values: Sequence[float]) -> None:
-            self.prepare(prior, order, values, stage)
+            self.prepare(codec, order, values, stage)
 
         def filled(room: int) -> int:
-            return sum(map(len, mix.mixed(self._encodes(prior, order), room, apart)))
+            return sum(map(len, mix.mixed(self._encodes(codec, order), room, apart)))
 
         single = len(self.grid) * self.channels == 1
         return Search(
             encode,
-            prior.knob(self.frames),
-            ahead=ahead if prior.apart and single else None,
+            codec.knob(self.frames),
+            ahead=ahead if codec.apart and single else None,
             filled=None if single else filled,
         )
 
     def _slow_searcher(
-        self, prior: Prior, trial: Trial, stage: str, apart: float = mix.APART
+        self, codec: Codec, trial: Trial, stage: str, apart: float = mix.APART
     ) -> Search:
         """A search by a slower setting, with the slope that the trial measured."""
-        search = self._searcher(prior, trial.order, stage, apart)
+        search = self._searcher(codec, trial.order, stage, apart)
         if trial.slope is not None:
-            search.slope = trial.slope / self._stretch(prior)
+            search.slope = trial.slope / self._stretch(codec)
         return search
 
 

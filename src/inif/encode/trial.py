@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inif.codecs.base import Codec
 from inif.encode.search import Probe
-from inif.priors.base import Prior
 
 _USUAL, _STEEPEST = 1.0, 6.0
 """PSNR in dB per doubling of the size, where nothing is known, and at most."""
@@ -46,9 +46,9 @@ class Trial:
     points: tuple[tuple[float, float], ...]
     noisy: bool
 
-    def settled(self, prior: Prior) -> Prior:
+    def settled(self, codec: Codec) -> Codec:
         """A faster setting for noise, which slow ones spend time on and do not make smaller."""
-        return prior.brisk if self.noisy else prior
+        return codec.brisk if self.noisy else codec
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The conditional field: decoded prior → residual, from a network that is part of the package.
+"""The conditional field: decoded codec → residual, from a network that is part of the package.
 
 Its last layer is a mix of a few bases, whose coefficients a file may state; everything else is
 shipped, so that a repair costs a few bytes per channel and no fitting. Weights are shared between
@@ -136,7 +136,7 @@ class Repair:
     Attributes
     ----------
     error_code
-        The prior's root mean square error is 2^(-code / 8) of the range; 0: not stated.
+        The codec's root mean square error is 2^(-code / 8) of the range; 0: not stated.
     partner
         The channel of the brick that helps, or None.
     stated
@@ -159,7 +159,7 @@ class Repair:
 
     @property
     def error(self) -> float:
-        """The prior's root mean square error, in values from 0 to 1."""
+        """The codec's root mean square error, in values from 0 to 1."""
         return math.exp2(-self.error_code / _ERROR_STEPS)
 
     @staticmethod

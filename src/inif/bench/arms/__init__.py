@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inif.bench.arms.base import Arm, CodecArm, Encoded, Options, Session
+from inif.bench.arms.base import Arm, DriverArm, Encoded, Options, Session
 from inif.bench.arms.jpeg2000 import Jpeg2000
 from inif.bench.arms.lossless import Blosc2
 from inif.bench.arms.own import InifArm
@@ -15,26 +15,28 @@ from inif.bench.arms.volumes import Sperr, Sz3, Zfp
 from inif.errors import InputError
 
 ARMS: tuple[Arm, ...] = (
-    CodecArm("hevc", "HEVC (x265 slow, tuned for PSNR)", X265("slow")),
-    CodecArm(
+    DriverArm("hevc", "HEVC (x265 slow, tuned for PSNR)", X265("slow")),
+    DriverArm(
         "hevc-veryslow",
         "HEVC (x265 veryslow, tuned for PSNR)",
         X265("veryslow"),
         trial=X265("slow"),
     ),
-    CodecArm("av1", "AV1 (SVT-AV1 preset 4)", SvtAv1()),
-    CodecArm("jpegxl", "JPEG XL, plane by plane", JpegXl()),
-    CodecArm("avif", "AVIF (libaom), plane by plane", Avif()),
-    CodecArm("jpeg2000", "JPEG 2000, plane by plane", Jpeg2000()),
-    CodecArm("htj2k", "HTJ2K, plane by plane", Htj2k()),
-    CodecArm("sperr", "SPERR, 3-D", Sperr()),
-    CodecArm("zfp", "ZFP, up to 4-D", Zfp()),
-    CodecArm("sz3", "SZ3, up to 4-D", Sz3()),
-    CodecArm("av1-slow", "AV1 (SVT-AV1 preset 1)", SvtAv1(1), trial=SvtAv1(8)),
+    DriverArm("av1", "AV1 (SVT-AV1 preset 4)", SvtAv1()),
+    DriverArm("jpegxl", "JPEG XL, plane by plane", JpegXl()),
+    DriverArm("avif", "AVIF (libaom), plane by plane", Avif()),
+    DriverArm("jpeg2000", "JPEG 2000, plane by plane", Jpeg2000()),
+    DriverArm("htj2k", "HTJ2K, plane by plane", Htj2k()),
+    DriverArm("sperr", "SPERR, 3-D", Sperr()),
+    DriverArm("zfp", "ZFP, up to 4-D", Zfp()),
+    DriverArm("sz3", "SZ3, up to 4-D", Sz3()),
+    DriverArm("av1-slow", "AV1 (SVT-AV1 preset 1)", SvtAv1(1), trial=SvtAv1(8)),
     InifArm("inif", "inif", "auto", 3),
     InifArm("inif-best", "inif, effort 9", "auto", 9),
     InifArm("inif-siren", "inif, pure field", "siren"),
-    CodecArm("hevc-as-published", "HEVC as the paper's code runs it", PublishedX265(), "published"),
+    DriverArm(
+        "hevc-as-published", "HEVC as the paper's code runs it", PublishedX265(), "published"
+    ),
     PublishedField("siren-as-published", "SIREN as published", 30.0, False),
     PublishedField("inif-as-published", "INIF's network as published", 90.0, True),
     Blosc2(),
@@ -63,4 +65,4 @@ def find_arms(names: Iterable[str] | None) -> list[Arm]:
     return [by_name[n] for n in wanted]
 
 
-__all__ = ["ARMS", "Arm", "CodecArm", "Encoded", "Options", "Session", "find_arms"]
+__all__ = ["ARMS", "Arm", "DriverArm", "Encoded", "Options", "Session", "find_arms"]

@@ -1,6 +1,6 @@
 """What an arm of the benchmark is: bytes for an image within a budget, and an image for the bytes.
 
-`CodecArm` makes one out of any `Codec` (frames in, bitstreams out) by turning the codec's knob
+`DriverArm` makes one out of any `Driver` (frames in, bitstreams out) by turning the codec's knob
 and, once per image, trying its variants: frame orders, and encoder settings of which none is always
 best.
 """
@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from inif.bench.payload import pack, unpack
+from inif.codecs.knob import Knob
 from inif.encode.search import MOST, Found, Search
 from inif.frames import Geometry, check_planes, orders
 from inif.image import Image
 from inif.metrics.fidelity import Ranges, fidelity
-from inif.priors.knob import Knob
 
 Variant = dict[str, Any]
 
@@ -148,7 +148,7 @@ class Frames:
         return [self.geometry.scaled(s, c) for c, s in enumerate(self.stacks)]
 
 
-class Codec(ABC):
+class Driver(ABC):
     """A codec as the benchmark drives it: frames of each channel in, bitstreams out."""
 
     @property
@@ -169,7 +169,7 @@ class Codec(ABC):
         """Whether the order of frames makes a difference."""
         return True
 
-    def prepared(self, frames: Frames) -> Codec:
+    def prepared(self, frames: Frames) -> Driver:
         """The codec with what it has to measure on an image before it can be driven."""
         return self
 
@@ -191,7 +191,7 @@ class Codec(ABC):
 
 
 @dataclass(frozen=True)
-class CodecArm:
+class DriverArm:
     """A codec in the benchmark, knob and variants found by measuring.
 
     `trial` is a faster setting of the same codec that chooses the variant in its place.
@@ -199,9 +199,9 @@ class CodecArm:
 
     name: str
     title: str
-    codec: Codec
+    codec: Driver
     family: str = "codec"
-    trial: Codec | None = None
+    trial: Driver | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -238,8 +238,8 @@ class _Choice:
 
 @dataclass
 class _CodecSession:
-    codec: Codec
-    trial: Codec | None
+    codec: Driver
+    trial: Driver | None
     image: Image
     ranges: Ranges
     options: Options

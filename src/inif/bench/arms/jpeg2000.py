@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from inif.bench.arms.allocation import PartCurve
-from inif.bench.arms.base import Codec, Frames, Variant
+from inif.bench.arms.base import Driver, Frames, Variant
 from inif.bench.arms.planes import channels_of, pictures_of, planes_of
+from inif.codecs import load_codec
+from inif.codecs.knob import Knob
 from inif.frames import Geometry
-from inif.priors import load_prior
-from inif.priors.knob import Knob
 
-_PRIOR = load_prior("jpeg2000")
+_CODEC = load_codec("jpeg2000")
 _TARGETS = tuple(float(v) for v in range(14, 63, 3))
 
 
 @dataclass(frozen=True)
-class Jpeg2000(Codec):
+class Jpeg2000(Driver):
     """Irreversible 9/7 wavelets, one codestream per plane.
 
     `curves` holds what was measured of each plane of an image, channel by channel.
@@ -48,7 +48,7 @@ class Jpeg2000(Codec):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return _PRIOR.missing()
+        return _CODEC.missing()
 
     def knob(self, geometry: Geometry) -> Knob:
         """Squared error over the range that one byte more must save."""
@@ -60,24 +60,24 @@ class Jpeg2000(Codec):
             self,
             curves=tuple(
                 PartCurve.measure(_TARGETS, partial(_measured, picture, frames.threads))
-                for picture in planes_of(frames, _PRIOR.bits)
+                for picture in planes_of(frames, _CODEC.bits)
             ),
         )
 
     def encode(self, frames: Frames, value: float, variant: Variant) -> list[bytes]:
         """One stream per plane, channel by channel."""
         return [
-            _PRIOR.encode(picture, curve.at_slope(value), frames.threads)
-            for picture, curve in zip(planes_of(frames, _PRIOR.bits), self.curves, strict=True)
+            _CODEC.encode(picture, curve.at_slope(value), frames.threads)
+            for picture, curve in zip(planes_of(frames, _CODEC.bits), self.curves, strict=True)
         ]
 
     def decode(self, streams: list[bytes], geometry: Geometry, threads: int) -> list[np.ndarray]:
         """Each channel's frames in counts."""
-        return channels_of(pictures_of(_PRIOR, streams, geometry, threads), geometry, _PRIOR.bits)
+        return channels_of(pictures_of(_CODEC, streams, geometry, threads), geometry, _CODEC.bits)
 
 
 def _measured(picture: np.ndarray, threads: int, target: float) -> tuple[int, float]:
-    data = _PRIOR.encode(picture, target, threads)
-    decoded = _PRIOR.decode(data, (1, *picture.shape[1:]), threads)
-    error = (decoded.astype(np.float64) - picture) / _PRIOR.peak
+    data = _CODEC.encode(picture, target, threads)
+    decoded = _CODEC.decode(data, (1, *picture.shape[1:]), threads)
+    error = (decoded.astype(np.float64) - picture) / _CODEC.peak
     return len(data), float(np.square(error).sum())

@@ -10,10 +10,10 @@ import numpy as np
 
 from inif.bench.arms.base import Encoded, Options, Session
 from inif.bench.payload import pack, unpack
+from inif.codecs.libraries import missing_imagecodec
 from inif.frames import Geometry
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
-from inif.priors.libraries import missing_imagecodec
 
 
 @dataclass(frozen=True)

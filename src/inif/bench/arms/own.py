@@ -90,7 +90,7 @@ class _Session:
             "effort": effort,
             "bricks": len(file.grid),
             **{k: lossy[k] for k in ("method", "auto", "steps", "optimizer") if k in lossy},
-            **{k: file.header[k] for k in ("prior",) if k in file.header},
-            **({"field": file.header["field"]} if "prior" in file.header else {}),
+            **{k: file.header[k] for k in ("codec",) if k in file.header},
+            **({"field": file.header["field"]} if "codec" in file.header else {}),
         }
         return Encoded(data, True, details, 1, seconds, seconds)

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from inif.bench.arms.base import Codec, Frames, Variant
+from inif.bench.arms.base import Driver, Frames, Variant
+from inif.codecs import Codec, load_codec
+from inif.codecs.jpeg2000 import decode_own_htj2k
+from inif.codecs.knob import Knob
+from inif.codecs.stills import StillCodec
 from inif.frames import Geometry
-from inif.priors import Prior, load_prior
-from inif.priors.jpeg2000 import decode_own_htj2k
-from inif.priors.knob import Knob
-from inif.priors.stills import StillPrior
 
 
 @dataclass(frozen=True)
-class Planes(Codec):
-    """A still-picture prior applied plane by plane, with one knob for all.
+class Planes(Driver):
+    """A still-picture codec applied plane by plane, with one knob for all.
 
     Where its knob takes whole numbers only, fractions are met by splitting the planes of the image
     between two of them.
@@ -30,15 +30,15 @@ class Planes(Codec):
     kind: str
 
     @property
-    def prior(self) -> StillPrior:
+    def codec(self) -> StillCodec:
         """The codec."""
-        prior = load_prior(self.kind)
-        assert isinstance(prior, StillPrior)
-        return prior
+        codec = load_codec(self.kind)
+        assert isinstance(codec, StillCodec)
+        return codec
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return self.prior.missing()
+        return self.codec.missing()
 
     @property
     def sees_order(self) -> bool:
@@ -48,22 +48,22 @@ class Planes(Codec):
     def knob(self, geometry: Geometry) -> Knob:
         """The codec's own."""
         c, t, z, _, _ = geometry.sizes
-        return self.prior.knob(c * t * z)
+        return self.codec.knob(c * t * z)
 
     def encode(self, frames: Frames, value: float, variant: Variant) -> list[bytes]:
         """One stream per plane, channel by channel."""
         settings = {k: v for k, v in variant.items() if k != "order"}
-        pictures = planes_of(frames, self.prior.bits)
+        pictures = planes_of(frames, self.codec.bits)
         out = []
         for number, picture in enumerate(pictures):
-            spread = (number + 0.5) / len(pictures) - 0.5 if self.prior.whole else 0.0
-            out.append(self.prior.encode(picture, value + spread, frames.threads, **settings))
+            spread = (number + 0.5) / len(pictures) - 0.5 if self.codec.whole else 0.0
+            out.append(self.codec.encode(picture, value + spread, frames.threads, **settings))
         return out
 
     def decode(self, streams: list[bytes], geometry: Geometry, threads: int) -> list[np.ndarray]:
         """Each channel's frames in counts."""
-        pictures = pictures_of(self.prior, streams, geometry, threads)
-        return channels_of(pictures, geometry, self.prior.bits)
+        pictures = pictures_of(self.codec, streams, geometry, threads)
+        return channels_of(pictures, geometry, self.codec.bits)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Htj2k(Planes):
 
     def decode(self, streams: list[bytes], geometry: Geometry, threads: int) -> list[np.ndarray]:
         """Each channel's frames in counts; by OpenJPH, which is what HTJ2K is known for."""
-        return channels_of([decode_own_htj2k(s) for s in streams], geometry, self.prior.bits)
+        return channels_of([decode_own_htj2k(s) for s in streams], geometry, self.codec.bits)
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def channels_of(pictures: list[np.ndarray], geometry: Geometry, bits: int) -> li
 
 
 def pictures_of(
-    prior: Prior, streams: list[bytes], geometry: Geometry, threads: int
+    codec: Codec, streams: list[bytes], geometry: Geometry, threads: int
 ) -> list[np.ndarray]:
     """Every plane as (Y, X) levels, out of its stream."""
     *_, y, x = geometry.sizes
-    return [prior.decode(s, (1, y, x), threads)[0] for s in streams]
+    return [codec.decode(s, (1, y, x), threads)[0] for s in streams]

@@ -13,40 +13,40 @@ from typing import Any
 
 import numpy as np
 
-from inif.bench.arms.base import Codec, Frames, Variant
+from inif.bench.arms.base import Driver, Frames, Variant
+from inif.codecs import Codec, load_codec
+from inif.codecs.hevc import least, pools
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_av
+from inif.codecs.pyav import padded
 from inif.errors import FormatError, UnsupportedError
 from inif.frames import Geometry
-from inif.priors import Prior, load_prior
-from inif.priors.hevc import least, pools
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_av
-from inif.priors.pyav import padded
 
 
 @dataclass(frozen=True)
-class _Video(Codec):
-    """A prior that takes whole stacks: one stream per channel."""
+class _Video(Driver):
+    """A codec that takes whole stacks: one stream per channel."""
 
     @property
-    def prior(self) -> Prior:
+    def codec(self) -> Codec:
         """The codec."""
         raise NotImplementedError
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return self.prior.missing()
+        return self.codec.missing()
 
     def knob(self, geometry: Geometry) -> Knob:
         """The codec's own."""
         _, t, z, _, _ = geometry.sizes
-        return self.prior.knob(t * z)
+        return self.codec.knob(t * z)
 
     def encode(self, frames: Frames, value: float, variant: Variant) -> list[bytes]:
         """One stream per channel at one CRF."""
         settings = {k: v for k, v in variant.items() if k != "order"}
-        channels = frames.levels(self.prior.bits)
+        channels = frames.levels(self.codec.bits)
         return [
-            self.prior.encode(
+            self.codec.encode(
                 levels,
                 value + self.spread(c, len(channels), frames.geometry),
                 frames.threads,
@@ -63,7 +63,7 @@ class _Video(Codec):
         """Each channel's frames in counts."""
         _, t, z, y, x = geometry.sizes
         return [
-            geometry.from_levels(self.prior.decode(s, (t * z, y, x), threads), c, self.prior.bits)
+            geometry.from_levels(self.codec.decode(s, (t * z, y, x), threads), c, self.codec.bits)
             for c, s in enumerate(streams)
         ]
 
@@ -75,9 +75,9 @@ class X265(_Video):
     preset: str = "slow"
 
     @property
-    def prior(self) -> Prior:
+    def codec(self) -> Codec:
         """HEVC at this preset."""
-        return load_prior("hevc", preset=self.preset)
+        return load_codec("hevc", preset=self.preset)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -111,9 +111,9 @@ class SvtAv1(_Video):
     preset: int = 4
 
     @property
-    def prior(self) -> Prior:
+    def codec(self) -> Codec:
         """AV1 at this preset."""
-        return load_prior("av1", preset=self.preset, packed=False)
+        return load_codec("av1", preset=self.preset, packed=False)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class SvtAv1(_Video):
 
 
 @dataclass(frozen=True)
-class PublishedX265(Codec):
+class PublishedX265(Driver):
     """HEVC as the paper's public code runs it: for the record, not as a rival.
 
     Counts go unscaled into 16-bit grey, of which x265 keeps the upper 12 bits; a bit rate and a CRF

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from inif.bench.arms.allocation import PartCurve
-from inif.bench.arms.base import Codec, Frames, Variant
+from inif.bench.arms.base import Driver, Frames, Variant
+from inif.codecs import load_codec
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_imagecodec
+from inif.codecs.sperr import decode_array, encode_array
 from inif.frames import Geometry
-from inif.priors import load_prior
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_imagecodec
-from inif.priors.sperr import decode_array, encode_array
 
 _RATES = tuple(2.0**e for e in range(-9, 4))
 
 
 @dataclass(frozen=True)
-class _Volume(Codec):
+class _Volume(Driver):
     """What the three have in common: one stream per channel."""
 
     def encode(self, frames: Frames, value: float, variant: Variant) -> list[bytes]:
@@ -78,13 +78,13 @@ class Sperr(_Volume):
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        return load_prior("sperr").missing()
+        return load_codec("sperr").missing()
 
     def knob(self, geometry: Geometry) -> Knob:
         """One channel: bits per pixel, which SPERR meets exactly; several: the slope for all."""
         channels, t, z, _, _ = geometry.sizes
         if channels == 1:
-            return load_prior("sperr").knob(t * z)
+            return load_codec("sperr").knob(t * z)
         return Knob("slope", coarse=1e5, fine=1e-7, step=0.02, start=0.3, log=True)
 
     def prepared(self, frames: Frames) -> Sperr:

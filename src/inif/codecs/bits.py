@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inif.priors.base import Damaged
+from inif.codecs.base import Damaged
 
 _MOST = 256
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors.base import Damaged, Task
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_imagecodec
-from inif.priors.stills import StillPrior
+from inif.codecs.base import Damaged, Task
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_imagecodec
+from inif.codecs.stills import StillCodec
 
 _SOC, _SIZ, _CAP, _COD, _QCD, _COM = 0xFF4F, 0xFF51, 0xFF50, 0xFF52, 0xFF5C, 0xFF64
 _TLM, _SOT, _SOD, _EOC = 0xFF55, 0xFF90, 0xFF93, 0xFFD9
@@ -25,7 +25,7 @@ _LEAST_PRECINCT = 6
 
 
 @dataclass(frozen=True)
-class Jpeg2000(StillPrior):
+class Jpeg2000(StillCodec):
     """JPEG 2000; every frame of a block gets the same PSNR."""
 
     kind = "jpeg2000"
@@ -61,7 +61,7 @@ class Jpeg2000(StillPrior):
 
 
 @dataclass(frozen=True)
-class Htj2k(StillPrior):
+class Htj2k(StillCodec):
     """High-throughput JPEG 2000: encoded by OpenJPH, on one thread, decoded by OpenJPEG.
 
     OpenJPH 0.26 crashes on damaged streams; OpenJPEG does not, and gives the same levels but for

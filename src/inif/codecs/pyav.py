@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors.base import Damaged, Shape
+from inif.codecs.base import Damaged, Shape
 
 Sides = tuple[int, int]
 

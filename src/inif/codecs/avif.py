@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors import obu
-from inif.priors.base import Damaged
-from inif.priors.knob import Knob
-from inif.priors.stills import StillPrior
+from inif.codecs import obu
+from inif.codecs.base import Damaged
+from inif.codecs.knob import Knob
+from inif.codecs.stills import StillCodec
 
 _INSIDE_META = {b"hdlr", b"pitm", b"iloc", b"iinf", b"iprp"}
 
 
 @dataclass(frozen=True)
-class Avif(StillPrior):
+class Avif(StillCodec):
     """AVIF; settings: ``speed`` (slower where it pays, on single planes)."""
 
     kind = "avif"

@@ -13,10 +13,10 @@ from importlib import resources
 
 import numpy as np
 
+from inif.codecs import obu
+from inif.codecs.base import Damaged
 from inif.coding import leb128
 from inif.coding.bitwise import Decoder, Encoder, Model, Primed
-from inif.priors import obu
-from inif.priors.base import Damaged
 
 HEAD = 20
 """First bytes of a unit that are coded; most headers have 16 or 17."""
@@ -108,7 +108,7 @@ def unpack(data: bytes, frames: int, sides: tuple[int, int]) -> bytes:
 def shipped() -> Primed:
     """The start that the package holds; part of the format, never changed."""
     with (
-        resources.files("inif.priors").joinpath("headers.npz").open("rb") as file,
+        resources.files("inif.codecs").joinpath("headers.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
         keys = np.cumsum(stored["steps"]).tolist()

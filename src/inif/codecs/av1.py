@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors import headers, obu, pyav
-from inif.priors.base import Prior, Shape, Task
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_av
-from inif.priors.pace import LOAD, Load, Pace
+from inif.codecs import headers, obu, pyav
+from inif.codecs.base import Codec, Shape, Task
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_av
+from inif.codecs.pace import LOAD, Load, Pace
 
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
@@ -48,7 +48,7 @@ _WIDE = {62.0: 3.0, 63.0: 4.0}
 
 
 @dataclass(frozen=True)
-class Av1(Prior):
+class Av1(Codec):
     """AV1; one stream of OBUs per block.
 
     Attributes
@@ -91,7 +91,7 @@ class Av1(Prior):
         return Knob("crf", coarse=70.0, fine=1.0, step=step, start=38.0)
 
     @property
-    def quick(self) -> Prior:
+    def quick(self) -> Codec:
         """Preset 5, the fastest whose sizes tell those of slow ones (docs/decisions/0012)."""
         return replace(self, preset=_QUICK, fine=False)
 
@@ -108,21 +108,21 @@ class Av1(Prior):
             return 0.98
         return 0.95 if self.filtered or frames < _SHORT else 1.2
 
-    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
         """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
         usual = load.seconds(*(_MOVIE if load.frames > 1 else _STILL))
         return replace(self, preset=_PACE.slowest(usual, _PACE.allowed(effort, load)), fine=True)
 
-    def variants(self, frames: int) -> tuple[Prior, ...]:
+    def variants(self, frames: int) -> tuple[Codec, ...]:
         """Filtering helps some noisy movies, and costs elsewhere."""
         return (self, replace(self, filtered=True)) if frames > 1 else (self,)
 
     @property
-    def brisk(self) -> Prior:
+    def brisk(self) -> Codec:
         """Preset 5: on noise slower ones end on the same line of PSNR against bytes."""
         return replace(self, preset=max(self.preset, _QUICK))
 
-    def alike(self, *, noise: bool) -> tuple[Prior, ...]:
+    def alike(self, *, noise: bool) -> tuple[Codec, ...]:
         """Quarters of a CRF that the multiplier makes up for; on noise preset 4 too."""
         presets = [p for p in _ALIKE if noise and p != self.preset]
         rails = _RAILS if self.fine else ()
@@ -131,7 +131,7 @@ class Av1(Prior):
             *(replace(self, rail=r) for r in rails),
         )
 
-    def within(self, seconds: float, quick_seconds: float) -> Prior:
+    def within(self, seconds: float, quick_seconds: float) -> Codec:
         """A faster preset where this one takes too long."""
         fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
         return replace(self, preset=max(self.preset, min(fits, default=8)))

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors.base import Damaged, Prior, Shape, Task
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_imagecodec
+from inif.codecs.base import Codec, Damaged, Shape, Task
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_imagecodec
 
 _VERSION, _FLOAT, _SOLID = 0, 0x20, 0x40
 _CONDITIONER, _CONSTANT, _SPECK = 17, 1, 9
@@ -23,7 +23,7 @@ _MOST_PLANES = 64
 
 
 @dataclass(frozen=True)
-class Sperr(Prior):
+class Sperr(Codec):
     """SPERR; one chunk per block."""
 
     kind = "sperr"

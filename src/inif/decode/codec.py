@@ -1,4 +1,4 @@
-"""What a hybrid file says of its prior: the header's object, and the PRIO section of a brick.
+"""What a hybrid file says of its codec: the header's object, and the PRIO section of a brick.
 
 See docs/format.md, "Hybrid".
 """
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inif.codecs import CODECS
+from inif.codecs.base import Codec
 from inif.coding import leb128
 from inif.coding.check import SIZE, Check
 from inif.errors import FormatError
 from inif.fields.conditional import Repair
 from inif.frames import ORDERS
-from inif.priors import PRIORS
-from inif.priors.base import Prior
 
 FEATURE, FIRST = "hybrid/2", "hybrid/1"
 """A hybrid's name in a header's ``requires``, now and first: that has other checks."""
@@ -26,13 +26,13 @@ MAX_BRICK = 1 << 27
 
 
 @dataclass(frozen=True)
-class PriorSpec:
-    """The header's ``prior`` object.
+class CodecSpec:
+    """The header's ``codec`` object.
 
     Attributes
     ----------
     kind
-        One of `inif.priors.PRIORS`.
+        One of `inif.codecs.CODECS`.
     order
         How time points and depths lie in one row of frames, one of `inif.frames.ORDERS`.
     """
@@ -41,9 +41,9 @@ class PriorSpec:
     order: str = "TZ"
 
     @property
-    def prior(self) -> Prior:
+    def codec(self) -> Codec:
         """The codec."""
-        return PRIORS[self.kind]
+        return CODECS[self.kind]
 
     def to_json(self) -> dict[str, str]:
         """The header's object; the usual order is left out."""
@@ -51,7 +51,7 @@ class PriorSpec:
         return {"kind": self.kind, **order}
 
     @classmethod
-    def from_json(cls, spec: Mapping[str, Any], *, file: object) -> PriorSpec:
+    def from_json(cls, spec: Mapping[str, Any], *, file: object) -> CodecSpec:
         """The inverse of `to_json`.
 
         Raises
@@ -60,12 +60,12 @@ class PriorSpec:
             An unknown kind or order.
         """
         kind, order = spec.get("kind"), spec.get("order", "TZ")
-        for name, value, known in (("kind", kind, tuple(PRIORS)), ("order", order, ORDERS)):
+        for name, value, known in (("kind", kind, tuple(CODECS)), ("order", order, ORDERS)):
             if value not in known:
                 raise FormatError(
-                    "this prior is not known",
+                    "this codec is not known",
                     file=file,
-                    field=f"header.prior.{name}",
+                    field=f"header.codec.{name}",
                     expected=" or ".join(known),
                     got=ascii(value),
                 )

@@ -16,12 +16,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from inif.priors import headers, obu, pyav
-from inif.priors.av1 import Av1
-from inif.priors.base import Prior, Shape, Task
-from inif.priors.knob import Knob
-from inif.priors.libraries import ffmpeg, missing_av, missing_ffmpeg
-from inif.priors.pace import LOAD, Load, Pace
+from inif.codecs import headers, obu, pyav
+from inif.codecs.av1 import Av1
+from inif.codecs.base import Codec, Shape, Task
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import ffmpeg, missing_av, missing_ffmpeg
+from inif.codecs.pace import LOAD, Load, Pace
 
 _LEAST = (16, 16)
 _PIXELS = "gray10le"
@@ -58,7 +58,7 @@ _STILL = 3
 
 
 @dataclass(frozen=True)
-class Aom(Prior):
+class Aom(Codec):
     """AV1; a byte for the scale of the levels, and one stream of OBUs, per block.
 
     Attributes
@@ -100,7 +100,7 @@ class Aom(Prior):
         return Knob("crf", coarse=_LAST + 2.0, fine=1.0, step=1 / _STEPS, start=42.0)
 
     @property
-    def quick(self) -> Prior:
+    def quick(self) -> Codec:
         """SVT-AV1, which knows the same CRFs and takes a small part of the time."""
         return Av1(packed=self.packed).quick
 
@@ -113,22 +113,22 @@ class Aom(Prior):
         """Measured on planes."""
         return 0.86
 
-    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
         """The slowest speed that keeps to the time; for single pictures that is never below 3."""
         still = load.frames == 1
         allowed = _PACE.allowed(effort, load) * (1.0 if still else _MOVIE)
         speed = _PACE.slowest(load.seconds(_VOXEL, _BIT), allowed)
         return replace(self, speed=max(speed, _STILL) if still else speed)
 
-    def alike(self, *, noise: bool) -> tuple[Prior, ...]:
+    def alike(self, *, noise: bool) -> tuple[Codec, ...]:
         """A CRF less, that smaller levels make up for: other sizes, nearly as good."""
         return (replace(self, rail=1),)
 
-    def within(self, seconds: float, quick_seconds: float) -> Prior:
+    def within(self, seconds: float, quick_seconds: float) -> Codec:
         """A faster one where this takes too long."""
         return replace(self, speed=max(self.speed, _PACE.slowest(_QUICK * quick_seconds, seconds)))
 
-    def stopping(self, check: Callable[[], None]) -> Prior:
+    def stopping(self, check: Callable[[], None]) -> Codec:
         """The program is ended where `check` raises."""
         return replace(self, check=check)
 

@@ -1,4 +1,4 @@
-"""Codecs for single pictures, as priors of stacks: one stream per frame, all in one block.
+"""Codecs for single pictures, as codecs of stacks: one stream per frame, all in one block.
 
 A block of N frames is the lengths of its first N - 1 streams as LEB128, then the streams; so a
 block of one frame is its stream and nothing else.
@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from inif.codecs.base import Codec, Damaged, Shape, Task
+from inif.codecs.libraries import missing_imagecodec
 from inif.coding import leb128
-from inif.priors.base import Damaged, Prior, Shape, Task
-from inif.priors.libraries import missing_imagecodec
 
 
-class StillPrior(Prior):
+class StillCodec(Codec):
     """A codec for single pictures.
 
     Attributes
@@ -48,7 +48,7 @@ class StillPrior(Prior):
         try:
             return split(data, shape[0])
         except Damaged as error:
-            raise self._refused(error, None, "prior") from None
+            raise self._refused(error, None, "codec") from None
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

@@ -1,6 +1,6 @@
-"""What a prior is: a stack of frames in, a standard stream out, and back, whatever the bytes are.
+"""What a codec is: a stack of frames in, a standard stream out, and back, whatever the bytes are.
 
-`Prior.encode` and `Prior.decode` do what all codecs share: they check what goes in and comes out,
+`Codec.encode` and `Codec.decode` do what all codecs share: they check what goes in and comes out,
 and turn every failure of a library into one of inif's errors. A codec adds how its library is
 driven, and checks of the sizes that a stream declares, before the library allocates anything.
 """
@@ -14,17 +14,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import installed
+from inif.codecs.pace import LOAD, Load
 from inif.errors import FormatError, InifError, InputError, MissingExtraError, UnsupportedError
-from inif.priors.knob import Knob
-from inif.priors.libraries import installed
-from inif.priors.pace import LOAD, Load
 
 Shape = tuple[int, int, int]
 Task = Literal["encode", "decode"]
 
 
 class Damaged(FormatError):  # noqa: N818  (a finding, not yet a message)
-    """A stream is not what it should be; `Prior.decode` adds the file and the place."""
+    """A stream is not what it should be; `Codec.decode` adds the file and the place."""
 
     def __init__(self, got: object, expected: object = None) -> None:
         super().__init__("the stream is not as it should be", expected=expected, got=got)
@@ -38,7 +38,7 @@ class Cost:
     decode: float
 
 
-class Prior(ABC):
+class Codec(ABC):
     """One codec, for blocks of frames of one channel.
 
     A block is an (N, Y, X) array of uint16 levels that use all of `bits` bits; N is 1 for a single
@@ -87,7 +87,7 @@ class Prior(ABC):
         return (1 << self.bits) - 1
 
     @property
-    def quick(self) -> Prior:
+    def quick(self) -> Codec:
         """The fastest setting whose choices still hold for slower ones; for trials."""
         return self
 
@@ -100,31 +100,31 @@ class Prior(ABC):
         """Bytes over those of `quick` at the same knob value, for so many frames, roughly."""
         return 1.0
 
-    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
         """The setting for an effort of 1 to 9 and an image."""
         return self
 
-    def variants(self, frames: int) -> tuple[Prior, ...]:
+    def variants(self, frames: int) -> tuple[Codec, ...]:
         """Ways to encode of which the best depends on the image, this one first."""
         return (self,)
 
     @property
-    def brisk(self) -> Prior:
+    def brisk(self) -> Codec:
         """A faster setting that is as good on noise."""
         return self
 
-    def alike(self, *, noise: bool) -> tuple[Prior, ...]:
+    def alike(self, *, noise: bool) -> tuple[Codec, ...]:
         """Settings that are as good as this one, anywhere or on noise, but take other sizes."""
         return ()
 
-    def within(self, seconds: float, quick_seconds: float) -> Prior:
+    def within(self, seconds: float, quick_seconds: float) -> Codec:
         """The slowest setting up to this one that takes at most `seconds` for a block.
 
         `quick_seconds` is what `quick` took.
         """
         return self
 
-    def stopping(self, check: Callable[[], None]) -> Prior:
+    def stopping(self, check: Callable[[], None]) -> Codec:
         """The same, where it can leave off: `check` is called now and then and may raise."""
         return self
 
@@ -172,7 +172,7 @@ class Prior(ABC):
         """
         if levels.ndim != 3 or levels.dtype != np.uint16 or not levels.size:
             raise InputError(
-                "a prior encodes frames of levels",
+                "a codec encodes frames of levels",
                 field="levels",
                 expected="(N, Y, X) uint16, not empty",
                 got=f"{levels.shape} {levels.dtype}",
@@ -192,9 +192,9 @@ class Prior(ABC):
         except Exception as error:
             raise UnsupportedError(
                 f"{self.title} cannot encode this block",
-                field="prior",
+                field="codec",
                 got=f"{levels.shape}: {type(error).__name__}: {error}",
-                fix="choose another prior",
+                fix="choose another codec",
             ) from error
 
     def decode(
@@ -204,7 +204,7 @@ class Prior(ABC):
         threads: int = 1,
         *,
         file: object = None,
-        field: str = "prior",
+        field: str = "codec",
     ) -> np.ndarray:
         """The levels that a block's bytes stand for, the same on any number of threads.
 
@@ -267,7 +267,7 @@ class Prior(ABC):
         if not installed(self.package):
             raise MissingExtraError(self.package, None, need=f"{self.title}", file=file)
         if reason := self.missing(task):
-            raise UnsupportedError(reason, file=file, field="prior", fix="install another build")
+            raise UnsupportedError(reason, file=file, field="codec", fix="install another build")
 
     def _refused(self, error: Exception, file: object, field: str) -> FormatError:
         return FormatError(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors import pyav
-from inif.priors.base import Damaged, Prior, Shape, Task
-from inif.priors.bits import Bits
-from inif.priors.knob import Knob
-from inif.priors.libraries import missing_av
-from inif.priors.pace import LOAD, Load
+from inif.codecs import pyav
+from inif.codecs.base import Codec, Damaged, Shape, Task
+from inif.codecs.bits import Bits
+from inif.codecs.knob import Knob
+from inif.codecs.libraries import missing_av
+from inif.codecs.pace import LOAD, Load
 
 _RATE = Fraction(25, 1)
 _BLOCK = 64  # coded sides are multiples of a block of at most this many samples
@@ -26,7 +26,7 @@ _AFTER = {36, 37, 38, 40}  # units that belong to the picture before them
 
 
 @dataclass(frozen=True)
-class Hevc(Prior):
+class Hevc(Codec):
     """HEVC; one elementary stream per block.
 
     Attributes
@@ -55,11 +55,11 @@ class Hevc(Prior):
         return Knob("crf", coarse=51.0, fine=-12.0, step=step, start=26.0)
 
     @property
-    def quick(self) -> Prior:
+    def quick(self) -> Codec:
         """Preset fast."""
         return replace(self, preset="fast")
 
-    def for_effort(self, effort: int, load: Load = LOAD) -> Prior:
+    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
         """Medium, slow and veryslow."""
         return replace(
             self, preset="medium" if effort < 3 else "slow" if effort < 6 else "veryslow"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from inif.priors.base import Damaged
-from inif.priors.bits import Bits
-from inif.priors.knob import Knob
-from inif.priors.stills import StillPrior
+from inif.codecs.base import Damaged
+from inif.codecs.bits import Bits
+from inif.codecs.knob import Knob
+from inif.codecs.stills import StillCodec
 
 _SIDES = ((9, 1), (13, 1), (18, 1), (30, 1))
 _RATIOS = ((1, 1), (6, 5), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -19,7 +19,7 @@ _GREY = 1
 
 
 @dataclass(frozen=True)
-class JpegXl(StillPrior):
+class JpegXl(StillCodec):
     """JPEG XL; settings: ``effort`` (5 is sometimes better than 7, and 9 no better in PSNR)."""
 
     kind = "jpegxl"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inif.codecs.base import Damaged
+from inif.codecs.bits import Bits
 from inif.coding import leb128
-from inif.priors.base import Damaged
-from inif.priors.bits import Bits
 
 SEQUENCE, DELIMITER, FRAME_HEADER, FRAME = 1, 2, 3, 6
 _KNOWN = {SEQUENCE, DELIMITER, FRAME_HEADER, 4, 5, FRAME, 7, 15}
