@@ -1,0 +1,1 @@
+"""The one rate control: a model from few bricks, every brick once, then few bricks again."""

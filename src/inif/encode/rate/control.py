@@ -1,0 +1,269 @@
+"""From a size or a quality to coded bricks: the same loop for every codec and field.
+
+(a) Trials of a few bricks settle the knob, one for the whole image, so that a byte more would gain
+as much in any brick. (b) Every brick is coded once; what the model got wrong is spread over the
+bricks that follow. (c) Landing: the fewest bricks are coded again until the file is in its window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from inif.bricks import BrickGrid
+from inif.config import Window
+from inif.encode.rate.coder import BrickCoder, Coded, Trial
+from inif.encode.rate.curve import Curve
+from inif.fields.parallel import in_order
+
+SAMPLED = 4
+"""Bricks that stand for all of them."""
+
+WAVE = 8
+"""Bricks between two corrections of the model; a number of its own, so that a file does not depend
+on how many bricks are coded at once."""
+
+_OCTAVES, _DECIBELS = 1.6, 5.0
+"""Octaves of bytes, and dB, for each octave of a knob, before trials have measured them."""
+
+_TRIALS, _LANDINGS = 8, 6
+"""At most, of the model and of landing."""
+
+APART = 0.12
+"""How much more or less than its knob gives a brick may take: errors then differ by 0.3 dB."""
+
+_LEFT, _FEW = 0.003, 8
+"""Shares of the window, or bytes, that are not worth another encode."""
+
+ABOVE, TOLERANCE = 0.05, 0.3
+"""How far above the wanted PSNR a channel is aimed at, and may be, in dB."""
+
+Report = Callable[[str, int, int], None]
+Psnrs = Callable[[np.ndarray, np.ndarray], dict[int, float]]
+Result = TypeVar("Result")
+
+
+@dataclass
+class Settled:
+    """The bricks of a file, and the knob that they were coded with."""
+
+    knob: np.ndarray
+    bricks: list[Coded]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of the payloads of each brick."""
+        return [one.size for one in self.bricks]
+
+
+def to_size(coder: BrickCoder, channels: int, window: Window, report: Report) -> Settled:
+    """Bricks whose file fills a window: no more bytes than it allows, and if it can be no fewer.
+
+    Parameters
+    ----------
+    channels
+        Of the image.
+    report
+        Called with a stage, the bricks done and their number; it may raise to end the work.
+
+    Returns
+    -------
+    Where even the coarsest encode is too large, bricks whose file is too large.
+    """
+    model = _modelled(coder, channels, window, report)
+    found = Settled(np.full(channels, model.knob), [])
+    _encode(coder, found, model.goal, report)
+    _land(coder, found, window, model.encodes + 1, report)
+    return finished(coder, found, report)
+
+
+def to_quality(
+    coder: BrickCoder, psnrs: Psnrs, decibels: float, start: float, channels: int, report: Report
+) -> Settled:
+    """Bricks in which every channel that varies has a PSNR, and hardly more, if that can be.
+
+    Parameters
+    ----------
+    psnrs
+        From the sum of the squared errors of each channel, and the samples that these are of (both
+        (C,) float64), to the PSNR in dB of each channel that varies.
+    decibels
+        The PSNR.
+    start
+        A first guess of the knob.
+    channels, report
+        As `to_size`.
+
+    Returns
+    -------
+    Where no knob found reaches it, the best.
+    """
+    grid = coder.grid
+    voxels = np.zeros((len(grid), channels))
+    for brick, count in enumerate(grid.voxels):
+        own = coder.channels(brick)
+        voxels[brick, own.start : own.stop] = count / len(own)
+    some = sorted({*spread(grid), *np.argmax(voxels > 0, axis=0).tolist()})
+    varied = sorted(psnrs(np.zeros(channels), voxels.sum(axis=0)))
+    curves = {c: Curve(decibels + ABOVE, _DECIBELS) for c in varied}
+    knob = np.full(channels, start)
+    for _ in range(min(_TRIALS, coder.encodes - 1)):
+        trials = _trials(coder, some, knob, report, errors=True)
+        squares = np.sum([one.squares for one in trials], axis=0)
+        reached = psnrs(squares, voxels[some].sum(axis=0))
+        off = [curves[c].add(knob[c], reached[c]) for c in varied]
+        if max(map(abs, off)) < ABOVE:
+            break
+        for c in varied:
+            knob[c] = curves[c].next
+    best, most = None, -math.inf
+    for _ in range(_LANDINGS):
+        found = Settled(knob.copy(), [])
+        _encode(coder, found, None, report)
+        found = finished(coder, found, report)
+        squares = np.sum([one.squares for one in found.bricks], axis=0)
+        reached = psnrs(squares, voxels.sum(axis=0))
+        least = min(reached.values())
+        if least > most if most < decibels else least >= decibels:
+            best, most = found, least
+        missed = {c: y for c, y in reached.items() if not decibels <= y <= decibels + TOLERANCE}
+        if not missed:
+            return found
+        for c, y in missed.items():
+            knob[c] += (decibels + 2 * ABOVE - y) / _DECIBELS
+    assert best is not None
+    return best
+
+
+def spread(grid: BrickGrid, most: int = SAMPLED) -> list[int]:
+    """A few bricks that stand for all of them."""
+    return [int(b) for b in np.linspace(0, len(grid) - 1, min(len(grid), most)).round()]
+
+
+def finished(coder: BrickCoder, found: Settled, report: Report) -> Settled:
+    """The same bricks, each with what comes last."""
+
+    def one(brick: int) -> Coded:
+        return coder.finish(brick, found.bricks[brick])
+
+    bricks = _pooled(coder, one, range(len(found.bricks)), "check", report)
+    return Settled(found.knob, bricks)
+
+
+@dataclass
+class _Model:
+    """What trials say: the knob for a window, bytes for the payloads of all, encodes so far."""
+
+    knob: float
+    goal: float
+    encodes: int
+
+
+def _modelled(coder: BrickCoder, channels: int, window: Window, report: Report) -> _Model:
+    """The knob for a window, by trials of a few bricks."""
+    some, count = spread(coder.grid), len(coder.grid)
+    weights = np.array([coder.weight(b) for b in range(count)])
+    share = weights[some].sum() / weights.sum()
+    x = coder.guess(float(window.most))
+    frame = coder.total(np.full(channels, x), [0] * count)
+    goal = max(_aim(window) - frame, 1.0)
+    curve = Curve(0.0, _OCTAVES)
+    for number in range(max(min(_TRIALS, coder.encodes - 1), 1)):
+        trials = _trials(coder, some, np.full(channels, x), report)
+        size = max(sum(one.size for one in trials) / share, 1.0)
+        off = curve.add(x, math.log2(size / goal))
+        if len(some) == count and coder.final and frame + size in window:
+            return _Model(x, goal, number + 1)
+        x = curve.next
+        if abs(off) < coder.near:
+            break
+    return _Model(x, goal, number + 1 if len(some) == count else 0)
+
+
+def _encode(coder: BrickCoder, found: Settled, goal: float | None, report: Report) -> None:
+    """Code every brick once; with a goal in bytes, the model is corrected from wave to wave."""
+    weights = np.array([coder.weight(b) for b in range(len(coder.grid))])
+    stretch = 1.0
+    for first in range(0, len(weights), WAVE):
+        if goal is not None and first:
+            plain = sum(one.size / one.stretch for one in found.bricks)
+            rest = plain / weights[:first].sum() * weights[first:].sum()
+            stretch = (goal - sum(found.sizes)) / max(rest, 1.0)
+            stretch = min(max(stretch, 1 - APART), 1 + APART)
+
+        def one(brick: int, stretch: float = stretch) -> Coded:
+            return coder.encode(brick, found.knob, stretch)
+
+        wave = range(first, min(first + WAVE, len(weights)))
+        found.bricks += _pooled(coder, one, wave, "encode", report, len(weights))
+
+
+def _land(coder: BrickCoder, found: Settled, window: Window, encodes: int, report: Report) -> None:
+    """Code bricks again until the file is in its window, largest first: the fewest that do."""
+    aim = _aim(window)
+    least = min(max(window.least, aim - _LEFT * aim), aim - _FEW)
+    curve = Curve(math.log2(aim), _OCTAVES)
+    fitting: Settled | None = None
+    for number in range(_LANDINGS):
+        total = coder.total(found.knob, found.sizes)
+        curve.add(found.knob[0], math.log2(total))
+        if total <= window.most and (fitting is None or sum(fitting.sizes) < sum(found.sizes)):
+            fitting = Settled(found.knob, list(found.bricks))
+        if least <= total <= window.most or (fitting and encodes + number >= coder.encodes):
+            break
+        missing = aim - total
+        if abs(missing) > APART * sum(found.sizes):  # the model was wrong
+            found.knob = np.full_like(found.knob, curve.next)
+            found.bricks.clear()
+            _encode(coder, found, None, report)
+            continue
+        for brick in np.argsort(found.sizes)[::-1].tolist():
+            old = found.bricks[brick]
+            change = min(max(missing, -APART * old.size), APART * old.size)
+            stretch = old.stretch * (old.size + change) / max(old.size, 1)
+            found.bricks[brick] = coder.encode(brick, found.knob, stretch)
+            report("land", brick + 1, len(found.bricks))
+            missing -= found.bricks[brick].size - old.size
+            if -_FEW <= missing <= _LEFT * aim:
+                break
+    if fitting is not None:
+        found.knob, found.bricks = fitting.knob, fitting.bricks
+
+
+def _aim(window: Window) -> float:
+    """Bytes of the file that are aimed at."""
+    return window.most - _FEW - _LEFT / 2 * window.most
+
+
+def _trials(
+    coder: BrickCoder,
+    bricks: Sequence[int],
+    knob: np.ndarray,
+    report: Report,
+    *,
+    errors: bool = False,
+) -> list[Trial]:
+    def one(brick: int) -> Trial:
+        return coder.trial(brick, knob, errors=errors)
+
+    return _pooled(coder, one, bricks, "trial", report)
+
+
+def _pooled(
+    coder: BrickCoder,
+    task: Callable[[int], Result],
+    bricks: Sequence[int],
+    stage: str,
+    report: Report,
+    of: int | None = None,
+) -> list[Result]:
+    """Results for bricks in their order, as many at once as the coder allows."""
+    out = []
+    for brick, made in zip(bricks, in_order(task, bricks, workers=coder.workers), strict=True):
+        out.append(made)
+        report(stage, brick + 1 if of else len(out), of or len(bricks))
+    return out

@@ -1,0 +1,54 @@
+"""A rising curve, known at the points tried so far: where it reaches a wanted value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_EDGE = 0.05
+"""Share of a bracket that the next point keeps from its ends."""
+
+_FLAT = 0.2
+"""Of the usual slope: a measured slope below it is noise."""
+
+_STRIDE = 3.0
+"""The most by which a point lies beyond those that were tried."""
+
+
+@dataclass
+class Curve:
+    """Where a rising curve reaches a value: by secants, inside a bracket as soon as there is one.
+
+    Attributes
+    ----------
+    wanted
+        The value.
+    slope
+        Before two points have measured it.
+    """
+
+    wanted: float
+    slope: float
+    points: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, x: float, y: float) -> float:
+        """Note a point; how far above the wanted value it lies."""
+        self.points.append((x, y - self.wanted))
+        return y - self.wanted
+
+    @property
+    def next(self) -> float:
+        """The place to try next."""
+        above = [p for p in self.points if p[1] > 0]
+        below = [p for p in self.points if p[1] <= 0]
+        if above and below:
+            (x0, y0), (x1, y1) = max(below), min(above)
+            if x0 < x1:
+                share = min(max(-y0 / (y1 - y0), _EDGE), 1 - _EDGE)
+                return x0 + share * (x1 - x0)
+        nearest = sorted(self.points, key=lambda p: abs(p[1]))[:2]
+        x, y = nearest[0]
+        slope = self.slope
+        if len(nearest) > 1 and nearest[1][0] != x:
+            measured = (nearest[1][1] - y) / (nearest[1][0] - x)
+            slope = measured if measured > _FLAT * self.slope else slope
+        return x - min(max(y / slope, -_STRIDE), _STRIDE)
