@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from inif.config import FitSettings
 from inif.container.spec import ENTRY_SIZE
-from inif.encode.budget import RateControl, packed_bytes
+from inif.encode.budget import StepControl, packed_bytes
 from inif.encode.plan import make_plan
 from inif.errors import BudgetError
 from inif.fields.base import count_weights
@@ -32,7 +32,7 @@ def test_it_lands_within_one_percent(width: int, bricks: int, bits: float) -> No
     groups = groups_of(field, bricks)
     largest = int(bricks * (57 + count_weights(field) * bits / 8))
     payload = largest + bricks * ENTRY_SIZE  # as the plan counts it, with the table's entries
-    control = RateControl(payload, np.full(bricks, 1000.0))
+    control = StepControl(payload, np.full(bricks, 1000.0))
     control.steps(groups, np.random.default_rng(1).uniform(0.1, 10, (bricks, len(groups))))
     quantized, size = control.land(groups, largest)
     assert size == packed_bytes(quantized)
@@ -41,7 +41,7 @@ def test_it_lands_within_one_percent(width: int, bricks: int, bits: float) -> No
 
 def test_a_budget_below_the_fixed_bytes() -> None:
     groups = groups_of(Siren(2, 1, 4), 1)
-    control = RateControl(60, np.array([100.0]))
+    control = StepControl(60, np.array([100.0]))
     control.exponents = np.zeros((1, len(groups)), np.int64)
     with pytest.raises(ValueError, match="budget"):
         control.land(groups, 40)

@@ -13,7 +13,7 @@ import numpy as np
 
 from inif.coding import qweights
 from inif.coding.check import Check
-from inif.encode import rate
+from inif.encode import step_sizes
 
 ROUNDS = 40
 _GOAL, _ENOUGH = 0.997, 0.994
@@ -21,7 +21,7 @@ _GOAL, _ENOUGH = 0.997, 0.994
 
 
 @dataclass
-class RateControl:
+class StepControl:
     """Step sizes for a byte budget; the fit asks it for them, the writer takes the last ones.
 
     Attributes
@@ -43,15 +43,15 @@ class RateControl:
         if sensitivity is not None or self.exponents is None:
             if sensitivity is None:
                 raise ValueError("the first call needs the sensitivity")
-            self.exponents = rate.exponents(sensitivity, self.voxels)
+            self.exponents = step_sizes.exponents(sensitivity, self.voxels)
         exps = self.exponents
         fixed = len(self.voxels) * fixed_bytes(len(groups))
 
         def size(base: float) -> float:
-            return fixed + self.correction * rate.entropy_bytes(groups, exps, base)
+            return fixed + self.correction * step_sizes.entropy_bytes(groups, exps, base)
 
-        self.base = rate.solve_base(size, self.payload * 0.995, self.base)
-        return rate.step_table(self.base, rate.reachable(groups, exps, self.base))
+        self.base = step_sizes.solve_base(size, self.payload * 0.995, self.base)
+        return step_sizes.step_table(self.base, step_sizes.reachable(groups, exps, self.base))
 
     def land(
         self, groups: Sequence[np.ndarray], largest: int
@@ -70,7 +70,7 @@ class RateControl:
         goal = largest * _GOAL
         low, high, base = 0.0, np.inf, self.base
         best: tuple[list[qweights.QuantizedWeights], int] | None = None
-        finest = rate.finest_base(groups)
+        finest = step_sizes.finest_base(groups)
         for _ in range(ROUNDS):
             quantized = quantize_all(groups, self.exponents, base)
             size = packed_bytes(quantized)
@@ -106,8 +106,8 @@ def fixed_bytes(groups: int) -> int:
 def quantize_all(
     groups: Sequence[np.ndarray], exps: np.ndarray, base: float
 ) -> list[qweights.QuantizedWeights]:
-    """Every brick's weights, rounded to the steps of `base` and `exps` (`rate.reachable`)."""
-    exps = rate.reachable(groups, exps, base)
+    """Every brick's weights, rounded to the steps of `base` and `exps` (`step_sizes.reachable`)."""
+    exps = step_sizes.reachable(groups, exps, base)
     return [
         qweights.quantize([g[b] for g in groups], base, [int(k) for k in exps[b]])
         for b in range(len(exps))

@@ -16,8 +16,8 @@ from inif.coding import qweights
 from inif.container.writer import Section, pack, packed_size
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of
-from inif.encode import rate
-from inif.encode.budget import RateControl, quantize_all
+from inif.encode import step_sizes
+from inif.encode.budget import StepControl, quantize_all
 from inif.encode.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.errors import BudgetError
@@ -56,7 +56,7 @@ def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | No
         tuple(jnp.asarray(g) for g in network.groups), jnp.asarray(coords.T)
     )
     voxels = np.array([float(math.prod(network.shape))])
-    control = RateControl(0.0, voxels, rate.exponents(np.asarray(derived)[None], voxels))
+    control = StepControl(0.0, voxels, step_sizes.exponents(np.asarray(derived)[None], voxels))
     wanted = field.points(network.groups, coords)
 
     def quality(weights: qweights.QuantizedWeights) -> float:
@@ -84,7 +84,7 @@ def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | No
 
 
 def _coarsest(
-    control: RateControl, stacked: list[np.ndarray], quality: Any, psnr: float, path: str
+    control: StepControl, stacked: list[np.ndarray], quality: Any, psnr: float, path: str
 ) -> qweights.QuantizedWeights:
     """The coarsest steps, to about 1 %, that keep a quality."""
     assert control.exponents is not None

@@ -16,8 +16,8 @@ from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
-from inif.encode import rate
-from inif.encode.budget import RateControl, quantize_all
+from inif.encode import step_sizes
+from inif.encode.budget import StepControl, quantize_all
 from inif.encode.job import Job
 from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.encode.tally import Tally
@@ -32,7 +32,7 @@ def finish(
     job: Job,
     plan: FieldPlan,
     result: FitResult,
-    control: RateControl,
+    control: StepControl,
     header: dict[str, Any],
     extra: list[Section],
     window: Window,
@@ -45,7 +45,7 @@ def finish(
         The weights do not fit.
     """
     if control.exponents is None:
-        control.exponents = rate.exponents(result.sensitivity, control.voxels)
+        control.exponents = step_sizes.exponents(result.sensitivity, control.voxels)
     header["lossy"]["steps"] = result.steps
     header["lossy"].pop("stopped", None)
     if result.stopped != "steps":

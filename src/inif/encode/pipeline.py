@@ -12,7 +12,7 @@ import numpy as np
 
 from inif.coding import qweights
 from inif.config import FitSettings, Window
-from inif.encode.budget import RateControl
+from inif.encode.budget import StepControl
 from inif.encode.device import keep_programs
 from inif.encode.finish import constant, finish
 from inif.encode.fit import Fitter
@@ -64,7 +64,7 @@ def encode_field(job: Job, window: Window) -> bytes:
         header |= {"brick": list(plan.grid.brick)}
     overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
     plan = replace(plan, payload=budget - overhead)
-    control = RateControl(plan.payload, plan.grid.voxels)
+    control = StepControl(plan.payload, plan.grid.voxels)
     guidance, used = _guidance(job, plan)
     if used != job.guides:  # the unguided file, byte for byte: its header says nothing of guides
         return encode_field(replace(job, guides=used), window)

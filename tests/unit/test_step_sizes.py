@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from inif.coding.models import MAX_SYMBOL
-from inif.encode import rate
+from inif.encode import step_sizes
 from inif.encode.budget import packed_bytes, quantize_all
 
 pytestmark = pytest.mark.numerical
@@ -23,7 +23,7 @@ def weights(seed: int = 0) -> list[np.ndarray]:
 
 def test_steps_go_with_one_over_the_root_of_the_sensitivity() -> None:
     sensitivity = np.array([[1.0, 4.0, 16.0], [1.0, 1.0, 64.0]])
-    exps = rate.exponents(sensitivity, np.array([100.0, 400.0]))
+    exps = step_sizes.exponents(sensitivity, np.array([100.0, 400.0]))
     steps = 2.0 ** (exps / 8)
     slope = steps**2 * sensitivity * np.array([[100.0], [400.0]])
     assert slope.max() / slope.min() < 2 ** (2 / 8 * 1.01)
@@ -34,7 +34,7 @@ def test_steps_go_with_one_over_the_root_of_the_sensitivity() -> None:
     st.lists(st.integers(1, 10**12), min_size=2, max_size=2),
 )
 def test_exponents_always_fit_the_format(values: list[float], voxels: list[int]) -> None:
-    exps = rate.exponents(np.array(values).reshape(2, 3), np.array(voxels, float))
+    exps = step_sizes.exponents(np.array(values).reshape(2, 3), np.array(voxels, float))
     assert exps.dtype == np.int64
     assert np.abs(exps).max() <= 127
 
@@ -58,7 +58,7 @@ def test_the_estimate_is_near_the_packed_size(base: float) -> None:
     rng = np.random.default_rng(0)
     groups = [rng.normal(0, 0.5, (2, 60, 60)).astype(np.float32)] * 2
     exps = np.zeros((2, 2), np.int64)
-    estimate = rate.entropy_bytes(groups, exps, base)
+    estimate = step_sizes.entropy_bytes(groups, exps, base)
     packed = packed_bytes(quantize_all(groups, exps, base)) - 2 * (12 + 2 * 5)
     assert estimate == pytest.approx(packed, rel=0.15)
 
@@ -68,6 +68,6 @@ def test_solving_for_the_base(budget: float, scale: float, start: float) -> None
     def size(base: float) -> float:
         return scale / base
 
-    base = rate.solve_base(size, budget, start)
+    base = step_sizes.solve_base(size, budget, start)
     assert size(base) <= budget * (1 + 1e-9)
     assert size(base) >= budget / 1.01 or base <= 1e-11
