@@ -109,9 +109,9 @@ def one(ratio: float, begun: float, tried: bool) -> dict[str, Any]:
     jax.monitoring.register_event_duration_secs_listener(told)
 
     import inif
-    from inif.encode import fit, pipeline
-    from inif.encode.fit import FitResult, Fitter
-    from inif.encode.points import DevicePoints
+    from inif.encode.siren import fit, pipeline
+    from inif.encode.siren.fit import FitResult, Fitter
+    from inif.encode.siren.points import DevicePoints
     from inif.io import read_image
 
     fits: list[Watched] = []

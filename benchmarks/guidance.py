@@ -29,7 +29,7 @@ import inif
 from inif.bench.arms import find_arms
 from inif.bench.arms.base import Options
 from inif.bench.unseen import unseen
-from inif.encode.plan import header_bytes
+from inif.encode.siren.plan import header_bytes
 from inif.guidance import filaments
 from inif.guidance.overlap import iou
 from inif.image import Image

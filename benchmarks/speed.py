@@ -21,8 +21,8 @@ import numpy as np
 from record import clock, save
 
 import inif
-from inif.encode.fit import CHUNK
-from inif.encode.network import evaluate, fold, initialize
+from inif.encode.siren.fit import CHUNK
+from inif.encode.siren.network import evaluate, fold, initialize
 from inif.fields.siren import Siren
 
 POINTS = 100_000

@@ -64,7 +64,7 @@ def data_dir() -> Path:
 
 def random_weights(self: Any, quantizer: Any = None, progress: Any = None, **_: Any) -> Any:
     """What a fit gives, of random weights, at once: takes the place of `Fitter.run`."""
-    from inif.encode.fit import FitResult
+    from inif.encode.siren.fit import FitResult
 
     bricks = len(self.sampler.grid)
     rng = np.random.default_rng(self.settings.seed)
@@ -82,7 +82,7 @@ def random_weights(self: Any, quantizer: Any = None, progress: Any = None, **_: 
 @pytest.fixture
 def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits return random weights at once."""
-    monkeypatch.setattr("inif.encode.fit.Fitter.run", random_weights)
+    monkeypatch.setattr("inif.encode.siren.fit.Fitter.run", random_weights)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def compressed(stack: Image, tmp_path_factory: pytest.TempPathFactory) -> Compre
     image, target = folder / "stack.npy", folder / "stack.inif"
     np.save(image, stack.data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inif.encode.fit.Fitter.run", random_weights)
+        patch.setattr("inif.encode.siren.fit.Fitter.run", random_weights)
         inif.compress(stack, out=target, ratio=4, method="siren", **QUICK).close()
     return Compressed(image, stack.axes, target)
 

@@ -182,7 +182,7 @@ def one(path: Path) -> dict[str, Any]:
 
 def latent_alone(image: Image) -> int:
     """Bytes of field and corrections at a bound of 0, also where exact samples take fewer."""
-    import inif.encode.latent_bound as made
+    import inif.encode.latent.bound as made
 
     kept = made.encode_lossless
     made.encode_lossless = lambda job: bytes(4 * image.raw_bytes)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from inif.errors import InputError, RemarkWarning, UnsupportedError
+from inif.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from inif.config import ProgressEvent
     from inif.decode.file import File
-    from inif.image import Image
+    from inif.image import Image, LazyImage
     from inif.metrics.report import Evaluation
     from inif.metrics.tasks import Task
 
@@ -41,6 +41,7 @@ def compress(
     seed: int = 0,
     time_limit: float | None = None,
     keep_partial: bool = False,
+    memory: int | None = None,
     progress: Callable[[ProgressEvent], None] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> File:
@@ -99,6 +100,10 @@ def compress(
     keep_partial
         Whether Ctrl-C keeps the best so far, if there is something worth it; the file then says
         ``lossy.stopped`` "interrupt". A second Ctrl-C always ends the work.
+    memory
+        Bytes that the work may take for samples and what becomes of them, about; by default a
+        quarter of the machine's memory, at least 1 GB. It does not grow with the image, except
+        for pure fields, whose samples wait in a file beside `out`.
     progress
         Called with `inif.config.ProgressEvent`s.
     settings
@@ -114,13 +119,11 @@ def compress(
     RemarkWarning
         What the user must know and did not ask: what was not kept, what looks wrong.
     """
-    import warnings
-    from dataclasses import fields, replace
+    import os
 
     from inif.config import FitSettings, ProgressEvent, Target
     from inif.decode.file import open_file
     from inif.image import check_image
-    from inif.io.ome import unkept_remark
     from inif.outputs import check_room, check_target, write_file
 
     if out is not None:
@@ -143,30 +146,7 @@ def compress(
             keep_partial=keep_partial or None,
             settings=settings or None,
         )
-    if method not in METHODS:
-        raise UnsupportedError(
-            "this release does not have this method",
-            field="method",
-            expected=" or ".join(METHODS),
-            got=method,
-        )
-    if codec is not None:
-        from inif.codecs import load_codec
-
-        load_codec(codec)
-        if method in ("siren", "latent"):
-            raise InputError(
-                "only a hybrid has a codec", field="codec", fix='use method="hybrid"', got=codec
-            )
-        method = "hybrid"
-    if not 0 <= share <= 0.9:
-        raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
-    if share and method in ("siren", "latent"):
-        raise InputError("only a hybrid shares its bytes", field="share", got=share)
-    if select != "psnr" and method in ("siren", "latent"):
-        raise InputError("only a hybrid has frames to judge", field="select", got=select)
-    if share:
-        method = "hybrid"
+    method = _method(method, codec=codec, share=share, select=select)
     if max_error is not None:
         target: Target | None = Target.of_bound(max_error)
     elif lossless:
@@ -174,15 +154,13 @@ def compress(
     else:
         given = (ratio, size, psnr)
         target = Target(*given) if any(v is not None for v in given) else Target(ratio=128.0)
-    any_type = target is None or target.bounded
-    changes = dict(settings or {})
-    unknown = changes.keys() - {f.name for f in fields(FitSettings)}
-    if unknown:
+    guides = (guide,) if isinstance(guide, str) else tuple(guide)
+    if guides and method == "latent" and psnr is not None:
         raise InputError(
-            "there is no setting of this name",
-            field="settings",
-            expected=" or ".join(f.name for f in fields(FitSettings)),
-            got=", ".join(sorted(unknown)),
+            "a latent field is guided only within a number of bytes",
+            field="guide",
+            got=", ".join(guides),
+            fix="ask for a size or a ratio, or name hybrid or siren",
         )
     named = {
         "optimizer": optimizer,
@@ -190,105 +168,30 @@ def compress(
         "time_limit": _positive(time_limit),
         "keep_partial": keep_partial,
     }
-    chosen = FitSettings.for_effort(effort, **(named | changes))
-    if progress is not None and isinstance(image, str | PathLike):
-        progress(ProgressEvent("read", 0, 1, None, 0.0, None))
-    checked = check_image(as_image(image, axes), lossless=any_type)
-    window = target.window(checked.raw_bytes, checked.source) if target else None
-
-    from inif.encode.advice import advice
-    from inif.encode.interrupt import Progress, interruptible
-    from inif.encode.job import Job, ome_section
-    from inif.encode.latent_bound import encode_bound
-    from inif.encode.lossless import encode_lossless
-    from inif.encode.metadata import fitting
-    from inif.encode.method import encode
-    from inif.encode.quality import encode_quality
-    from inif.encode.select import criterion
-    from inif.guidance.masks import masks_only
-
+    chosen = FitSettings.for_effort(effort, **(named | _known(settings)))
     if optimizer != "auto":
         from inif.optim.registry import parse
 
         parse(optimizer)
-    named_guides = (guide,) if isinstance(guide, str) else tuple(guide)
-    if named_guides and method == "latent" and target is not None and window is None:
-        raise InputError(
-            "a latent field is guided only within a number of bytes",
-            field="guide",
-            got=", ".join(named_guides),
-            fix="ask for a size or a ratio, or name hybrid or siren",
-        )
-    if not masks_only(named_guides):
-        from inif.guidance.registry import check
 
-        check(named_guides)
-    checked = fitting(checked, window.most if window else None)
-    if window is not None and not ome_section(checked, window.most):
-        told = unkept_remark(checked.meta.ome_xml)
-        meta = replace(checked.meta, ome_xml=None)
-        checked = replace(checked, meta=meta, remarks=(*checked.remarks, *told))
-    job = Job(
-        checked,
-        target,
-        chosen,
-        method,
-        effort,
-        None,
-        codec or "av1",
-        select,
-        share,
-        guides=named_guides,
-        remarks=checked.remarks,
-    )
-    criterion(job)
-    if target is not None and not target.exact and job.varied:
-        job = replace(job, remarks=(*job.remarks, *advice(checked, target)))
-    if out is not None and window is not None:
+    from inif.container.writer import Spool
+    from inif.encode.run import Asked, check_memory_option, compressed
+
+    bound = check_memory_option(memory)
+    asked = Asked(target, chosen, method, effort, codec, select, share, guides, bound)
+    if progress is not None and isinstance(image, str | PathLike):
+        progress(ProgressEvent("read", 0, 1, None, 0.0, None))
+    checked = check_image(as_source(image, axes), lossless=asked.any_type)
+    if out is not None and target and (window := target.window(checked.raw_bytes, checked.source)):
         check_room(out, window.most, field="out")
-    if target is not None and not target.bounded:
-        from inif.encode.apart import set_apart
-
-        split = set_apart(checked, window.most if window else max(checked.raw_bytes // 128, 4096))
-        job = replace(
-            job,
-            image=split.image,
-            outliers=split.outliers,
-            original=None if split.image is checked else checked,
-            remarks=(*job.remarks, *split.remarks),
-        )
-    for remark in job.remarks:
-        warnings.warn(remark, RemarkWarning, stacklevel=2)
-
-    def work(told: Progress | None) -> bytes:
-        asked = replace(job, progress=told)
-        if target is None:
-            return encode_lossless(asked)
-        if target.bounded:
-            return encode_bound(asked)
-        if window is None:
-            assert target.psnr is not None
-            return encode_quality(asked, target.psnr)
-        return encode(asked, window)
-
-    data = interruptible(work, job.interrupt, progress, keep=keep_partial)
-    if job.interrupt.kept:
-        stopped = "interrupted: the file holds the best that there was when Ctrl-C came"
-        warnings.warn(_about(checked, stopped), RemarkWarning, stacklevel=2)
-    if window is not None and len(data) < window.least:
-        smaller = f"{len(data)} bytes, fewer than asked for, reproduce every sample exactly"
-        warnings.warn(_about(checked, smaller), RemarkWarning, stacklevel=2)
-    if out is None:
-        file = open_file(data)
-    else:
+    with Spool(None if out is None else os.path.dirname(os.path.realpath(out))) as spool:
+        data = compressed(checked, asked, spool, progress)
+        if out is None:
+            return open_file(data.to_bytes())
         if progress is not None:
             progress(ProgressEvent("write", 0, 1, None, 0.0, None))
         write_file(out, data, overwrite=overwrite)
-        file = open_file(out)
-    if file.container.find(b"OMEX") is None:
-        for remark in unkept_remark(checked.meta.ome_xml):
-            warnings.warn(remark, RemarkWarning, stacklevel=2)
-    return file
+    return open_file(out)
 
 
 def open(source: object, *, device: str | None = None) -> File:
@@ -399,7 +302,19 @@ def evaluate(
 
 
 def as_image(image: Any, axes: str | None) -> Image:
-    """A path, array or `Image` as an `Image`.
+    """A path, array or `Image` as an `Image`, whole in memory.
+
+    Raises
+    ------
+    AxesError, InputError
+        The axes are unknown, or the image cannot be read.
+    """
+    source = as_source(image, axes)
+    return source.load()
+
+
+def as_source(image: Any, axes: str | None) -> Image | LazyImage:
+    """A path, array or image as an image that is read region by region.
 
     Raises
     ------
@@ -412,16 +327,59 @@ def as_image(image: Any, axes: str | None) -> Image:
     import numpy as np
 
     from inif.axes import check_axes
-    from inif.image import Image
+    from inif.image import Image, LazyImage
 
-    if isinstance(image, Image):
+    if isinstance(image, Image | LazyImage):
         return image if axes is None else replace(image, axes=axes)
     if isinstance(image, str | os.PathLike):
-        from inif.io import read_image
+        from inif.io import open_image
 
-        return read_image(image, axes=axes)
+        return open_image(image, axes=axes)
     data = np.asarray(image)
     return Image(data, check_axes(axes, data.shape, file="<array>"), source="<array>")
+
+
+def _method(method: str, *, codec: str | None, share: float, select: str) -> str:
+    """The method, checked against what only a hybrid has."""
+    if method not in METHODS:
+        raise UnsupportedError(
+            "this release does not have this method",
+            field="method",
+            expected=" or ".join(METHODS),
+            got=method,
+        )
+    if codec is not None:
+        from inif.codecs import load_codec
+
+        load_codec(codec)
+        if method in ("siren", "latent"):
+            raise InputError(
+                "only a hybrid has a codec", field="codec", fix='use method="hybrid"', got=codec
+            )
+    if not 0 <= share <= 0.9:
+        raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
+    if share and method in ("siren", "latent"):
+        raise InputError("only a hybrid shares its bytes", field="share", got=share)
+    if select != "psnr" and method in ("siren", "latent"):
+        raise InputError("only a hybrid has frames to judge", field="select", got=select)
+    return "hybrid" if share or codec is not None else method
+
+
+def _known(settings: dict[str, Any] | None) -> dict[str, Any]:
+    """Changes to settings that there are."""
+    from dataclasses import fields
+
+    from inif.config import FitSettings
+
+    changes, names = dict(settings or {}), [f.name for f in fields(FitSettings)]
+    if unknown := changes.keys() - set(names):
+        raise InputError(
+            "there is no setting of this name",
+            field="settings",
+            expected=" or ".join(names),
+            got=", ".join(sorted(unknown)),
+        )
+    return changes
 
 
 def _alone(name: str, **asked: object) -> None:
@@ -437,11 +395,6 @@ def _alone(name: str, **asked: object) -> None:
             got=", ".join(f"{name} {value}" for name, value in given.items()),
             fix="leave out one or the other",
         )
-
-
-def _about(image: Image, text: str) -> str:
-    """A remark on an image, with its name where it has one."""
-    return f"{image.source}: {text}" if image.source else text
 
 
 def _seed(seed: int) -> int:

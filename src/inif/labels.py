@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.image import Image
+from inif.image import ImageSource
 
 _SAMPLES, _PLANES, _SIDE = 1 << 21, 8, 128
 """What is looked at, at most: samples of an image (but this many of each plane along Y and X), and
@@ -122,28 +122,33 @@ def flat_patches(planes: list[np.ndarray]) -> int:
     return len(seen) if len(seen) > 1 and found.patches(len(seen)) else 0
 
 
-def label_channels(image: Image) -> dict[int, Patches]:
+def label_channels(image: ImageSource) -> dict[int, Patches]:
     """The channels that look like labels or masks, by number; a bounded sample is looked at."""
-    if not {"Y", "X"} <= set(image.axes) or image.data.dtype.kind not in "biuf":
+    axes, sizes = image.axes, dict(zip(image.axes, image.shape, strict=True))
+    if not {"Y", "X"} <= set(axes) or image.dtype.kind not in "biuf":
         return {}
-    order = [image.axes.index(a) for a in "CTZYX" if a in image.axes]
-    data = image.data.transpose(order)
-    channels = image.n_channels
+    others = [sizes[a] for a in "TZ" if a in axes]
+    places = list(np.ndindex(*others))
+    picked = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, _PLANES).astype(int))]
+    side = max(_SIDE, math.isqrt(_SAMPLES // (image.n_channels * len(picked))))
+    ends = [i for i, a in enumerate(axes) if a in "YX"]
     out = {}
-    for c in range(channels):
-        part = data[c] if "C" in image.axes else data
-        places = list(np.ndindex(part.shape[:-2]))
-        picked = [
-            places[i] for i in np.unique(np.linspace(0, len(places) - 1, _PLANES).astype(int))
-        ]
-        side = max(_SIDE, math.isqrt(_SAMPLES // (channels * len(picked))))
-        planes = [_middle(part[place], side) for place in picked]
+    for c in range(image.n_channels):
+        planes = []
+        for place in picked:
+            at = dict(zip([a for a in "TZ" if a in axes], place, strict=True)) | {"C": c}
+            where = [
+                _middle(sizes[a], side) if a in "YX" else slice(at[a], at[a] + 1) for a in axes
+            ]
+            plane = image.read(tuple(where)).reshape([where[i].stop - where[i].start for i in ends])
+            planes.append(plane if axes.index("Y") < axes.index("X") else plane.T)
         if count := flat_patches(planes):
-            out[c] = Patches(count, sum(p.size for p in planes) == part.size)
+            whole = sum(p.size for p in planes) == math.prod(image.shape) // image.n_channels
+            out[c] = Patches(count, whole)
     return out
 
 
-def _middle(plane: np.ndarray, side: int) -> np.ndarray:
-    """The middle of a plane, at most so many samples along each axis."""
-    starts = [max(0, (n - side) // 2) for n in plane.shape]
-    return plane[tuple(slice(s, s + side) for s in starts)]
+def _middle(length: int, side: int) -> slice:
+    """The middle of an axis, at most so many samples."""
+    start = max(0, (length - side) // 2)
+    return slice(start, min(start + side, length))

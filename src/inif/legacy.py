@@ -88,7 +88,7 @@ def convert(
     network = read_legacy(path, axes=axes)
 
     from inif.decode.file import open_file
-    from inif.encode.convert import encode_network
+    from inif.encode.siren.convert import encode_network
 
     if size is not None:
         check_room(out, size, field="out")

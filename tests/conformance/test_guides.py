@@ -12,7 +12,7 @@ import tifffile
 
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 from inif.guidance import registry
 from inif.guidance.base import box_sides
 from inif.image import Image

@@ -67,7 +67,7 @@ def test_the_better_of_both_where_it_is_close(monkeypatch: pytest.MonkeyPatch, a
     def judged(data: bytes) -> float:
         return 1.0 if inif.open(data).header["lossy"]["method"] == worse else 2.0
 
-    monkeypatch.setattr("inif.encode.finish.recorded_psnr", judged)
+    monkeypatch.setattr("inif.encode.siren.finish.recorded_psnr", judged)
     assert made(picture(), "ZYX", size=3000).header["lossy"]["method"] == ahead
 
 

@@ -94,7 +94,7 @@ def holds(data: np.ndarray, axes: str, bound: float | str) -> None:
     Small images mostly take fewer bytes if they are stored exactly; that is not tried here.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("inif.encode.latent_bound.AS_SMALL", 0.0)
+        patch.setattr("inif.encode.latent.bound.AS_SMALL", 0.0)
         file = bounded(data, axes, bound)
     found = np.asarray(file)
     assert found.dtype == data.dtype
@@ -270,8 +270,8 @@ def test_the_page_in_plain_python_decodes_it(
     way: int, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """docs/format.md, "Corrections", on the reference of the coder."""
-    monkeypatch.setattr("inif.encode.latent_bound._best", lambda *_: (3000.0, way))
-    monkeypatch.setattr("inif.encode.latent_bound.encode_lossless", lambda job: bytes(1 << 20))
+    monkeypatch.setattr("inif.encode.latent.bound._best", lambda *_: (3000.0, way))
+    monkeypatch.setattr("inif.encode.latent.bound.encode_lossless", lambda job: bytes(1 << 20))
     data = noisy((2, 3, 9, 11), dtype)
     data[1] //= 3
     if dtype == "float32":

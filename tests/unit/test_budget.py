@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from inif.config import FitSettings
 from inif.container.spec import ENTRY_SIZE
-from inif.encode.budget import StepControl, packed_bytes
-from inif.encode.plan import make_plan
+from inif.encode.siren.budget import StepControl, packed_bytes
+from inif.encode.siren.plan import make_plan
 from inif.errors import BudgetError
 from inif.fields.base import count_weights
 from inif.fields.siren import Siren

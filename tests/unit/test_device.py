@@ -20,8 +20,8 @@ import inif
 from inif.bricks import BrickGrid
 from inif.config import FitSettings
 from inif.decode.brick import Intensities
-from inif.encode import device
-from inif.encode.sampling import Sampler
+from inif.encode.siren import device
+from inif.encode.siren.sampling import Sampler
 from inif.errors import InputError, MissingExtraError, UnsupportedError
 from inif.fields.siren import Siren
 
@@ -47,7 +47,7 @@ def sampler_of(data: np.ndarray, axes: str, brick: tuple[int, ...], as_outputs: 
 @pytest.mark.parametrize("case", CASES)
 def test_points_of_a_device_are_those_of_the_sampler(case: str) -> None:
     """All voxels of small bricks come, and each with the host's coordinates and targets."""
-    from inif.encode.points import DevicePoints
+    from inif.encode.siren.points import DevicePoints
 
     axes, shape, brick, as_outputs, dtype = CASES[case]
     values = np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape)
@@ -72,7 +72,7 @@ def test_points_of_a_device_are_those_of_the_sampler(case: str) -> None:
     ("low", "high"), [(-1e30, 1e30), (1e6, 1e6 + 1), (0, 1e-20), (5.0, 5.0)], ids=str
 )
 def test_ranges_of_floats_are_kept(low: float, high: float) -> None:
-    from inif.encode.points import DevicePoints
+    from inif.encode.siren.points import DevicePoints
 
     data = np.linspace(low, high, 5, dtype=np.float32)
     points = DevicePoints(sampler_of(data, "X", (5,), True), 200)
@@ -84,7 +84,7 @@ def test_ranges_of_floats_are_kept(low: float, high: float) -> None:
 def test_what_a_device_has_no_room_for_stays_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     import jax
 
-    from inif.encode.points import DevicePoints, HostPoints, points_of
+    from inif.encode.siren.points import DevicePoints, HostPoints, points_of
 
     sampler = sampler_of(np.arange(100, dtype=np.float32), "X", (50,), True)
     assert isinstance(points_of(sampler, 8, device=True), DevicePoints)
@@ -104,7 +104,7 @@ def test_what_a_device_has_no_room_for_stays_on_the_host(monkeypatch: pytest.Mon
 @pytest.mark.slow
 def test_a_fit_with_points_of_a_device_is_as_good() -> None:
     """To within 0.2 dB: the noise, which no fit of this size learns, is most of the error."""
-    from inif.encode.fit import Fitter
+    from inif.encode.siren.fit import Fitter
 
     y, x = np.meshgrid(np.linspace(0, 1, 48), np.linspace(0, 1, 60), indexing="ij")
     noise = np.random.default_rng(0).normal(0, 150, x.shape)
@@ -163,7 +163,7 @@ def test_nothing_is_kept_where_nothing_can_be(
 
 def test_jax_is_asked_only_where_it_has_a_plugin() -> None:
     script = (
-        "import sys\nfrom inif.encode import device\n"
+        "import sys\nfrom inif.encode.siren import device\n"
         "device._PLUGINS = ('no_such_plugin',)\n"
         "assert not device.accelerated()\ndevice.keep_programs()\n"
         "assert 'jax' not in sys.modules\n"

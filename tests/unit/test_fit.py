@@ -11,7 +11,7 @@ import pytest
 from inif.bricks import BrickGrid
 from inif.config import FitSettings, ProgressEvent
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 from inif.fields.siren import Siren
 
 pytestmark = pytest.mark.numerical
@@ -42,7 +42,7 @@ class Steps:
 @pytest.fixture(scope="module")
 def fitter() -> Any:
     """Two bricks of a small image; its programs are compiled once."""
-    from inif.encode.fit import Fitter
+    from inif.encode.siren.fit import Fitter
 
     data = image()
     limits = np.array([[float(data.min()), float(data.max())]])
@@ -174,7 +174,7 @@ def test_work_before_the_first_look_is_not_lost(fitter: Any) -> None:
 
 @pytest.mark.slow
 def test_a_rate_far_too_large_gives_finite_weights(fitter: Any) -> None:
-    from inif.encode.fit import Fitter
+    from inif.encode.siren.fit import Fitter
 
     wild = Fitter(fitter.field, fitter.sampler, replace(SETTINGS, optimizer="sgd:99", steps=48))
     events: list[ProgressEvent] = []

@@ -16,7 +16,7 @@ from scipy import ndimage
 import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 from inif.errors import InputError, RemarkWarning
 from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides

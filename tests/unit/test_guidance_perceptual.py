@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Boxes, Sampler
+from inif.encode.siren.sampling import Boxes, Sampler
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides

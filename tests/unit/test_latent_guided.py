@@ -18,7 +18,7 @@ import inif
 from inif.config import FitSettings, Target
 from inif.encode.job import Job
 from inif.encode.latent import Work, encode_latent
-from inif.encode.latent_guided import INSIDE, averaged, mask_of, weigh
+from inif.encode.latent.guided import INSIDE, averaged, mask_of, weigh
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning
 from inif.image import Image

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inif.encode.network import Parameters
+from inif.encode.siren.network import Parameters
 from inif.errors import InputError
 from inif.optim import learned
 

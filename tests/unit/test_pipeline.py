@@ -16,7 +16,7 @@ import pytest
 import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 from inif.errors import BudgetError, FormatError, InputError, RemarkWarning
 from inif.image import Channel, Image, Metadata
 

@@ -11,7 +11,7 @@ from arithmetic import tolerance
 from inif.axes import coordinates
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 
 pytestmark = pytest.mark.numerical
 

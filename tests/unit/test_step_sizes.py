@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from inif.coding.models import MAX_SYMBOL
-from inif.encode import step_sizes
-from inif.encode.budget import packed_bytes, quantize_all
+from inif.encode.siren import step_sizes
+from inif.encode.siren.budget import packed_bytes, quantize_all
 
 pytestmark = pytest.mark.numerical
 

@@ -10,7 +10,7 @@ from inif.config import Target
 from inif.container.spec import ENTRY_SIZE
 from inif.decode.lossless import HEAD
 from inif.encode.lossless import lossless_grid, packed
-from inif.image import Image
+from inif.image import ImageSource, Region
 from inif.labels import Patches, label_channels
 
 _KEEPS = "lossy coding changes labels; --lossless keeps them"
@@ -24,7 +24,7 @@ AS_SMALL = 1.05
 """How much larger than what was asked for still is as small: the estimate is of quick settings."""
 
 
-def advice(image: Image, target: Target) -> tuple[str, ...]:
+def advice(image: ImageSource, target: Target) -> tuple[str, ...]:
     """A sentence where samples should, or might as well, be stored exactly; else nothing.
 
     Parameters
@@ -47,24 +47,33 @@ def advice(image: Image, target: Target) -> tuple[str, ...]:
     )
 
 
-def estimate(image: Image) -> int:
+def estimate(image: ImageSource) -> int:
     """Bytes that an image takes if stored exactly, about; tried on a bounded part of it."""
-    axes, data = image.axes, image.data
-    grid = lossless_grid(axes, data.shape, data.dtype.itemsize)
+    axes, itemsize = image.axes, image.dtype.itemsize
+    grid = lossless_grid(axes, image.shape, itemsize)
     some = np.unique(np.linspace(0, len(grid) - 1, _CHUNKS).astype(int))
     coded = seen = 0
     for brick in some:
-        part = data[grid.slices(int(brick))]
-        while part.nbytes > _BYTES and len(grid) * part.nbytes > _CHUNKS * _BYTES:
-            longest = int(np.argmax(part.shape))
-            middle = part.shape[longest] // 4
-            part = part.take(range(middle, middle + part.shape[longest] // 2), axis=longest)
+        part = image.read(_part(grid.slices(int(brick)), itemsize, len(grid)))
         coded += len(packed(part, axes, 1)[1]) + HEAD.size
         seen += part.nbytes
     return _HEADER + len(grid) * ENTRY_SIZE + math.ceil(coded * image.raw_bytes / seen)
 
 
-def _which(image: Image, channels: dict[int, Patches]) -> str:
+def _part(region: Region, itemsize: int, bricks: int) -> Region:
+    """A part of a brick, so that all that is tried is of bounded size."""
+    out = list(region)
+    while (size := itemsize * math.prod(s.stop - s.start for s in out)) > _BYTES:
+        if bricks * size <= _CHUNKS * _BYTES:
+            break
+        longest = max(range(len(out)), key=lambda i: out[i].stop - out[i].start)
+        length = out[longest].stop - out[longest].start
+        start = out[longest].start + length // 4
+        out[longest] = slice(start, start + length // 2)
+    return tuple(out)
+
+
+def _which(image: ImageSource, channels: dict[int, Patches]) -> str:
     """The sentence's subject: what looks like labels, and how many values were seen."""
     most = max(channels.values(), key=lambda p: p.values)
     count = f"{most.values} values{'' if most.whole else ' or more'} in flat patches"

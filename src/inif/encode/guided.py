@@ -20,7 +20,7 @@ import numpy as np
 from inif.bricks import BrickGrid
 from inif.encode.job import Job
 from inif.encode.repair import Channel, damped
-from inif.encode.sampling import Boxes
+from inif.encode.siren.sampling import Boxes
 from inif.fields.conditional import STEP, Network, Repair
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread

@@ -26,10 +26,10 @@ from inif.decode.codec import FEATURE, KIND, BrickData, CodecSpec
 from inif.decode.hybrid import HybridBrick
 from inif.decode.residual import Residual
 from inif.encode import repair
-from inif.encode.finish import with_record
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
-from inif.encode.plan import SLACK, header_bytes
 from inif.encode.select import criterion
+from inif.encode.siren.finish import with_record
+from inif.encode.siren.plan import SLACK, header_bytes
 from inif.encode.streams import Streams, hybrid_grid, load_of
 from inif.encode.tally import Tally
 from inif.encode.trial import Trial
@@ -309,7 +309,7 @@ def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> byt
     BudgetError
         The budget holds no field.
     """
-    from inif.encode.pipeline import encode_field
+    from inif.encode.siren.make import encode_siren
 
     job = streams.job
     missing = np.empty(job.image.data.shape, np.float32)
@@ -327,7 +327,7 @@ def fitted_rest(streams: Streams, bricks: list[HybridBrick], budget: int) -> byt
     small = Job(
         rest, job.target, settings, "siren", job.effort, job.progress, interrupt=job.interrupt
     )
-    return encode_field(small, Window.of_size(budget))
+    return encode_siren(small, Window.of_size(budget))
 
 
 def _finish(

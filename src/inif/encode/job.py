@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,13 @@ import numpy as np
 from inif._version import __version__
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.validate import clean_text
-from inif.container.writer import Section
+from inif.container.writer import Section, Spool
 from inif.decode import apart
 from inif.decode.brick import Intensities
-from inif.decode.check import little_endian
 from inif.decode.file import MAX_OME_BYTES
 from inif.encode.interrupt import Interrupt, Progress
-from inif.image import Image
-from inif.outliers import NO_OUTLIERS, Outliers
+from inif.encode.survey import Range, Survey, survey
+from inif.image import ImageSource
 
 _OME_SHARE = 0.01
 
@@ -34,68 +33,47 @@ _SHORT = 16
 
 
 @dataclass(frozen=True)
-class Hints:
-    """What trials on a sample tell a search on the whole image.
-
-    Attributes
-    ----------
-    offset
-        How much finer than a fast one's the knob of the codec's setting is at the same size, on a
-        scale from 0 to 1; None if no trial has measured it.
-    begin
-        Where a search by the codec's fast setting begins; None for the middle.
-    noisy
-        Whether the image is mostly noise.
-    """
-
-    offset: float | None = None
-    begin: float | None = None
-    noisy: bool = False
-
-
-@dataclass(frozen=True)
 class Job:
     """One compression: what is asked for, and how.
 
     Attributes
     ----------
     image
-        Checked by `inif.image.check_image`.
+        Checked by `inif.image.check_image`; it is read region by region.
     target
         Ratio, size or PSNR; None where the samples are stored exactly and nothing else was asked.
     settings
         Of the fit.
     method
-        "siren", "hybrid", "auto" or "lossless".
+        "siren", "hybrid", "latent", "auto" or "lossless".
     effort
-        For the record.
+        1 … 9, for the record and for what the settings do not say.
     progress
         Called as the work goes on, or None.
     codec
-        The codec of a hybrid.
+        Of a hybrid.
     select
         By what a hybrid's frames are judged, see `inif.encode.select.criterion`.
     share
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen
         Why this method, where nobody named one; for the record.
-    hints
-        What trials on a sample have found out about the whole.
     guides
         What guides the fit besides squared error (`inif.guidance.registry`).
-    stated
-        Ranges to state instead of the image's own, where it is part of a larger one.
     remarks
         What the user must know, for the record; a sentence each.
-    outliers
-        Samples that are kept exactly; `image` has what is around them in their places.
-    original
-        The image with its outliers, where it has some.
+    surveyed
+        What a pass over the image has found; its `image` has what is around outliers in their
+        places, and is what is coded. None: a pass is made when it is first needed.
+    memory
+        Bytes that bricks that are coded at once may take, about.
+    spool
+        Where sections wait for their file; None for memory.
     interrupt
         Whether the user wants the work to end.
     """
 
-    image: Image
+    image: ImageSource
     target: Target | None
     settings: FitSettings
     method: str = "siren"
@@ -105,18 +83,19 @@ class Job:
     select: str = "psnr"
     share: float = 0.0
     chosen: str | None = None
-    hints: Hints = Hints()
     guides: tuple[str, ...] = ()
-    stated: list[list[float | int]] | None = None
     remarks: tuple[str, ...] = ()
-    outliers: Outliers = NO_OUTLIERS
-    original: Image | None = None
+    surveyed: Survey | None = None
+    memory: int = 1 << 30
+    spool: Spool | None = field(default=None, compare=False, repr=False)
     interrupt: Interrupt = field(default_factory=Interrupt, compare=False, repr=False)
+    begun: float = field(default_factory=time.monotonic, compare=False, repr=False)
 
     @cached_property
     def outlier_section(self) -> bytes:
         """The section of the outliers, empty where there are none."""
-        return apart.pack(self.outliers) if len(self.outliers.positions) else b""
+        outliers = self.survey.outliers
+        return apart.pack(outliers) if len(outliers.positions) else b""
 
     def report(self, event: ProgressEvent) -> None:
         """Say how far the work is.
@@ -130,10 +109,29 @@ class Job:
         if self.progress:
             self.progress(event)
 
+    def step(self, stage: str, done: int, of: int, psnr: float | None = None) -> None:
+        """The same in numbers: so many steps of a stage are done."""
+        seconds = time.monotonic() - self.begun
+        self.report(ProgressEvent(stage, done, of, psnr, seconds, None))
+
+    def keep(self, kind: bytes, data: bytes, brick: int, level: int = 0) -> Section:
+        """A section of a brick, whose payload waits in the spool if there is one."""
+        return Section(kind, self.spool.keep(data) if self.spool else data, brick, level)
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What a pass over the image has found."""
+        return self.surveyed or survey(self.image, exact=self.target is None)
+
+    @property
+    def coded(self) -> ImageSource:
+        """The image as it is coded: without its outliers."""
+        return self.survey.image
+
     @cached_property
     def intensities(self) -> Intensities:
         """How outputs become samples, from the ranges as the header states them."""
-        return Intensities(np.array(self.ranges, np.float64), self.image.data.dtype)
+        return Intensities(np.array(self.ranges, np.float64), self.image.dtype)
 
     @property
     def asks_quality(self) -> bool:
@@ -145,13 +143,10 @@ class Job:
         """Whether any channel has more than one value."""
         return any(low < high for low, high in self.ranges)
 
-    @cached_property
-    def ranges(self) -> list[list[float | int]]:
+    @property
+    def ranges(self) -> list[Range]:
         """Lowest and highest sample of each channel, as the header states them."""
-        if self.stated is not None:
-            return self.stated
-        parts = self.image.each_channel()
-        return [_range(part) for part in parts]
+        return self.survey.ranges
 
 
 def draft_header(job: Job, budget: int) -> dict[str, Any]:
@@ -161,10 +156,10 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
     lossy: dict[str, Any] = {
         "method": job.method,
         "psnr": 36.123,
-        "max_error": 12345 if image.data.dtype.kind != "f" else 0.1234567,
+        "max_error": 12345 if image.dtype.kind != "f" else 0.1234567,
         "seed": job.settings.seed,
         "encoder": f"inif {__version__}",
-        "sha256": _digest((job.original or image).data)[: _SHORT if budget < TINY else None],
+        "sha256": job.survey.digest[: _SHORT if budget < TINY else None],
     }
     if job.target is not None:
         lossy["target"] = job.target.to_json()
@@ -180,8 +175,8 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
         lossy["select"] = clean_text(job.select)
     header: dict[str, Any] = {
         "axes": image.axes,
-        "shape": list(image.data.shape),
-        "dtype": image.data.dtype.name,
+        "shape": list(image.shape),
+        "dtype": image.dtype.name,
         "range": job.ranges,
         "lossy": lossy,
     }
@@ -209,7 +204,7 @@ def extra_sections(job: Job, budget: int) -> list[Section]:
     return kept + ome_section(job.image, budget)
 
 
-def ome_section(image: Image, budget: int) -> list[Section]:
+def ome_section(image: ImageSource, budget: int) -> list[Section]:
     """The source's OME-XML, whole, where it takes less than 1 % of the budget."""
     if not image.meta.ome_xml:
         return []
@@ -218,28 +213,6 @@ def ome_section(image: Image, budget: int) -> list[Section]:
         return []
     data = zlib.compress(text, 9)
     return [Section(b"OMEX", data)] if len(data) <= _OME_SHARE * budget else []
-
-
-def _digest(data: np.ndarray) -> str:
-    """SHA-256 of the samples, C order, little endian, without a second copy of the image."""
-    digest = hashlib.sha256()
-    for part in data if data.ndim > 1 else (data,):
-        digest.update(little_endian(part))
-    return digest.hexdigest()
-
-
-def _range(samples: np.ndarray) -> list[float | int]:
-    """Lowest and highest finite sample; zeros where there is none."""
-    low, high = samples.min(), samples.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        finite = samples[np.isfinite(samples)]
-        low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
-    return [_number(low), _number(high)]
-
-
-def _number(value: Any) -> float | int:
-    """A sample as JSON: floats by the shortest text that gives the same sample."""
-    return float(str(value)) if isinstance(value, np.floating) else int(value)
 
 
 def _clean(value: Any) -> Any:

@@ -7,7 +7,6 @@ or JPEG XL, whichever is smaller.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,9 +15,8 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.codecs.libraries import missing_imagecodec
-from inif.config import ProgressEvent
 from inif.container.spec import LOSSLESS
-from inif.container.writer import Section, pack
+from inif.container.writer import Packed, Section, assemble
 from inif.decode import lossless
 from inif.decode.check import digest, little_endian
 from inif.encode.job import Job, draft_header, ome_section
@@ -40,8 +38,8 @@ _QUICK, _USUAL, _PATIENT = 3, 9, 19
 """Levels of zstd."""
 
 
-def encode_lossless(job: Job) -> bytes:
-    """The bytes of a file that holds the job's samples exactly.
+def encode_lossless(job: Job) -> Packed:
+    """A file that holds the job's samples exactly.
 
     The job's target, if it has one, is recorded and has no other effect.
 
@@ -55,13 +53,12 @@ def encode_lossless(job: Job) -> bytes:
     KeyboardInterrupt
         Ctrl-C.
     """
-    image, effort = job.original or job.image, job.effort or 3
-    grid = lossless_grid(image.axes, image.data.shape, image.data.dtype.itemsize)
-    begun = time.monotonic()
+    image, effort = job.image, job.effort or 3
+    grid = lossless_grid(image.axes, image.shape, image.dtype.itemsize)
     header: dict[str, Any] = {
         "axes": image.axes,
-        "shape": list(image.data.shape),
-        "dtype": image.data.dtype.name,
+        "shape": list(image.shape),
+        "dtype": image.dtype.name,
         "range": job.ranges,
         "field": {"kind": "none"},
         "requires": [LOSSLESS],
@@ -69,23 +66,23 @@ def encode_lossless(job: Job) -> bytes:
     if len(grid) > 1:
         header |= {"brick": list(grid.brick)}
 
-    def section(brick: int) -> Section:
-        return lossless_section(image.data[grid.slices(brick)], header, brick, effort)
+    def section(brick: int) -> tuple[Section, str]:
+        made = lossless_section(image.read(grid.slices(brick)), header, brick, effort)
+        data = made.read()
+        return job.keep(made.kind, data, brick), codec_of(lossless.head(data)[1])
 
-    sections = []
-    for brick, made in enumerate(in_order(section, range(len(grid)))):
+    sections, codecs = [], set()
+    for brick, (made, codec) in enumerate(in_order(section, range(len(grid)))):
         sections.append(made)
-        seconds = time.monotonic() - begun
-        left = seconds / (brick + 1) * (len(grid) - brick - 1)
-        job.report(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
+        codecs.add(codec)
+        job.step("pack", brick + 1, len(grid))
     size = sum(len(section.data) for section in sections)
-    codecs = {codec_of(lossless.head(section.data)[1]) for section in sections}
     draft = draft_header(replace(job, method="lossless"), size)
     draft["lossy"] |= {"psnr": None, "max_error": 0}
     del draft["lossy"]["seed"]  # nothing is random
     draft["lossy"].pop("stopped", None)
     whole = draft | header | {"lossless": {"codecs": sorted(codecs)}}
-    return pack(whole, [*ome_section(image, size), *sections])
+    return assemble(whole, [*ome_section(image, size), *sections])
 
 
 def lossless_section(

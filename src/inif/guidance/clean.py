@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.encode.sampling import Boxes
+from inif.encode.siren.sampling import Boxes
 from inif.errors import InputError
 from inif.image import Image
 from inif.metrics.matching import line

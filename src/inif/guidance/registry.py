@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.sampling import Boxes
+from inif.encode.siren.sampling import Boxes
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
 from inif.guidance.base import Guidance, Guide

@@ -28,7 +28,7 @@ from inif.image import Image
 from inif.metrics.fidelity import Ranges
 
 if TYPE_CHECKING:
-    from inif.encode.fit import FitResult
+    from inif.encode.siren.fit import FitResult
 
 _POINTS = 32768
 _WORK = 1e9  # weights times points of a step, at most: several steps must fit the time limit
@@ -146,8 +146,8 @@ def fit_published(
     import jax
     import jax.numpy as jnp
 
-    from inif.encode.fit import Fitter
-    from inif.encode.sampling import Sampler
+    from inif.encode.siren.fit import Fitter
+    from inif.encode.siren.sampling import Sampler
 
     class Published(Fitter):
         def _start(self, targets: jax.Array) -> Any:

@@ -105,6 +105,6 @@ class BrickCoder(Protocol):
         """The same with all that does not change its size: repaired, decoded, checked."""
         ...
 
-    def total(self, knob: np.ndarray, sizes: Sequence[int]) -> int:
-        """Bytes of the file whose bricks have payloads of so many bytes."""
+    def total(self, knob: np.ndarray, bricks: Sequence[Coded]) -> int:
+        """Bytes of the file with these bricks; without any, what it takes besides payloads."""
         ...

@@ -169,7 +169,7 @@ def _modelled(coder: BrickCoder, channels: int, window: Window, report: Report) 
     weights = np.array([coder.weight(b) for b in range(count)])
     share = weights[some].sum() / weights.sum()
     x = coder.guess(float(window.most))
-    frame = coder.total(np.full(channels, x), [0] * count)
+    frame = coder.total(np.full(channels, x), [])
     goal = max(_aim(window) - frame, 1.0)
     curve = Curve(0.0, _OCTAVES)
     for number in range(max(min(_TRIALS, coder.encodes - 1), 1)):
@@ -209,7 +209,7 @@ def _land(coder: BrickCoder, found: Settled, window: Window, encodes: int, repor
     curve = Curve(math.log2(aim), _OCTAVES)
     fitting: Settled | None = None
     for number in range(_LANDINGS):
-        total = coder.total(found.knob, found.sizes)
+        total = coder.total(found.knob, found.bricks)
         curve.add(found.knob[0], math.log2(total))
         if total <= window.most and (fitting is None or sum(fitting.sizes) < sum(found.sizes)):
             fitting = Settled(found.knob, list(found.bricks))

@@ -16,9 +16,9 @@ from inif.coding import qweights
 from inif.container.writer import Section, pack, packed_size
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of
-from inif.encode import step_sizes
-from inif.encode.budget import StepControl, quantize_all
-from inif.encode.sensitivity import sensitivity
+from inif.encode.siren import step_sizes
+from inif.encode.siren.budget import StepControl, quantize_all
+from inif.encode.siren.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.errors import BudgetError
 from inif.fields.siren import Siren

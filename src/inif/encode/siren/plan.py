@@ -15,7 +15,7 @@ import numpy as np
 from inif.bricks import BrickGrid, plan
 from inif.config import FitSettings
 from inif.container.writer import packed_size
-from inif.encode.budget import fixed_bytes
+from inif.encode.siren.budget import fixed_bytes
 from inif.errors import BudgetError
 from inif.fields.base import count_weights
 from inif.fields.siren import MAX_WIDTH, Siren

@@ -16,16 +16,16 @@ from inif.container.reader import open_container
 from inif.container.writer import Section, pack
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
-from inif.encode import step_sizes
-from inif.encode.budget import StepControl, quantize_all
 from inif.encode.job import Job
-from inif.encode.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
+from inif.encode.siren import step_sizes
+from inif.encode.siren.budget import StepControl, quantize_all
+from inif.encode.siren.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.encode.tally import Tally
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 
 if TYPE_CHECKING:
-    from inif.encode.fit import FitResult
+    from inif.encode.siren.fit import FitResult
 
 
 def finish(

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.sampling import Sampler
+from inif.encode.siren.sampling import Sampler
 
 _SHARE = 8
 """Of the device's memory, that an image may take: one of so many parts."""

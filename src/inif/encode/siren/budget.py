@@ -13,7 +13,7 @@ import numpy as np
 
 from inif.coding import qweights
 from inif.coding.check import Check
-from inif.encode import step_sizes
+from inif.encode.siren import step_sizes
 
 ROUNDS = 40
 _GOAL, _ENOUGH = 0.997, 0.994

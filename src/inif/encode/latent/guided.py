@@ -18,7 +18,7 @@ import numpy as np
 
 from inif.decode.latent import outputs_of
 from inif.encode.latent import Work, first_pass
-from inif.encode.latent_plan import scaled
+from inif.encode.latent.plan import scaled
 from inif.guidance import GuidanceWarning
 from inif.guidance.masks import MASK, idle_mask, masks_only
 from inif.image import Image
@@ -27,7 +27,7 @@ from inif.latent.plan import Plan
 from inif.latent.transform import Bands, analyse
 
 if TYPE_CHECKING:  # it needs JAX, masks do not
-    from inif.encode.latent_seen import Seen
+    from inif.encode.latent.seen import Seen
 
 INSIDE = 4.0
 """How many times the squared error counts inside a mask."""
@@ -68,7 +68,7 @@ def guide(work: Work, names: Sequence[str], budget: int) -> tuple[str, ...]:
         counts = counts * _weights(mask)
     seen = None
     if others := tuple(name for name in names if not masks_only([name])):
-        from inif.encode.latent_seen import Seen
+        from inif.encode.latent.seen import Seen
 
         seen = Seen.of(replace(work.job, guides=others), work.grid)
         used.update(seen.guided.names if seen else ())

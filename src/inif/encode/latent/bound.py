@@ -27,11 +27,11 @@ from inif.decode.check import check_of, little_endian
 from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths, slabs
 from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
 from inif.encode.advice import AS_SMALL, estimate
-from inif.encode.finish import with_record
 from inif.encode.job import Job
 from inif.encode.latent import Coded, Work, draft, stated
-from inif.encode.latent_plan import PLANE_PRICE, PRICE, USUAL, classes, part_of, solved
+from inif.encode.latent.plan import PLANE_PRICE, PRICE, USUAL, classes, part_of, solved
 from inif.encode.lossless import encode_lossless
+from inif.encode.siren.finish import with_record
 from inif.encode.tally import Tally
 from inif.errors import RemarkWarning
 from inif.fields.parallel import in_order

@@ -7,12 +7,14 @@ that a trial on a sample gives.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.decode.latent import TABLES
 from inif.encode.job import Job
+from inif.encode.rate.control import spread
 from inif.fields.parallel import in_order
 from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
@@ -20,9 +22,8 @@ from inif.latent.stream import Coder, Latents, Rates, coefficients_of
 from inif.latent.tables import load
 from inif.latent.transform import Bands, analyse
 
-PRICE, PLANE_PRICE = 0.1, 0.08
-"""λ in squared steps per bit, of stacks and series, and of planes. Chosen in a study on the
-development images: from 0.06 to 0.13 the sizes differ by less than 2 %."""
+_PRICE = 0.1
+"""λ at which plans are compared, in squared steps per bit."""
 
 _TRIED = 3
 """Plans that are tried, of those that the estimate likes best."""
@@ -30,14 +31,14 @@ _TRIED = 3
 _SAMPLE = 1 << 19
 """Voxels on which plans are tried."""
 
-SPREAD = 4
-"""Bricks that stand for all of them."""
-
 _EVERY = 5
 """Of so many coefficients one is looked at for an estimate."""
 
 USUAL = 1.6
 """Bits for each of the estimate, before a trial says how many: a latent's place is included."""
+
+_LEAST_BITS = 100.0
+"""Of any brick."""
 
 _CLASSES = 4096
 """Of magnitudes: sixteen for each factor of two."""
@@ -45,11 +46,28 @@ _CLASSES = 4096
 Coefficients = tuple[list[Bands], np.ndarray]
 
 
-def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, int], float]:
-    """Levels and kinds of lifting along T and Z, and bits for each of the estimate.
+@dataclass(frozen=True)
+class Chosen:
+    """How an image is lifted.
 
-    They are the best of a few that are tried on part of a brick.
+    Attributes
+    ----------
+    levels, kinds
+        Of lifting along T and Z.
+    factor
+        Bits for each of the estimate.
+    step
+        About the step of the target.
     """
+
+    levels: tuple[int, int]
+    kinds: tuple[int, int]
+    factor: float
+    step: float
+
+
+def chosen_plan(job: Job, grid: BrickGrid) -> Chosen:
+    """The best of a few ways of lifting that are tried on part of a brick."""
     crops = [part_of(scaled(job, grid, b)) for b in spread(grid)]
     crop = crops[len(crops) // 2]
     sizes = crop.shape
@@ -60,7 +78,7 @@ def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, 
     ratio = job.target.ratio if job.target and job.target.ratio else 128.0
     flat = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in crops]
     voxels = sum(x.size for x in crops)
-    bits = 8 * job.image.data.dtype.itemsize * voxels / ratio
+    bits = 8 * job.image.dtype.itemsize * voxels / ratio
     step = solved(np.sum([classes(levels) for levels, _ in flat], axis=0), bits / USUAL)
     made = [analyse(crop, plan) for plan in plans]
     estimates = [estimate(classes(levels), step) for levels, _ in made]
@@ -68,19 +86,15 @@ def chosen_plan(job: Job, grid: BrickGrid) -> tuple[tuple[int, int], tuple[int, 
     model = load(TABLES)
 
     def tried(i: int) -> tuple[float, float]:
-        rates = Rates(step, PRICE)
+        rates = Rates(step, _PRICE)
         found = Coder(plans[i], model).encode(made[i], rates, writes=False)
-        return found.bits * PRICE + distortion(made[i], found.latents, step), found.bits
+        return found.bits * _PRICE + distortion(made[i], found.latents, step), found.bits
 
     costs = dict(zip(best, in_order(tried, [int(i) for i in best]), strict=True))
     won = min(costs, key=lambda i: costs[i][0])
     factor = costs[won][1] / max(estimates[won], 1.0)
-    return plans[won].levels[:2], plans[won].kinds, min(max(factor, 0.2), 5.0)
-
-
-def spread(grid: BrickGrid, most: int = SPREAD) -> list[int]:
-    """A few bricks that stand for all of them."""
-    return [int(b) for b in np.linspace(0, len(grid) - 1, min(len(grid), most))]
+    factor = min(max(factor, 0.2), 5.0)
+    return Chosen(plans[won].levels[:2], plans[won].kinds, factor, step)
 
 
 def candidates(times: int, depths: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -150,9 +164,14 @@ def distortion(coefficients: Coefficients, latents: Latents, step: float) -> flo
 def scaled(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
     """What is coded for a brick, 0 … 65535 over each channel's range: (C, T, Z, Y, X) float32."""
     axes = job.image.axes
-    five = to_five(job.image.data[coded_slices(axes, grid, brick)], axes)
+    five = to_five(job.coded.read(coded_slices(axes, grid, brick)), axes)
+    return on_scale(job, five, grid.channels(brick, axes.find("C")))
+
+
+def on_scale(job: Job, five: np.ndarray, channels: range) -> np.ndarray:
+    """Samples of some channels, (C, T, Z, Y, X), as they are coded: float32."""
     out = np.empty(five.shape, np.float32)
-    for i, channel in enumerate(grid.channels(brick, axes.find("C"))):
+    for i, channel in enumerate(channels):
         low, high = job.intensities.ranges[channel]
         span = (high - low) or 1.0
         out[i] = (five[i] - low) * (2 * SCALE / span)
@@ -169,3 +188,22 @@ def solved(counts: np.ndarray, bits: float) -> float:
         else:
             high = middle
     return math.sqrt(low * high)
+
+
+def plane_estimate(job: Job, grid: BrickGrid, chosen: Chosen) -> np.ndarray:
+    """Bits that each brick takes beside the others, by a look at a few of its planes: (bricks,)."""
+    axes = job.image.axes
+
+    def one(brick: int) -> float:
+        where = list(coded_slices(axes, grid, brick))
+        for i, axis in enumerate(axes):
+            if axis in "TZ":
+                middle = (where[i].start + where[i].stop) // 2
+                where[i] = slice(middle, middle + 1)
+        five = to_five(job.coded.read(tuple(where)), axes)
+        x = on_scale(job, five, grid.channels(brick, axes.find("C")))
+        levels, _ = analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape))))
+        share = x.size / grid.voxels[brick]
+        return estimate(classes(levels), chosen.step) / share + _LEAST_BITS
+
+    return np.array(list(in_order(one, range(len(grid)))))

@@ -12,13 +12,13 @@ import numpy as np
 
 from inif.coding import qweights
 from inif.config import FitSettings, Window
-from inif.encode.budget import StepControl
-from inif.encode.device import keep_programs
-from inif.encode.finish import constant, finish
-from inif.encode.fit import Fitter
 from inif.encode.job import Job, draft_header, extra_sections, guides_record
-from inif.encode.plan import SLACK, FieldPlan, header_bytes, make_plan
-from inif.encode.sampling import Sampler
+from inif.encode.siren.budget import StepControl
+from inif.encode.siren.device import keep_programs
+from inif.encode.siren.finish import constant, finish
+from inif.encode.siren.fit import Fitter
+from inif.encode.siren.plan import SLACK, FieldPlan, header_bytes, make_plan
+from inif.encode.siren.sampling import Sampler
 from inif.errors import BudgetError
 from inif.fields import siren
 from inif.guidance.base import Guidance, box_sides
@@ -29,7 +29,7 @@ _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
-def encode_field(job: Job, window: Window) -> bytes:
+def encode_siren(job: Job, window: Window) -> bytes:
     """The file's bytes, as many as the window allows.
 
     A file may be smaller only where it reproduces the image exactly.
@@ -67,7 +67,7 @@ def encode_field(job: Job, window: Window) -> bytes:
     control = StepControl(plan.payload, plan.grid.voxels)
     guidance, used = _guidance(job, plan)
     if used != job.guides:  # the unguided file, byte for byte: its header says nothing of guides
-        return encode_field(replace(job, guides=used), window)
+        return encode_siren(replace(job, guides=used), window)
     fitter = _fitter(job, plan, job.settings, guidance=guidance)
     result = fitter.run(control, job.report, interrupt=job.interrupt)
     return finish(job, plan, result, control, header, extra, window)

@@ -1,0 +1,94 @@
+"""The latent job: an image and a target in, a file of quantised grids out."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from inif.config import Window
+from inif.container.writer import Packed
+from inif.encode.job import TINY, Job
+from inif.encode.latent.coder import LatentCoder, Prepare
+from inif.encode.rate.control import Settled, to_quality, to_size
+from inif.encode.record import channel_psnrs, facts, totals, with_record
+from inif.errors import BudgetError
+
+_FIRST = 1.58
+"""Octaves by which the step is above the root of the mean squared error, at first sight."""
+
+
+def encode_latent(job: Job, window: Window) -> Packed:
+    """The file, as many bytes as the window allows.
+
+    Raises
+    ------
+    BudgetError
+        The coarsest latents do not fit.
+    KeyboardInterrupt
+        Ctrl-C.
+    """
+    prepare: Prepare | None = None
+    if job.guides:
+        from inif.encode.latent.guided import guided
+
+        job, prepare = guided(job, window.most)
+    coder = LatentCoder(job, window.most, prepare=prepare)
+    channels = job.image.n_channels
+    found = to_size(coder, channels, window, job.step)
+    total = coder.total(found.knob, found.bricks)
+    if total > window.most:
+        raise too_small(job, window.most, total)
+    return made(coder, found, window)
+
+
+def encode_latent_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, float]]:
+    """A file of a quality, and the PSNR in dB that each channel that varies has in it.
+
+    Raises
+    ------
+    BudgetError
+        The quality cannot be reached.
+    KeyboardInterrupt
+        Ctrl-C.
+    """
+    coder = LatentCoder(job, TINY)
+    start = decibels / (20 * math.log10(2)) - _FIRST
+    psnrs = partial(channel_psnrs, job)
+    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, job.step)
+    squares, _ = totals(found.bricks)
+    voxels = math.prod(job.image.shape) / job.image.n_channels
+    reached = channel_psnrs(job, squares, voxels + 0 * squares)
+    least = min(reached.values())
+    if least < decibels:
+        raise BudgetError(
+            "the latent field cannot reach this quality",
+            file=job.image.source,
+            field="psnr",
+            expected=f"at most {least:.2f} dB",
+            got=f"{decibels} dB",
+            fix="ask for less, or store the samples exactly (--lossless)",
+        )
+    return made(coder, found, Window(0, 0)), reached
+
+
+def made(coder: LatentCoder, found: Settled, window: Window) -> Packed:
+    """The file of the bricks: coarse sections lie side by side."""
+    header, extra = coder.header(found.knob)
+    squares, worst = totals(found.bricks)
+    own = [section for one in found.bricks for section in one.sections]
+    ordered = sorted(own, key=lambda section: section.kind)  # stable: coarse before fine
+    return with_record(header, [*extra, *ordered], facts(coder.job, squares, worst), window)
+
+
+def too_small(job: Job, budget: int, smallest: int) -> BudgetError:
+    """The error for a budget below what is needed."""
+    raw = job.image.raw_bytes
+    return BudgetError(
+        "the budget does not hold the coarsest latents",
+        file=job.image.source,
+        field="target",
+        expected=f"at least {smallest} bytes for this image",
+        got=f"{budget} bytes",
+        fix=f"the largest possible ratio is about {raw / smallest:.3g};"
+        " --method siren can go further",
+    )

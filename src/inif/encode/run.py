@@ -1,0 +1,200 @@
+"""From an image and what is asked for to a file's sections: surveyed, advised, encoded.
+
+This is the one way in: the public verb, and whatever compresses many images, call it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from inif.config import FitSettings, Target, Window
+from inif.container.writer import Packed, Spool
+from inif.encode.advice import advice
+from inif.encode.choose import encode
+from inif.encode.interrupt import Progress, interruptible
+from inif.encode.job import Job, ome_section
+from inif.encode.lossless import encode_lossless
+from inif.encode.metadata import fitting
+from inif.encode.quality import encode_quality
+from inif.encode.survey import survey
+from inif.errors import InputError, RemarkWarning
+from inif.image import ImageSource
+from inif.io.ome import unkept_remark
+
+_GUESS, _LEAST_GUESS = 128, 4096
+"""Raw bytes over a file's, and its bytes at least, where a quality is asked for: for what outliers
+may take."""
+
+LEAST_MEMORY = 1 << 30
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for.
+
+    Attributes
+    ----------
+    target
+        None: the very samples.
+    settings, method, effort, codec, select, share, guides
+        As `inif.encode.job.Job` has them; `codec` is None where none is named.
+    memory
+        Bytes that bricks that are coded at once may take; None: a quarter of the machine's.
+    """
+
+    target: Target | None
+    settings: FitSettings
+    method: str = "auto"
+    effort: int = 3
+    codec: str | None = None
+    select: str = "psnr"
+    share: float = 0.0
+    guides: tuple[str, ...] = ()
+    memory: int | None = None
+
+    @property
+    def any_type(self) -> bool:
+        """Whether samples of any type are taken."""
+        return self.target is None or self.target.bounded
+
+
+def compressed(
+    image: ImageSource, asked: Asked, spool: Spool, progress: Progress | None = None
+) -> Packed:
+    """The file of an image that has been checked; its payloads may lie in the spool.
+
+    Raises
+    ------
+    InputError, BudgetError
+        The image, an option or the target cannot be used.
+    KeyboardInterrupt
+        Ctrl-C, unless the settings keep partial results and there is one.
+
+    Warns
+    -----
+    RemarkWarning
+        What the user must know and did not ask.
+    """
+    target = asked.target
+    window = target.window(image.raw_bytes, image.source) if target else None
+    checked_guides(asked.guides)
+    image = fitting(image, window.most if window else None)
+    if window is not None and not ome_section(image, window.most):
+        told = unkept_remark(image.meta.ome_xml)
+        meta = replace(image.meta, ome_xml=None)
+        image = replace(image, meta=meta, remarks=(*image.remarks, *told))
+    job = Job(
+        image,
+        target,
+        asked.settings,
+        asked.method,
+        asked.effort,
+        None,
+        asked.codec or "av1",
+        asked.select,
+        asked.share,
+        guides=asked.guides,
+        remarks=image.remarks,
+        memory=asked.memory or default_memory(),
+        spool=spool,
+    )
+    keep = asked.settings.keep_partial
+    job = interruptible(
+        lambda told: surveyed(replace(job, progress=told), window), job.interrupt, progress
+    )
+    if asked.select != "psnr":
+        from inif.encode.hybrid.select import criterion
+
+        criterion(job)
+    if target is not None and not target.exact and job.varied:
+        job = replace(job, remarks=(*job.remarks, *advice(image, target)))
+    for remark in job.remarks:
+        warnings.warn(remark, RemarkWarning, stacklevel=3)
+
+    def work(told: Progress | None) -> Packed:
+        return made(replace(job, progress=told), window)
+
+    data = interruptible(work, job.interrupt, progress, keep=keep)
+    about = f"{image.source}: " if image.source else ""
+    if job.interrupt.kept:
+        stopped = "interrupted: the file holds the best that there was when Ctrl-C came"
+        warnings.warn(about + stopped, RemarkWarning, stacklevel=3)
+    if window is not None and data.size < window.least:
+        smaller = f"{data.size} bytes, fewer than asked for, reproduce every sample exactly"
+        warnings.warn(about + smaller, RemarkWarning, stacklevel=3)
+    if not any(section.kind == b"OMEX" for section in data.sections):
+        for remark in unkept_remark(image.meta.ome_xml):
+            warnings.warn(remark, RemarkWarning, stacklevel=3)
+    return data
+
+
+def surveyed(job: Job, window: Window | None) -> Job:
+    """The job with what a pass over its image finds."""
+    any_type = job.target is None or job.target.bounded
+    guess = max(job.image.raw_bytes // _GUESS, _LEAST_GUESS)
+    budget = None if any_type else window.most if window else guess
+    found = survey(
+        job.image,
+        exact=any_type,
+        budget=budget,
+        report=lambda done, of: job.step("read", done, of),
+    )
+    remarks = (*job.remarks, *job.image.late_remarks(), *found.remarks)
+    return replace(job, surveyed=found, remarks=remarks, progress=None)
+
+
+def made(job: Job, window: Window | None) -> Packed:
+    """The file, by the kind of its target."""
+    target = job.target
+    if target is None:
+        return encode_lossless(job)
+    if target.bounded:
+        from inif.encode.latent.bound import encode_bound
+
+        return encode_bound(job)
+    if window is None:
+        assert target.psnr is not None
+        return encode_quality(job, target.psnr)
+    return encode(job, window)
+
+
+def checked_guides(guides: Sequence[str]) -> None:
+    """Refuse guides that cannot be used, before the work."""
+    from inif.guidance.masks import masks_only
+
+    if not masks_only(guides):
+        from inif.guidance.registry import check
+
+        check(guides)
+
+
+def default_memory() -> int:
+    """A quarter of the machine's memory in bytes, at least 1 GB."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        whole = 0
+    return max(whole // 4, LEAST_MEMORY)
+
+
+def check_memory_option(memory: object) -> int | None:
+    """The memory asked for, in bytes.
+
+    Raises
+    ------
+    InputError
+        It is no number of bytes, or too few.
+    """
+    if memory is None:
+        return None
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory < LEAST_MEMORY // 4:
+        raise InputError(
+            "this bound of the memory cannot be used",
+            field="memory",
+            expected=f"at least {LEAST_MEMORY // 4} bytes",
+            got=memory,
+        )
+    return memory

@@ -1,0 +1,1 @@
+"""Pure fields: networks fitted to bricks by JAX, and rounded to a number of bytes."""
