@@ -174,7 +174,7 @@ def compress(
 
         parse(optimizer)
 
-    from inif.container.writer import Spool
+    from inif.container.spool import Spool
     from inif.encode.run import Asked, check_memory_option, compressed
 
     bound = check_memory_option(memory)

@@ -14,7 +14,8 @@ import numpy as np
 from inif._version import __version__
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.validate import clean_text
-from inif.container.writer import Section, Spool
+from inif.container.spool import Spool
+from inif.container.writer import Section
 from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.file import MAX_OME_BYTES

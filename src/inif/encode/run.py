@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inif.config import FitSettings, Target, Window
-from inif.container.writer import Packed, Spool
+from inif.container.spool import Spool
+from inif.container.writer import Packed
 from inif.encode.advice import advice
 from inif.encode.choose import encode
 from inif.encode.interrupt import Progress, interruptible
