@@ -18,7 +18,7 @@ from inif.container.writer import Section
 from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import little_endian
-from inif.decode.file import MAX_OME_BYTES
+from inif.decode.meta import MAX_OME_BYTES
 from inif.encode.interrupt import Interrupt, Progress
 from inif.image import Image
 from inif.outliers import NO_OUTLIERS, Outliers
