@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Protocol
 
 from inif.errors import InputError
 
@@ -206,8 +207,19 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Itera
                 os.unlink(temporary)
 
 
+class Writable(Protocol):
+    """What writes itself, piece by piece."""
+
+    def write_to(self, file: BinaryIO) -> None:
+        """Write everything to a file from its present position on."""
+
+
 def write_file(
-    path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False, sync: bool = False
+    path: str | os.PathLike[str],
+    data: bytes | Writable,
+    *,
+    overwrite: bool = False,
+    sync: bool = False,
 ) -> None:
     """Write `data` to a file: all of it or nothing. With `sync` it is on the disk at the return.
 
@@ -220,7 +232,10 @@ def write_file(
         replacing(path, overwrite=overwrite) as temporary,
         open(temporary, "xb") as file,
     ):
-        file.write(data)
+        if isinstance(data, bytes):
+            file.write(data)
+        else:
+            data.write_to(file)
         if sync:
             file.flush()
             os.fsync(file.fileno())

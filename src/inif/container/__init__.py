@@ -3,19 +3,24 @@
 from inif.container.reader import Container, open_container
 from inif.container.source import Source, open_source
 from inif.container.spec import WHOLE_FILE, Rejection
+from inif.container.spool import Spool, Stored
 from inif.container.table import SectionEntry, SectionTable
 from inif.container.validate import clean_text, validate_header
-from inif.container.writer import Section, pack, packed_size
+from inif.container.writer import Packed, Section, assemble, pack, packed_size
 from inif.outputs import write_file
 
 __all__ = [
     "WHOLE_FILE",
     "Container",
+    "Packed",
     "Rejection",
     "Section",
     "SectionEntry",
     "SectionTable",
     "Source",
+    "Spool",
+    "Stored",
+    "assemble",
     "clean_text",
     "open_container",
     "open_source",

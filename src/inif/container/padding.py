@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from inif.config import Window
-from inif.container.writer import Section, pack, packed_size
+from inif.container.writer import Packed, Section, assemble, packed_size
 
 KIND = b"fill"
 """Of the section: its first letter is small, so readers need not know it."""
@@ -20,24 +20,23 @@ _BLANKS = "".join(random.Random(0).choices(" \t\n\r", k=2048)).encode()
 """White space that deflates badly, so that each character makes a header about a byte longer."""
 
 
-def padded(header: dict[str, Any], sections: Iterable[Section], window: Window) -> bytes:
-    """The bytes of a whole file, made larger where it is below the window.
+def padded(header: dict[str, Any], sections: Iterable[Section], window: Window) -> Packed:
+    """A whole file, made larger where it is below the window.
 
     A file above the window is returned as it is.
 
     Raises
     ------
     FormatError, UnsupportedError
-        As `inif.container.writer.pack`.
+        As `inif.container.writer.assemble`.
     """
     parts = list(sections)
-    lengths = [len(part.data) for part in parts]
-    if packed_size(header, lengths) >= window.least:
-        return pack(header, parts)
-    filled = packed_size(header, [*lengths, 0])
+    if packed_size(header, parts) >= window.least:
+        return assemble(header, parts)
+    filled = packed_size(header, [*parts, Section(KIND, b"")])
     if filled <= window.most:
-        return pack(header, [*parts, Section(KIND, bytes(max(0, window.least - filled)))])
+        return assemble(header, [*parts, Section(KIND, bytes(max(0, window.least - filled)))])
     count = 0
-    while packed_size(header, lengths, _BLANKS[:count]) < window.least and count < len(_BLANKS):
+    while packed_size(header, parts, _BLANKS[:count]) < window.least and count < len(_BLANKS):
         count += 1
-    return pack(header, parts, blanks=_BLANKS[:count])
+    return assemble(header, parts, blanks=_BLANKS[:count])

@@ -230,6 +230,32 @@ def open_container(
         raise
 
 
+def check_index(
+    index: bytes, size: int, name: str, *, supported: Collection[str], kinds: Collection[bytes]
+) -> None:
+    """Check a file of `size` bytes that begins with `index`, before it is written.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `open_container`.
+    """
+    _open(_Planned(index, size, name), supported, kinds)
+
+
+class _Planned:
+    """A file of which there is only the index so far."""
+
+    def __init__(self, index: bytes, size: int, name: str) -> None:
+        self.index, self.size, self.name = index, size, name
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.index[offset : offset + length].ljust(length, b"\0")
+
+    def close(self) -> None:
+        pass
+
+
 def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) -> Container:
     name, size = source.name, source.size
     head = source.read(0, min(spec.FIRST_READ, size))

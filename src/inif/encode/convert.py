@@ -64,7 +64,7 @@ def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | No
         return psnr_of(float(np.mean(difference**2)))
 
     header = _header(network, field, {"size": size} if psnr is None else {"psnr": psnr})
-    overhead = packed_size(header, [0]) + 8
+    overhead = packed_size(header, [Section(qweights.KIND, b"", 0)]) + 8
     if psnr is not None:
         weights = _coarsest(control, stacked, quality, psnr, network.path)
     else:

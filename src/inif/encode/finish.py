@@ -13,7 +13,7 @@ from inif.coding import qweights
 from inif.config import ProgressEvent, Window
 from inif.container.padding import padded
 from inif.container.reader import open_container
-from inif.container.writer import Section, pack
+from inif.container.writer import Section, assemble
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
 from inif.encode import step_sizes
@@ -50,7 +50,7 @@ def finish(
     header["lossy"].pop("stopped", None)
     if result.stopped != "steps":
         header["lossy"]["stopped"] = result.stopped
-    overhead = header_bytes(header, [len(s.data) for s in extra], len(plan.grid))
+    overhead = header_bytes(header, extra, len(plan.grid))
     room = window.most - overhead - SLACK // 2
     begun = time.monotonic()
     for _ in range(4):
@@ -103,7 +103,8 @@ def with_record(
     """The file with the record of its errors, padded up to the window unless it is exact."""
     psnr = facts["psnr"]
     header["lossy"] |= facts | {"psnr": psnr and round(psnr, 3)}
-    return pack(header, sections) if psnr is None else padded(header, sections, window)
+    packed = assemble(header, sections) if psnr is None else padded(header, sections, window)
+    return packed.to_bytes()
 
 
 def recorded_psnr(data: bytes) -> float:

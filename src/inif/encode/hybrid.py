@@ -166,7 +166,7 @@ class Draft:
 
     def _overhead(self) -> int:
         bricks = len(self.streams.grid)
-        overhead = header_bytes(self.header, [len(s.data) for s in self.extra], bricks) + SLACK
+        overhead = header_bytes(self.header, self.extra, bricks) + SLACK
         return overhead + self.streams.fixed_bytes + repair_bytes(self.streams, self.window.most)
 
     def tried(self) -> Trial:

@@ -77,8 +77,7 @@ def encode_latent(job: Job, window: Window) -> bytes:
 
         work.job = replace(job, guides=guide(work, job.guides, window.most))
     header, extra = draft(work, window.most)
-    empty = [0] * (len(work.grid) * (1 + work.apart))
-    frame = packed_size(header, [*[len(s.data) for s in extra], *empty])
+    frame = packed_size(header, [*extra, *_sections(work, len(work.grid) * [b""])])
     room = window.most - SLACK - frame - CHECK_SIZE * len(work.grid)
     if room < 2 * len(work.grid):
         raise too_small(work, window.most, window.most - room + 2 * len(work.grid))
@@ -295,10 +294,19 @@ class Coded:
             if work.apart:
                 coarse.append(packed(one.streams[:few]))
             fine.append(packed(one.streams[few:]))
-        lengths = [len(s.data) for s in extra] + [len(p) for p in coarse]
-        lengths += [CHECK_SIZE + len(p) for p in fine]
-        size = packed_size(header | {"field": work.spec(step).to_json()}, lengths)
+        sections = _sections(work, [bytes(CHECK_SIZE) + p for p in fine], coarse)
+        size = packed_size(header | {"field": work.spec(step).to_json()}, [*extra, *sections])
         return cls(size, step, coarse, fine, [one.latents for one in passes])
+
+
+def _sections(work: Work, fine: list[bytes], coarse: list[bytes] | None = None) -> list[Section]:
+    """The sections of all bricks, in the order of the file; `coarse` is empty if it is left out."""
+    apart = (coarse or len(fine) * [b""]) if work.apart else []
+    return [
+        Section(kind, data, brick)
+        for kind, parts in ((COARSE, apart), (FINE, fine))
+        for brick, data in enumerate(parts)
+    ]
 
 
 def finished(

@@ -79,7 +79,7 @@ def encode_lossless(job: Job) -> bytes:
         left = seconds / (brick + 1) * (len(grid) - brick - 1)
         job.report(ProgressEvent("pack", brick + 1, len(grid), None, seconds, left))
     size = sum(len(section.data) for section in sections)
-    codecs = {codec_of(lossless.head(section.data)[1]) for section in sections}
+    codecs = {codec_of(lossless.head(section.read())[1]) for section in sections}
     draft = draft_header(replace(job, method="lossless"), size)
     draft["lossy"] |= {"psnr": None, "max_error": 0}
     del draft["lossy"]["seed"]  # nothing is random

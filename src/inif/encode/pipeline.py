@@ -54,7 +54,7 @@ def encode_field(job: Job, window: Window) -> bytes:
     if job.guides:
         header["lossy"] |= {"guides": guides_record(job.guides)}
     extra = extra_sections(job, budget)
-    overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
+    overhead = header_bytes(header, extra) + SLACK
     if not job.varied:
         return constant(job, header, extra, window)
     keep_programs()
@@ -62,7 +62,7 @@ def encode_field(job: Job, window: Window) -> bytes:
     header |= {"field": plan.field.to_json()}
     if len(plan.grid) > 1:
         header |= {"brick": list(plan.grid.brick)}
-    overhead = header_bytes(header, [len(s.data) for s in extra]) + SLACK
+    overhead = header_bytes(header, extra) + SLACK
     plan = replace(plan, payload=budget - overhead)
     control = StepControl(plan.payload, plan.grid.voxels)
     guidance, used = _guidance(job, plan)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from inif.bricks import BrickGrid, plan
+from inif.coding.qweights import KIND
 from inif.config import FitSettings
-from inif.container.writer import packed_size
+from inif.container.writer import Section, packed_size
 from inif.encode.budget import fixed_bytes
 from inif.errors import BudgetError
 from inif.fields.base import count_weights
@@ -97,9 +98,9 @@ def smallest_payload(image: Image, channels: str = "outputs") -> int:
     return fixed_bytes(len(field.group_shapes)) + int(np.ceil(coded))
 
 
-def header_bytes(header: dict[str, Any], extra: Sequence[int] = (), bricks: int = 0) -> int:
+def header_bytes(header: dict[str, Any], extra: Sequence[Section] = (), bricks: int = 0) -> int:
     """Bytes of a file, its other sections with it, without what the sections of its bricks hold."""
-    return packed_size(header, [*extra, *[0] * bricks])
+    return packed_size(header, [*extra, *(Section(KIND, b"", brick) for brick in range(bricks))])
 
 
 def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
