@@ -22,11 +22,11 @@ import optax
 from inif.config import FitSettings, ProgressEvent
 from inif.encode.device import accelerated
 from inif.encode.interrupt import Interrupt
-from inif.encode.network import Parameters, evaluate, fold, initialize, round_through
 from inif.encode.points import DevicePoints, points_of
 from inif.encode.sampling import Sampler
 from inif.encode.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
+from inif.fields.network import Parameters, evaluate, fold, initialize, round_through
 from inif.fields.siren import Siren
 from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry, schedules

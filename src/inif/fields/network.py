@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.sine import sine
+from inif.fields.sine import sine
 from inif.fields.siren import Siren
 
 

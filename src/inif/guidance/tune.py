@@ -1,7 +1,7 @@
 """Tune the linear heads of LPIPS on slices of microscopy images; the network stays as it is.
 
 The published heads come from people who judged photographs. Here, of two distorted versions of one
-slice the one that lost more detail (`inif.perceptual.distort`) shall be farther from it, whatever
+slice the one that lost more detail (`inif.guidance.distort`) shall be farther from it, whatever
 the two distortions are. Heads change by factors, so they stay 0 or more:
 
     minimise  mean over pairs of softplus(-(d_worse - d_better) / t)  +  λ · mean of log(factor)²
@@ -24,8 +24,8 @@ import optax
 
 from inif.config import ProgressEvent
 from inif.errors import InputError
+from inif.guidance.distort import damage, distorted
 from inif.image import Image
-from inif.perceptual.distort import damage, distorted
 from inif.perceptual.lpips import CHANNELS, Lpips, differences
 
 LEAST_SIDE = 64
