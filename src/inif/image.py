@@ -1,21 +1,29 @@
 """An image as the rest of inif sees it: samples, named axes, and the metadata that must survive.
 
-Every reader produces an `Image`, every writer takes one; nothing here knows a file format.
+An `ImageSource` gives its samples region by region. There are two: a `LazyImage` reads them from
+its file when they are asked for, an `Image` holds all of them in memory. Nothing here knows a file
+format.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import math
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
-from inif.axes import AXES, check_axes
-from inif.errors import InputError
+from inif.axes import check_axes
+from inif.errors import InputError, SelectionError
+from inif.metadata import Channel as Channel
+from inif.metadata import Metadata as Metadata
+from inif.metadata import check_metadata
 
-_COLOR = re.compile("#[0-9A-Fa-f]{6}")
+Region = tuple[slice, ...]
+"""A box of samples: one slice per axis, with a start, a stop and no step."""
+
 DTYPES = ("uint8", "uint16", "int16", "float32")
 """Sample types that lossy methods take."""
 
@@ -36,85 +44,102 @@ BOUNDED_DTYPES = (
 LOSSLESS_FIX = "store the samples exactly with --lossless (lossless=True)"
 
 
+class ImageSource(Protocol):
+    """What gives the samples of an image, one region at a time, and says what they are."""
+
+    @property
+    def axes(self) -> str:
+        """One letter of "TCZYX" for each axis, in the array's own order ("TZCYX", "YX", …)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples along each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the samples."""
+
+    @property
+    def meta(self) -> Metadata:
+        """Names, pixel sizes, colours."""
+
+    @property
+    def source(self) -> str | None:
+        """Where it came from, for messages and reports."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its user must know of how it was read, dropped or assumed; a sentence each."""
+
+    @property
+    def labels(self) -> bool:
+        """Whether the source itself says that the samples are labels, as OME-Zarr can."""
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The position of C in `axes`, or None."""
+
+    @property
+    def n_channels(self) -> int:
+        """The length of the C axis, 1 where there is none."""
+
+    @property
+    def raw_bytes(self) -> int:
+        """Voxels × itemsize: the size that every ratio is measured against."""
+
+    def read(self, region: Region) -> np.ndarray:
+        """The samples of a region, which several threads may ask for at once.
+
+        Parameters
+        ----------
+        region
+            One slice per axis, with 0 ≤ start ≤ stop ≤ length, and step 1 or None.
+
+        Returns
+        -------
+        np.ndarray
+            Shape of the region; native byte order and C-contiguous. It may be a view of samples
+            that others read too: do not write to it.
+
+        Raises
+        ------
+        SelectionError
+            The region is not of this form.
+        InputError
+            The samples cannot be read: the file is damaged there, or has changed.
+        """
+
+    def late_remarks(self) -> tuple[str, ...]:
+        """What reading has shown since the image was opened, such as missing chunks."""
+
+
+class _Derived:
+    """What follows from the axes, shape and dtype of any `ImageSource`."""
+
+    @property
+    def channel_axis(self: ImageSource) -> int | None:
+        return self.axes.index("C") if "C" in self.axes else None
+
+    @property
+    def n_channels(self: ImageSource) -> int:
+        axis = self.channel_axis
+        return 1 if axis is None else self.shape[axis]
+
+    @property
+    def raw_bytes(self: ImageSource) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
 @dataclass(frozen=True)
-class Channel:
-    """One channel: its name and display colour (``"#RRGGBB"``), where the source states them."""
-
-    name: str | None = None
-    color: str | None = None
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a viewer or an analysis needs to know beyond the samples.
-
-    Attributes
-    ----------
-    name
-        The image's name in its source.
-    scale
-        Axis → (step between samples, unit); X, Y, Z in length units ("µm"), T in time units ("s").
-        An axis without a stated step is absent; the unit is None where the source gives none.
-    channels
-        One entry per index of the C axis (one entry, or none, if the image has no C axis).
-    ome_xml
-        The source's OME-XML, whole, where it had one.
-    """
-
-    name: str | None = None
-    scale: Mapping[str, tuple[float, str | None]] = field(default_factory=dict)
-    channels: tuple[Channel, ...] = ()
-    ome_xml: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """A compact JSON object without the OME-XML; absent facts take no bytes."""
-        out: dict[str, Any] = {}
-        if self.name:
-            out["name"] = self.name
-        if self.scale:
-            out["scale"] = {
-                a: [step if isinstance(step, int | float) else float(step), unit]
-                for a, (step, unit) in self.scale.items()
-            }
-        if any(c.name for c in self.channels):
-            out["channels"] = [c.name for c in self.channels]
-        if any(c.color for c in self.channels):
-            out["colors"] = [c.color for c in self.channels]
-        return out
-
-    @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Metadata:
-        """The inverse of `to_json`; the caller has validated types (container/validate.py)."""
-        names = obj.get("channels") or []
-        colors = obj.get("colors") or []
-        count = max(len(names), len(colors))
-        names = list(names) + [None] * (count - len(names))
-        colors = list(colors) + [None] * (count - len(colors))
-        return cls(
-            name=obj.get("name"),
-            scale={a: (float(v[0]), v[1]) for a, v in (obj.get("scale") or {}).items()},
-            channels=tuple(Channel(n, c) for n, c in zip(names, colors, strict=True)),
-        )
-
-
-@dataclass(frozen=True)
-class Image:
-    """Samples with named axes.
+class Image(_Derived):
+    """An `ImageSource` with all samples in memory.
 
     Attributes
     ----------
     data
         Array of 1 to 5 axes; one of `DTYPES` or, to be stored exactly, of `LOSSLESS_DTYPES`.
-    axes
-        One letter of "TCZYX" for each axis of `data`, in the array's own order ("TZCYX", "YX", …).
-    meta
-        Names, pixel sizes, colours.
-    source
-        Where it came from, for messages and reports.
-    remarks
-        What its user must know of how it was read: what was dropped or assumed; a sentence each.
-    labels
-        Whether the source itself says that the samples are labels, as OME-Zarr can.
+    axes, meta, source, remarks, labels
+        As in `ImageSource`.
     """
 
     data: np.ndarray
@@ -128,15 +153,22 @@ class Image:
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape, file=self.source))
 
     @property
-    def channel_axis(self) -> int | None:
-        """The position of C in `axes`, or None."""
-        return self.axes.index("C") if "C" in self.axes else None
+    def shape(self) -> tuple[int, ...]:
+        """Samples along each axis."""
+        return self.data.shape
 
     @property
-    def n_channels(self) -> int:
-        """The length of the C axis, 1 where there is none."""
-        axis = self.channel_axis
-        return 1 if axis is None else self.data.shape[axis]
+    def dtype(self) -> np.dtype[Any]:
+        """Of the samples, in the byte order of `data`; `read` gives them in the machine's."""
+        return self.data.dtype
+
+    def read(self, region: Region) -> np.ndarray:
+        """See `ImageSource.read`."""
+        return _native(self.data[check_region(region, self.shape, self.source)])
+
+    def late_remarks(self) -> tuple[str, ...]:
+        """None: all samples are here."""
+        return ()
 
     def each_channel(self) -> list[np.ndarray]:
         """The samples of every channel, without the C axis; of an image without one, all."""
@@ -145,18 +177,137 @@ class Image:
             return [self.data]
         return [self.data.take(i, axis=c) for i in range(self.n_channels)]
 
-    @property
-    def raw_bytes(self) -> int:
-        """Voxels × itemsize: the size that every ratio is measured against."""
-        return int(self.data.size) * self.data.dtype.itemsize
-
     def with_data(self, data: np.ndarray) -> Image:
         """The same axes and metadata around other samples of the same shape."""
         return replace(self, data=data)
 
 
-def check_image(image: Image, *, lossless: bool = False) -> Image:
-    """The image in native byte order, ready to compress.
+@dataclass(frozen=True)
+class LazyImage(_Derived):
+    """An `ImageSource` whose samples are read from the file when they are asked for.
+
+    It holds the file open: close it, or use it in a ``with`` statement.
+
+    Attributes
+    ----------
+    axes, shape, dtype, meta, source, remarks, labels
+        As in `ImageSource`; `dtype` is in native byte order.
+    reader
+        Gives the samples of a region that is known to be sound; threads may call it at once.
+    closer
+        Closes the file; a second call does nothing.
+    noticed
+        Gives the late remarks.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    reader: Callable[[Region], np.ndarray]
+    meta: Metadata = field(default_factory=Metadata)
+    source: str | None = None
+    remarks: tuple[str, ...] = ()
+    labels: bool = False
+    closer: Callable[[], object] = lambda: None
+    noticed: Callable[[], tuple[str, ...]] = tuple
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", check_axes(self.axes, self.shape, file=self.source))
+        object.__setattr__(self, "dtype", np.dtype(self.dtype).newbyteorder("="))
+
+    def read(self, region: Region) -> np.ndarray:
+        """See `ImageSource.read`."""
+        return _native(self.reader(check_region(region, self.shape, self.source)))
+
+    def late_remarks(self) -> tuple[str, ...]:
+        """See `ImageSource.late_remarks`."""
+        return self.noticed()
+
+    def load(self) -> Image:
+        """The whole image in memory.
+
+        Raises
+        ------
+        InputError
+            It does not fit into memory, or cannot be read.
+        """
+        check_memory(self.shape, self.dtype, self.source)
+        data = self.read(tuple(slice(0, n) for n in self.shape))
+        remarks = (*self.remarks, *self.late_remarks())
+        return Image(data, self.axes, self.meta, self.source, remarks, self.labels)
+
+    def close(self) -> None:
+        """Close the file; nothing can be read after that."""
+        self.closer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def check_region(region: Region, shape: Sequence[int], file: str | None = None) -> Region:
+    """The region, with whole numbers for every start and stop.
+
+    Raises
+    ------
+    SelectionError
+        It has another number of axes, a step, or lies outside the image.
+    """
+    if len(region) == len(shape) and all(s.step in (None, 1) for s in region):
+        ends = [
+            (s.start or 0, n if s.stop is None else s.stop)
+            for s, n in zip(region, shape, strict=True)
+        ]
+        if all(0 <= a <= b <= n for (a, b), n in zip(ends, shape, strict=True)):
+            return tuple(slice(int(a), int(b)) for a, b in ends)
+    raise SelectionError(
+        "this is no region of the image",
+        file=file,
+        field="region",
+        expected=f"one slice per axis, without steps, within {tuple(shape)}",
+        got=region,
+    )
+
+
+def _native(samples: np.ndarray) -> np.ndarray:
+    """The samples in native byte order and C-contiguous: themselves, if they are so already."""
+    return np.ascontiguousarray(samples, samples.dtype.newbyteorder("="))
+
+
+def check_memory(shape: Sequence[int], dtype: np.dtype[Any], file: str | None) -> None:
+    """Refuse an array that is larger than the memory of this machine, before it is allocated.
+
+    Raises
+    ------
+    InputError
+        The array cannot fit.
+    """
+    need = math.prod(int(n) for n in shape) * dtype.itemsize
+    try:
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        have = 1 << 48
+    if need > have:
+        raise InputError(
+            "this image does not fit into memory",
+            file=file,
+            field="shape",
+            expected=f"at most {have} bytes",
+            got=f"{need} bytes, shape {tuple(shape)}, {dtype}",
+            fix="crop it, or use a machine with more memory",
+        )
+
+
+_Source = TypeVar("_Source", bound=ImageSource)
+
+
+def check_image(image: _Source, *, lossless: bool = False) -> _Source:
+    """An image that can be compressed; an `Image` comes back in native byte order.
+
+    Of a source that is no `Image` the samples are not read: whoever reads them calls `need_finite`
+    unless they are stored exactly.
 
     Parameters
     ----------
@@ -170,25 +321,24 @@ def check_image(image: Image, *, lossless: bool = False) -> Image:
         they cannot be kept, names of other channels than there are, metadata that no file can hold
         (`check_metadata`).
     """
-    data = image.data
-    if data.size == 0:
+    if 0 in image.shape:
         raise InputError(
             "the image has no samples",
             file=image.source,
             field="shape",
             expected="every axis ≥ 1",
-            got=data.shape,
+            got=image.shape,
             fix="check how the image was cropped or exported",
         )
     dtypes = LOSSLESS_DTYPES if lossless else DTYPES
-    if data.dtype.name not in dtypes:
+    if image.dtype.name not in dtypes:
         raise InputError(
             "this sample type cannot be compressed",
             file=image.source,
             field="dtype",
             expected=" or ".join(dtypes),
-            got=data.dtype.name,
-            fix=_conversion(data.dtype),
+            got=image.dtype.name,
+            fix=_conversion(image.dtype),
         )
     if len(image.meta.channels) not in (0, image.n_channels):
         raise InputError(
@@ -199,66 +349,42 @@ def check_image(image: Image, *, lossless: bool = False) -> Image:
             got=len(image.meta.channels),
             fix="give the image the channels that were kept",
         )
-    check_metadata(image)
-    if not data.dtype.isnative:
-        image = image.with_data(data.astype(data.dtype.newbyteorder("=")))
-    if data.dtype.kind == "f" and not lossless:
-        for index, part in enumerate(image.data.reshape(image.data.shape[0], -1)):
-            if not np.isfinite(part).all():
-                raise InputError(
-                    "the image holds NaN or infinite samples",
-                    file=image.source,
-                    field=f"{image.axes[0]}={index}",
-                    expected="finite numbers",
-                    got="NaN or infinity",
-                    fix=f"replace them, for instance with numpy.nan_to_num, or {LOSSLESS_FIX}",
-                )
-    return image
+    check_metadata(image.meta, image.source)
+    if not isinstance(image, Image):
+        return image
+    if not lossless:
+        need_finite(image.data, image.axes, file=image.source)
+    native = image.dtype.newbyteorder("=")
+    return cast(_Source, image.with_data(image.data.astype(native, copy=False)))
 
 
-def check_metadata(image: Image) -> None:
-    """Check all that a file's header must be able to say of an image, before any work is done.
+def need_finite(samples: np.ndarray, axes: str, first: int = 0, *, file: str | None = None) -> None:
+    """Refuse samples that are no finite numbers, which only exact storage keeps.
+
+    Parameters
+    ----------
+    samples
+        A region of an image, one axis per letter of `axes`; of integers there is nothing to check.
+    first
+        Where the region starts along its first axis, for the message.
 
     Raises
     ------
     InputError
-        A step that is not above 0, an axis that there is not, a colour that is not "#RRGGBB", or
-        something other than text for a name or a unit.
+        NaN or infinity; the message names the first index along the first axis that has some.
     """
-
-    def refuse(field: str, expected: str, got: object, fix: str) -> None:
-        raise InputError(
-            "these metadata cannot be written",
-            file=image.source,
-            field=f"meta.{field}",
-            expected=expected,
-            got=got,
-            fix=fix,
-        )
-
-    meta: Any = image.meta  # types are what is checked
-    for axis, pair in meta.scale.items():
-        field = f"scale[{axis!r}]"
-        if axis not in tuple(AXES):
-            refuse("scale", f"axes of {AXES}", axis, "leave this axis out")
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            refuse(field, "(step, unit)", pair, "give both, the unit as None if there is none")
-        step, unit = pair
-        good = isinstance(step, int | float | np.number) and not isinstance(step, bool)
-        if not good or not (np.isfinite(step) and step > 0):
-            fix = "give the size of the step, without a sign, or leave the axis out"
-            refuse(field, "a finite step above 0", step, fix)
-        if unit is not None and not isinstance(unit, str):
-            refuse(field, "text or None for the unit", unit, 'name the unit, as in "µm"')
-    texts = [("name", meta.name)]
-    texts += [(f"channels[{i}].name", c.name) for i, c in enumerate(meta.channels)]
-    for field, text in texts:
-        if text is not None and not isinstance(text, str):
-            refuse(field, "text or None", text, "give text")
-    for index, channel in enumerate(meta.channels):
-        color = channel.color
-        if color is not None and not (isinstance(color, str) and _COLOR.fullmatch(color)):
-            refuse(f"channels[{index}].color", '"#RRGGBB" or None', color, "give six digits")
+    if samples.dtype.kind != "f":
+        return
+    for index, part in enumerate(samples):
+        if not np.isfinite(part).all():
+            raise InputError(
+                "the image holds NaN or infinite samples",
+                file=file,
+                field=f"{axes[0]}={first + index}",
+                expected="finite numbers",
+                got="NaN or infinity",
+                fix=f"replace them, for instance with numpy.nan_to_num, or {LOSSLESS_FIX}",
+            )
 
 
 def scale_of(value_range: tuple[float, float]) -> float:

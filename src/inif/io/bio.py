@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InifError, MissingExtraError, UnsupportedError
-from inif.image import Channel, Image, Metadata
+from inif.image import Channel, Image, Metadata, check_memory
 from inif.io.bio_whole import check_czi, check_nd2
 from inif.io.common import (
     Source,
     build,
-    check_memory,
     only_scene,
     reading,
     rgb_channels,

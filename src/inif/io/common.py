@@ -189,30 +189,6 @@ class _Silence(logging.Filter):
         return False
 
 
-def check_memory(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Refuse an array that is larger than the memory of this machine, before it is allocated.
-
-    Raises
-    ------
-    InputError
-        The array cannot fit.
-    """
-    need = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
-    try:
-        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        have = 1 << 48
-    if need > have:
-        raise InputError(
-            "this image does not fit into memory",
-            file=name,
-            field="shape",
-            expected=f"at most {have} bytes",
-            got=f"{need} bytes, shape {tuple(shape)}, {dtype}",
-            fix="crop it, or use a machine with more memory",
-        )
-
-
 def only_scene(scene: int, count: int, name: str) -> None:
     """Check a scene's number against how many images the file holds."""
     if isinstance(scene, bool) or not isinstance(scene, int) or not 0 <= scene < count:

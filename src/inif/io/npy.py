@@ -13,11 +13,10 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from inif.errors import InputError
-from inif.image import Image, Metadata
+from inif.image import Image, Metadata, check_memory
 from inif.io.common import (
     Source,
     build,
-    check_memory,
     only_scene,
     reading,
     replacing,

@@ -16,7 +16,8 @@ from zarr.abc.store import SuffixByteRequest
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from inif.errors import InifError, InputError
-from inif.io.common import Source, check_memory
+from inif.image import check_memory
+from inif.io.common import Source
 from inif.io.ome_zarr_web import WebStore
 from inif.io.ome_zarr_zip import ZipArchive
 from inif.web import is_web

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Channel, Image, Metadata
+from inif.image import Channel, Image, Metadata, check_memory
 from inif.io.common import (
     Source,
     build,
-    check_memory,
     one_line,
     only_scene,
     planes_last,

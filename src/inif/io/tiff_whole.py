@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
-from inif.io.common import check_memory, one_line
+from inif.image import check_memory
+from inif.io.common import one_line
 
 _MOST_TAGS = 4096
 _VALUE_BYTES = {4: 4, 13: 4, 16: 8, 18: 8}  # types of a SubIFDs tag: LONG, IFD, LONG8, IFD8
