@@ -66,16 +66,16 @@ format: $(STAMP) ## rewrite the sources to the project's format
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## every rival on the bundled image; tables and figures in bench-out/ (minutes)
-	$(BIN)/inif bench run --data examples --results bench-out/results --seconds 10 --again $(ARGS)
-	$(BIN)/inif bench report --results bench-out/results --docs bench-out
+	$(BIN)/inif-bench run --data examples --results bench-out/results --seconds 10 --again $(ARGS)
+	$(BIN)/inif-bench report --results bench-out/results --docs bench-out
 
 bench-full: $(STAMP) ## every rival on every image of INIF_DATA (hours; goes on where it stopped)
 	@test -d "$$INIF_DATA" || { echo "error: set INIF_DATA to a folder of images" >&2; exit 2; }
-	$(BIN)/inif bench run --data "$$INIF_DATA" --results $(RESULTS) $(REFERENCES) $(ARGS)
+	$(BIN)/inif-bench run --data "$$INIF_DATA" --results $(RESULTS) $(REFERENCES) $(ARGS)
 	$(MAKE) bench-report
 
 bench-report: $(STAMP) ## docs/benchmark.md and its figures from the JSON
-	$(BIN)/inif bench report --results $(RESULTS) --docs docs
+	$(BIN)/inif-bench report --results $(RESULTS) --docs docs
 
 bench-fit: $(STAMP) ## speed, access, memory, and the field against a SIREN as published (minutes)
 	$(BIN)/python benchmarks/speed.py
@@ -136,13 +136,13 @@ test-compilers: ## the same with all compilers and processors that can be had (m
 
 clean: ## remove what was made, except the environment
 	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
+	find src bench tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment as well
 	rm -rf $(VENV) $(TRIED) .venv-uv .venv-oldest .venv-newest
 
 # The environment is rebuilt in place when its inputs change.
-$(STAMP): pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(wildcard src/core/*)
+$(STAMP): pyproject.toml bench/pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(wildcard src/core/*)
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "error: '$(PYTHON)' was not found; install Python 3.11 or newer, or name yours: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -150,5 +150,5 @@ $(STAMP): pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(w
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  rm -rf $(VENV); echo "error: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "installing inif and its tools into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e ./bench
 	@touch $@

@@ -15,13 +15,13 @@ import numpy as np
 from record import data_dir, save
 
 import inif
-from inif.bench.arms.published import decode_field, fit_published, widest
 from inif.config import FitSettings
 from inif.fields.base import count_weights
 from inif.frames import Geometry
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
+from inif_bench.arms.published import decode_field, fit_published, widest
 
 RATIO = 128
 STEP_POINTS = 32768

@@ -26,9 +26,6 @@ import numpy as np
 from record import RESULTS, data_dir, load, save
 
 import inif
-from inif.bench.arms import find_arms
-from inif.bench.arms.base import Options
-from inif.bench.unseen import unseen
 from inif.encode.siren.plan import header_bytes
 from inif.guidance import filaments
 from inif.guidance.overlap import iou
@@ -37,6 +34,9 @@ from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
 from inif.metrics.tasks.registry import parse_tasks
 from inif.metrics.tasks.run import measure, prepare
+from inif_bench.arms import find_arms
+from inif_bench.arms.base import Options
+from inif_bench.unseen import unseen
 
 NAME = "guidance"
 EFFORT, EFFORT_FIELD = 3, 1

@@ -16,8 +16,8 @@ from guidance import AROUND, EFFORT, EFFORT_FIELD, FINE, LINES, NAME, compressed
 from record import load
 from table import table
 
-from inif.bench.drawing import png
 from inif.io import read_image
+from inif_bench.drawing import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

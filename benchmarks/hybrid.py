@@ -17,11 +17,11 @@ import numpy as np
 from record import clock, data_dir, images, load, save
 
 import inif
-from inif.bench.arms import find_arms
-from inif.bench.arms.base import Options
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges
+from inif_bench.arms import find_arms
+from inif_bench.arms.base import Options
 
 RIVALS = ("av1", "hevc")
 THREADS = 2

@@ -14,7 +14,8 @@ import numpy as np
 from record import save
 
 from inif.axes import coordinates
-from inif.legacy import convert, read_legacy
+from inif.encode.siren.convert import convert
+from inif.legacy import read_legacy
 
 POINTS = 200_000
 

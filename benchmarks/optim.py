@@ -21,7 +21,7 @@ import numpy as np
 import optax
 from record import RESULTS, data_dir, load, save
 
-from inif.encode.siren.network import evaluate, fold, initialize
+from inif.fields.network import evaluate, fold, initialize
 from inif.io import read_image
 from inif.optim import learned, registry, schedules, tasks
 from inif.optim.classic import CLASSIC

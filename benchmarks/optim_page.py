@@ -15,7 +15,7 @@ from optim import NAME, RATES, SWEPT
 from record import load
 from table import table
 
-from inif.bench.drawing import FAINT, INK, png
+from inif_bench.drawing import FAINT, INK, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -22,12 +22,12 @@ from pretrain.__main__ import FOLDS
 from record import data_dir, images, save
 
 from inif.codecs import load_codec
+from inif.guidance.distort import damage, detail_lost, distorted, structure_lost
+from inif.guidance.tune import Settings, judged, ranks, slices_of, spearman, tune
 from inif.io import read_image
 from inif.metrics.tasks import MaskTask, Otsu, Unit
 from inif.perceptual import weights
-from inif.perceptual.distort import damage, detail_lost, distorted, structure_lost
 from inif.perceptual.lpips import Lpips, differences
-from inif.perceptual.tune import Settings, judged, ranks, slices_of, spearman, tune
 
 QUALITIES = (20, 26, 32, 38, 44)
 

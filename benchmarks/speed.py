@@ -22,7 +22,7 @@ from record import clock, save
 
 import inif
 from inif.encode.siren.fit import CHUNK
-from inif.encode.siren.network import evaluate, fold, initialize
+from inif.fields.network import evaluate, fold, initialize
 from inif.fields.siren import Siren
 
 POINTS = 100_000

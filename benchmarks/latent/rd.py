@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import RESULTS, data_dir, images, save
 
 import inif
-from inif.bench.bdrate import bd_rate
 from inif.io import read_image
+from inif_bench.bdrate import bd_rate
 
 CODECS = ("hevc", "av1", "jpeg2000", "jpegxl", "avif", "htj2k", "sperr")
 

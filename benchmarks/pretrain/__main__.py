@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from record import data_dir, images, save
 
-from inif.bench.bdrate import bd_rate
-from inif.bench.unseen import LEFT_OUT, samples_digest
 from inif.encode.repair import choose, keep_or_drop, without_idle
 from inif.encode.select import by, by_psnr
 from inif.fields.conditional import Network, repaired
 from inif.io import read_image
+from inif_bench.bdrate import bd_rate
+from inif_bench.unseen import samples_digest
 from pretrain import learn
 from pretrain.pairs import PRESET, RATIOS, Pair, bank, pair
 
@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded pairs")
     parser.add_argument("--out", type=Path, default=Path("../src/inif/fields/starts"))
-    parser.add_argument("--left-out", type=Path, default=Path("../src/inif/bench") / LEFT_OUT)
+    parser.add_argument("--left-out", type=Path, default=Path("../bench/src/inif_bench/starts"))
     parser.add_argument("--steps", type=int, default=learn.STEPS)
     parser.add_argument("--folds", default="0123a")
     args = parser.parse_args()
@@ -117,7 +117,8 @@ def main() -> None:
         args.out.mkdir(exist_ok=True)
         name = "a" if fold == "a" else f"a{fold}"
         arrays = {k: np.asarray(v, np.float16) for k, v in vars(network).items() if k != "layers"}
-        np.savez_compressed(args.out / f"{name}.npz", **arrays)
+        folder = args.out if fold == "a" else args.left_out
+        np.savez_compressed(folder / f"{name}.npz", **arrays)
         for path in paths:
             image = path.name.removesuffix(".ome.tif")
             if image not in out:
@@ -128,7 +129,7 @@ def main() -> None:
             print(image, rows[image]["bd_rate"], gains, flush=True)
     digests = {path.name.removesuffix(".ome.tif"): digest(path) for path in paths}
     left_out = {f"a{i}": {n: digests[n] for n in sorted(ns)} for i, ns in enumerate(FOLDS)}
-    args.left_out.write_text(json.dumps(left_out, indent=1) + "\n")
+    (args.left_out / "left_out.json").write_text(json.dumps(left_out, indent=1) + "\n")
     if args.folds == "0123a":
         save("pretrain", {"codec": f"SVT-AV1 preset {PRESET}", "steps": args.steps, "images": rows})
 

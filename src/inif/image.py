@@ -11,14 +11,15 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
 from inif.axes import check_axes
 from inif.errors import InputError, SelectionError
 from inif.metadata import Channel as Channel
-from inif.metadata import Metadata, check_metadata
+from inif.metadata import Metadata as Metadata
+from inif.metadata import check_metadata
 
 Region = tuple[slice, ...]
 """A box of samples: one slice per axis, with a start, a stop and no step."""
@@ -44,40 +45,35 @@ LOSSLESS_FIX = "store the samples exactly with --lossless (lossless=True)"
 
 
 class ImageSource(Protocol):
-    """What gives the samples of an image, one region at a time, and says what they are.
-
-    Attributes
-    ----------
-    axes
-        One letter of "TCZYX" for each axis, in the array's own order ("TZCYX", "YX", …).
-    shape
-        Samples along each axis.
-    dtype
-        Of the samples.
-    meta
-        Names, pixel sizes, colours.
-    source
-        Where it came from, for messages and reports.
-    remarks
-        What its user must know of how it was read: what was dropped or assumed; a sentence each.
-    labels
-        Whether the source itself says that the samples are labels, as OME-Zarr can.
-    """
+    """What gives the samples of an image, one region at a time, and says what they are."""
 
     @property
-    def axes(self) -> str: ...
+    def axes(self) -> str:
+        """One letter of "TCZYX" for each axis, in the array's own order ("TZCYX", "YX", …)."""
+
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Samples along each axis."""
+
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Of the samples."""
+
     @property
-    def meta(self) -> Metadata: ...
+    def meta(self) -> Metadata:
+        """Names, pixel sizes, colours."""
+
     @property
-    def source(self) -> str | None: ...
+    def source(self) -> str | None:
+        """Where it came from, for messages and reports."""
+
     @property
-    def remarks(self) -> tuple[str, ...]: ...
+    def remarks(self) -> tuple[str, ...]:
+        """What its user must know of how it was read, dropped or assumed; a sentence each."""
+
     @property
-    def labels(self) -> bool: ...
+    def labels(self) -> bool:
+        """Whether the source itself says that the samples are labels, as OME-Zarr can."""
 
     @property
     def channel_axis(self) -> int | None:
@@ -118,22 +114,19 @@ class ImageSource(Protocol):
 
 
 class _Derived:
-    """What follows from the axes, shape and dtype of any image source."""
+    """What follows from the axes, shape and dtype of any `ImageSource`."""
 
     @property
     def channel_axis(self: ImageSource) -> int | None:
-        """The position of C in `axes`, or None."""
         return self.axes.index("C") if "C" in self.axes else None
 
     @property
     def n_channels(self: ImageSource) -> int:
-        """The length of the C axis, 1 where there is none."""
         axis = self.channel_axis
         return 1 if axis is None else self.shape[axis]
 
     @property
     def raw_bytes(self: ImageSource) -> int:
-        """Voxels × itemsize: the size that every ratio is measured against."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -183,6 +176,10 @@ class Image(_Derived):
         if c is None:
             return [self.data]
         return [self.data.take(i, axis=c) for i in range(self.n_channels)]
+
+    def load(self) -> Image:
+        """The image itself."""
+        return self
 
     def with_data(self, data: np.ndarray) -> Image:
         """The same axes and metadata around other samples of the same shape."""
@@ -262,15 +259,13 @@ def check_region(region: Region, shape: Sequence[int], file: str | None = None) 
     SelectionError
         It has another number of axes, a step, or lies outside the image.
     """
-    if len(region) == len(shape) and all(
-        isinstance(s, slice) and s.step in (None, 1) for s in region
-    ):
-        filled = [
-            (0 if s.start is None else s.start, n if s.stop is None else s.stop)
+    if len(region) == len(shape) and all(s.step in (None, 1) for s in region):
+        ends = [
+            (s.start or 0, n if s.stop is None else s.stop)
             for s, n in zip(region, shape, strict=True)
         ]
-        if all(0 <= a <= b <= n for (a, b), n in zip(filled, shape, strict=True)):
-            return tuple(slice(int(a), int(b)) for a, b in filled)
+        if all(0 <= a <= b <= n for (a, b), n in zip(ends, shape, strict=True)):
+            return tuple(slice(int(a), int(b)) for a, b in ends)
     raise SelectionError(
         "this is no region of the image",
         file=file,
@@ -359,12 +354,12 @@ def check_image(image: _Source, *, lossless: bool = False) -> _Source:
             fix="give the image the channels that were kept",
         )
     check_metadata(image.meta, image.source)
-    if isinstance(image, Image):
-        if not image.dtype.isnative:
-            image = image.with_data(image.data.astype(image.dtype.newbyteorder("=")))
-        if not lossless:
-            need_finite(image.data, image.axes, file=image.source)
-    return image
+    if not isinstance(image, Image):
+        return image
+    if not lossless:
+        need_finite(image.data, image.axes, file=image.source)
+    native = image.dtype.newbyteorder("=")
+    return cast(_Source, image.with_data(image.data.astype(native, copy=False)))
 
 
 def need_finite(samples: np.ndarray, axes: str, first: int = 0, *, file: str | None = None) -> None:

@@ -1,4 +1,5 @@
-"""Networks pickled by the method's first authors, read safely and stored as small `.inif` files.
+"""Networks pickled by the method's first authors, read safely;
+`inif.encode.siren.convert` stores them.
 
 A pickle is a program. Here its instructions are checked against a list before any runs, and the
 only names it can reach are stand-ins of our own that build arrays and nothing else. What the
@@ -19,7 +20,7 @@ import pickletools
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +28,10 @@ from inif.axes import check_axes
 from inif.container.validate import clean_text
 from inif.errors import AxesError, InifError, InputError
 from inif.fields.siren import MAX_WIDTH
-from inif.outputs import check_room, check_target, write_file
-
-if TYPE_CHECKING:
-    from inif.decode.file import File
 
 _MAX_BYTES = 256 << 20
 _OMEGA = 90.0
 _PERCENT = 100.0
-_DEFAULT_PSNR = 57.5
 _LAYERS = 7
 _MAX_VOXELS = 1 << 30
 _MAX_WEIGHT = 1e6  # far beyond any fit; sums of so large numbers are still finite
@@ -48,53 +44,6 @@ _OPCODES = frozenset(
         "APPEND APPENDS"
     ).split()
 )
-
-
-def convert(
-    path: str | PathLike[str],
-    out: str | PathLike[str],
-    *,
-    psnr: float | None = None,
-    size: int | None = None,
-    axes: str | None = None,
-    overwrite: bool = False,
-) -> File:
-    """Store a pickled network as a quantised and coded `.inif` file.
-
-    Parameters
-    ----------
-    psnr
-        Quality to keep in dB, against the network's own float32 decode; 57.5 by default.
-    size
-        Largest size of the file in bytes, instead.
-    axes
-        The image's axes, of "TCZYX"; "ZYX" by default for three, as in the authors' images. A
-        C is the coordinate of the channel, wherever it stands.
-    overwrite
-        Whether an existing `out` is replaced.
-
-    Raises
-    ------
-    InputError
-        Not such a pickle, one that does more than hold arrays, a target that cannot be met, or an
-        `out` that exists or cannot be written.
-    """
-    from inif.config import Target
-
-    if psnr is None and size is None:
-        psnr = _DEFAULT_PSNR
-    target = Target(size=size, psnr=psnr)
-    check_target(out, overwrite=overwrite, field="out", inputs=[path])
-    network = read_legacy(path, axes=axes)
-
-    from inif.decode.file import open_file
-    from inif.encode.siren.convert import encode_network
-
-    if size is not None:
-        check_room(out, size, field="out")
-    data = encode_network(network, psnr=target.psnr, size=target.size)
-    write_file(out, data, overwrite=overwrite)
-    return open_file(out)
 
 
 class LegacyNetwork:
@@ -162,7 +111,9 @@ def read_legacy(path: str | PathLike[str], *, axes: str | None = None) -> Legacy
     Raises
     ------
     InputError
-        As `convert`.
+        Not such a pickle, or one that does more than hold arrays.
+    AxesError
+        Neither `axes` nor custom says what its axes are.
     """
     try:
         with Path(path).open("rb") as file:

@@ -27,7 +27,7 @@ def tree(seed: int = 0, size: float = 1.0) -> Any:
     """Weights as a SIREN has them: matrices large and small, biases, a scalar."""
     import jax.numpy as jnp
 
-    from inif.encode.siren.network import Parameters
+    from inif.fields.network import Parameters
 
     rng = np.random.default_rng(seed)
 

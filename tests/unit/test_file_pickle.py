@@ -112,7 +112,7 @@ def test_dask_cuts_large_planes(
     random_file: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("dask.array")
-    monkeypatch.setattr("inif.decode.file._PLANE_SIDE", 7)
+    monkeypatch.setattr("inif.decode.planes._SIDE", 7)
     lazy = inif.open(random_file("ZYX", (2, 18, 10))).to_dask()
     assert lazy.chunksize == (1, 7, 7)
 

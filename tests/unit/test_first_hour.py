@@ -65,7 +65,7 @@ def test_every_option_of_the_readme_is_there(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     words = shlex.split(command)[1:]
-    depth = 2 if words[0] in ("bench", "optimizer", "perceptual") else 1
+    depth = 2 if words[0] in ("optimizer", "perceptual") else 1
     help_text = cli(*words[:depth], "--help").stdout
     for word in words[depth:]:
         if word.startswith("-"):

@@ -1,14 +1,11 @@
-"""Frames out of images and back, and the bytes around a rival's streams."""
+"""Frames out of images and back."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from inif.bench.payload import pack, unpack
-from inif.errors import FormatError, InputError
+from inif.errors import InputError
 from inif.frames import Geometry, check_planes, orders
 from inif.metrics.fidelity import channel_ranges
 
@@ -70,29 +67,6 @@ def test_a_constant_channel_stays_constant():
     geometry = geometry_of(data, "YX")
     (stack,) = geometry.stacks(data)
     np.testing.assert_array_equal(geometry.from_levels(geometry.levels(stack, 0, 10), 0, 10), stack)
-
-
-@given(
-    st.sampled_from(AXES),
-    st.sampled_from(["uint8", "uint16", "int16", "float32"]),
-    st.lists(st.binary(max_size=300), min_size=1, max_size=5),
-)
-def test_files_hold_all_that_decoding_needs(axes, dtype, streams):
-    data = image_of(axes, dtype)
-    geometry = geometry_of(data, axes, orders(axes, data.shape)[-1])
-    packed = pack(geometry, streams)
-    assert unpack(packed) == (geometry, streams)
-    channels = geometry.sizes[0]
-    head = len(packed) - sum(map(len, streams))
-    assert head <= 4 + 2 * len(axes) + 2 * channels * data.dtype.itemsize + 2 * len(streams)
-
-
-@pytest.mark.parametrize("cut", [0, 1, 2, 5, 9])
-def test_a_cut_file_is_refused(cut):
-    data = image_of("ZYX")
-    packed = pack(geometry_of(data, "ZYX"), [b"abc", b"de"])
-    with pytest.raises(FormatError):
-        unpack(packed[:cut])
 
 
 def test_codecs_need_planes():

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 import inif
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-from inif.encode.siren.sampling import Boxes, Sampler
+from inif.encode.siren.sampling import Sampler
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning, registry
 from inif.guidance.base import Guidance, box_sides
+from inif.guidance.boxes import Boxes
 from inif.guidance.clean import Clean, match
 from inif.guidance.perceptual import Perceptual, split
 from inif.guidance.regions import Regions

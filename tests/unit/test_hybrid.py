@@ -178,7 +178,7 @@ def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     file = compressed("ZYX", size=2500)
     assert file.grid.counts == (2, 1, 1)
     first = file[0]
-    assert list(file._open) == [0]
+    assert list(file._samples._kept) == [0]
     np.testing.assert_array_equal(np.asarray(file)[0], first)
     assert inif.verify(file.to_bytes())["ok"]
 

@@ -97,7 +97,7 @@ def test_bricks_decode_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = np.asarray(file)
     opened = inif.open(file.to_bytes())
     np.testing.assert_array_equal(opened[100:, 100:], whole[100:, 100:])
-    assert len(opened._open) == 1
+    assert len(opened._samples._kept) == 1
     assert inif.verify(file.to_bytes())["exact"]
 
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inif.encode.siren.network import Parameters
 from inif.errors import InputError
+from inif.fields.network import Parameters
 from inif.optim import learned
 
 pytestmark = pytest.mark.numerical

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 import inif
+from inif.encode.siren.convert import convert
 from inif.errors import InifError, InputError
-from inif.legacy import convert, read_legacy
+from inif.legacy import read_legacy
 
 SHAPE = (6, 10, 12)
 WIDTH = 8

@@ -177,7 +177,7 @@ def test_inif_files_are_told_by_their_first_bytes(tmp_path: Path) -> None:
 def test_a_file_opened_here_is_closed_also_after_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import inif
+    from inif.decode import file as decoding
 
     a = stack((4, 16, 16))
     closed = []
@@ -187,7 +187,7 @@ def test_a_file_opened_here_is_closed_also_after_an_error(
         file.close = lambda: closed.append(path)  # type: ignore[attr-defined]
         return file
 
-    monkeypatch.setattr(inif, "open", fake_open, raising=False)
+    monkeypatch.setattr(decoding, "open_file", fake_open)
     path = tmp_path / "a.inif"
     path.write_bytes(b"\x89INIF\r\n\x1a")
     assert evaluate(Image(a, "ZYX"), path).file_bytes == 1000

@@ -20,7 +20,7 @@ def params() -> Any:
     import jax
     import jax.numpy as jnp
 
-    from inif.encode.siren.network import initialize
+    from inif.fields.network import initialize
 
     return initialize(jax.random.key(3), FIELD, 30.0, jnp.array([0.2, -0.4]))
 
@@ -28,7 +28,7 @@ def params() -> Any:
 def test_training_and_decoding_agree(params: Any) -> None:
     import jax
 
-    from inif.encode.siren.network import evaluate, fold
+    from inif.fields.network import evaluate, fold
 
     groups = fold(params._replace(shift=params.shift + 1.5), 30.0)
     assert tuple(g.shape for g in groups) == FIELD.group_shapes
@@ -41,7 +41,7 @@ def test_training_and_decoding_agree(params: Any) -> None:
 
 
 def test_a_network_starts_near_the_mean_and_is_alive(params: Any) -> None:
-    from inif.encode.siren.network import evaluate, fold
+    from inif.fields.network import evaluate, fold
 
     coords = np.random.default_rng(0).uniform(-1, 1, (2000, 3)).astype(np.float32)
     out = np.asarray(evaluate(fold(params, 30.0), coords))
@@ -53,7 +53,7 @@ def test_a_network_starts_near_the_mean_and_is_alive(params: Any) -> None:
 def test_the_sine_is_a_sine() -> None:
     import jax
 
-    from inif.encode.siren.sine import sine
+    from inif.fields.sine import sine
 
     x = np.linspace(-300, 300, 400_001).astype(np.float32)
     wanted = np.sin(x.astype(np.float64))
@@ -66,7 +66,7 @@ def test_its_derivative_is_a_cosine() -> None:
     import jax
     import jax.numpy as jnp
 
-    from inif.encode.siren.sine import sine
+    from inif.fields.sine import sine
 
     x = np.linspace(-300, 300, 100_001).astype(np.float32)
     slope = jax.jit(jax.grad(lambda v: jnp.sum(sine(v))))(x)
@@ -81,7 +81,7 @@ def test_rounding_lets_gradients_through() -> None:
     import jax
     import jax.numpy as jnp
 
-    from inif.encode.siren.network import round_through
+    from inif.fields.network import round_through
 
     groups = (jnp.linspace(-1, 1, 12).reshape(3, 4), jnp.linspace(0, 1, 5))
     steps = jnp.array([0.25, 0.0])

@@ -79,3 +79,13 @@ def test_files_decode_the_same_on_one_core_and_on_many(monkeypatch: pytest.Monke
                 decoded.append(np.asarray(file))
         np.testing.assert_array_equal(decoded[0], decoded[1])
     assert repaired
+
+
+def test_tasks_within_tasks_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: range(6))
+
+    def shares(workers: int) -> list[int]:
+        return list(in_order(lambda _: parallel.cores(), range(workers)))
+
+    assert (shares(2), shares(6), shares(1)) == ([3, 3], [1] * 6, [6])
+    assert parallel.cores() == 6

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inif.errors import InputError
+from inif.guidance.distort import KINDS, damage, distorted
+from inif.guidance.tune import Judged, Settings, ranks, slices_of, spearman, tune
 from inif.image import Image
 from inif.perceptual import weights
-from inif.perceptual.distort import KINDS, damage, distorted
 from inif.perceptual.lpips import CHANNELS, Lpips
-from inif.perceptual.tune import Judged, Settings, ranks, slices_of, spearman, tune
 
 Cli = Callable[..., Any]
 

@@ -18,7 +18,6 @@ from typer.core import TyperGroup
 
 from inif._version import __version__
 from inif.cli import (
-    bench,
     compress,
     convert,
     decompress,
@@ -33,7 +32,7 @@ from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emi
 from inif.errors import InifError
 
 
-class _Group(TyperGroup):
+class Program(TyperGroup):
     """The commands, with every way out of them (script, ``python -m``, tests) through `_run`."""
 
     def main(
@@ -47,12 +46,12 @@ class _Group(TyperGroup):
     ) -> Any:
         """Parse and run; always ends in `SystemExit`."""
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
-        sys.exit(_run(super().main, words, prog_name or "inif"))
+        sys.exit(_run(super().main, words, prog_name or self.name or "inif"))
 
 
 app = typer.Typer(
     name="inif",
-    cls=_Group,
+    cls=Program,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -86,7 +85,6 @@ for module in (
     verify,
     convert,
     extract,
-    bench,
     optimizer,
     perceptual,
 ):

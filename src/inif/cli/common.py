@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,6 +51,7 @@ SeriesOption = Annotated[
     typer.Option(min=0, metavar="N", help="Which image of a file that holds several, from 0 on."),
 ]
 
+_IMAGES = (".tif", ".tiff", ".npy", ".npz", ".png", ".czi", ".nd2", ".lif", ".zarr")
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.ASCII | re.IGNORECASE)
 
@@ -98,6 +100,29 @@ def read_input(source: str, axes: str | None, series: int) -> Image:
     from inif.io import read_image
 
     return read_image(source, axes=axes, scene=series)
+
+
+def find_images(folder: Path, parts: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Images of a folder by name, all or those whose name contains one of `parts`.
+
+    Raises
+    ------
+    InputError
+        No such folder, or nothing in it fits.
+    """
+    if not folder.is_dir():
+        raise InputError("there is no such folder of images", file=folder, field="--data")
+    names = sorted(p for p in folder.iterdir() if p.name.lower().endswith(_IMAGES))
+    found = tuple(p for p in names if not parts or any(part in p.name for part in parts))
+    if not found:
+        raise InputError(
+            "no image fits",
+            file=folder,
+            field="--images",
+            expected=", ".join(p.name for p in names) or "an image in the folder",
+            got=", ".join(parts) or "none",
+        )
+    return found
 
 
 def note(message: str, *, quiet: bool) -> None:

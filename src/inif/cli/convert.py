@@ -52,7 +52,7 @@ def convert(
     check_outputs([("OUT.inif", out)], force=force, inputs=[legacy])
     count = None if size is None else parse_size(size)
 
-    from inif.legacy import convert as convert_legacy
+    from inif.encode.siren.convert import convert as convert_legacy
 
     with convert_legacy(legacy, out, psnr=psnr, size=count, axes=axes, overwrite=force) as file:
         facts = {

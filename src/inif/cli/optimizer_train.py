@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inif.cli.common import ADVANCED, JsonFlag, QuietFlag, emit_json, note, words
+from inif.cli.common import ADVANCED, JsonFlag, QuietFlag, emit_json, find_images, note, words
 from inif.cli.outputs import ForceFlag, check_outputs
 from inif.cli.progress import format_time
 from inif.errors import InputError
@@ -152,7 +152,6 @@ def train_command(
 def _sources(data: Path | None, leave_out: str | None) -> Iterator[Any]:
     import numpy as np
 
-    from inif.bench.run import find_images
     from inif.io import read_image
     from inif.optim.tasks import Source
 

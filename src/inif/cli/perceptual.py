@@ -63,8 +63,8 @@ def tune_command(
     """
     check_outputs([("-o", out)], force=force, inputs=images)
 
+    from inif.guidance.tune import Settings, tuned
     from inif.perceptual import weights
-    from inif.perceptual.tune import Settings, tuned
 
     if out.suffix != weights.ENDING:
         raise InputError(

@@ -3,93 +3,28 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from os import PathLike
-from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 from weakref import finalize
 
 import numpy as np
 
 from inif.axes import Selection, preview_selection, select, select_named
-from inif.bricks import BrickGrid, Piece
-from inif.coding.check import Check
+from inif.bricks import BrickGrid
 from inif.container.reader import Container, open_container
 from inif.container.spec import CORRECTIONS, LOSSLESS
-from inif.decode.brick import FieldBricks, Intensities
-from inif.errors import FormatError, InputError, SelectionError, UnsupportedError
-from inif.fields.parallel import in_order
+from inif.decode import places
+from inif.decode.brick import Intensities
+from inif.decode.kinds import Brick, Coarse, bricks_of
+from inif.decode.meta import inflated, meta_of
+from inif.decode.samples import Samples
+from inif.errors import InputError
 from inif.image import Image, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
-
-_CACHE_BYTES = 256 << 20
-MAX_OME_BYTES = 16 << 20
-_PLANE_SIDE = 4096
-
-
-class Brick(Protocol):
-    """A brick ready to be evaluated."""
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes."""
-        ...
-
-    @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples."""
-        ...
-
-    @property
-    def opaque(self) -> bool:
-        """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
-        ...
-
-    def inputs(self) -> Iterable[bytes]:
-        """What its samples follow from besides the header, the same on every machine."""
-        ...
-
-    def in_dtype(self, dtype: type[np.floating[Any]]) -> Brick:
-        """The brick in an arithmetic of its own, its samples not rounded to whole numbers."""
-        ...
-
-    def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
-        """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
-        ...
-
-    def points(self, local: np.ndarray) -> np.ndarray:
-        """Outputs in [-1, 1] at (N, D) local positions: (N,) float32.
-
-        Of a file that stores its samples exactly, or within a bound: these, at positions that are
-        whole numbers.
-        """
-        ...
-
-
-class Bricks(Protocol):
-    """What a kind of file makes its bricks from."""
-
-    def open(self, brick: int) -> Brick:
-        """A brick ready to be evaluated."""
-        ...
-
-    def check(self, brick: int) -> Check:
-        """The encoder's check of a brick's decode."""
-        ...
-
-
-@runtime_checkable
-class Coarse(Protocol):
-    """Bricks that have coarse grids."""
-
-    def overviews(self, bricks: Sequence[int], skip: int) -> Iterator[np.ndarray]:
-        """Of every 2**skip rows and columns of bricks one, from their first: the image's dtype."""
-        ...
 
 
 class File:
@@ -100,15 +35,9 @@ class File:
     share a file. A file from a path or a URL pickles as that, and one from bytes with them.
     """
 
-    def __init__(
-        self,
-        container: Container,
-        arithmetic: type[np.floating[Any]] | None = None,
-        device: str | None = None,
-    ) -> None:
+    def __init__(self, container: Container, device: str | None = None) -> None:
         header = container.header
         self._device = device
-        self._arithmetic = arithmetic
         self.container = container
         self.header: dict[str, Any] = header
         self.axes: str = header["axes"]
@@ -119,18 +48,13 @@ class File:
         self.meta = Metadata.from_json(header.get("meta") or {})
         self.exact = LOSSLESS in header["requires"]
         self.corrected = CORRECTIONS in header["requires"] and not self.exact
-        self.bricks = _bricks(container, self.grid, self.intensities, device)
-        self._open: OrderedDict[int, Brick] = OrderedDict()
-        self._lock = Lock()
+        self.bricks = bricks_of(container, self.grid, self.intensities, device)
+        self._samples = Samples(self.bricks, self.grid, self.dtype)
 
     def __reduce__(self) -> tuple[Callable[..., File], tuple[object, ...]]:
         """Pickle as where the file lies; unpickling opens it again (see `_reopen`)."""
-        return _reopen, self._place
-
-    @property
-    def _place(self) -> tuple[object, ...]:
         device = () if self._device is None else (self._device,)
-        return (self.container.origin, self.container.digest, *device)
+        return _reopen, (self.container.origin, self.container.digest, *device)
 
     @property
     def name(self) -> str:
@@ -211,15 +135,7 @@ class File:
 
     def read(self, selection: Selection) -> Any:
         """Samples of a selection, in the image's dtype; a scalar where every axis is dropped."""
-        out = np.empty(selection.full_shape, self.dtype)
-        pieces = list(self.grid.pieces(selection))
-
-        def part(piece: Piece) -> np.ndarray:
-            return self.brick(piece.brick).grid(piece.local)
-
-        workers = None if isinstance(self.bricks, Coarse) else 1  # others have threads of their own
-        for piece, samples in zip(pieces, in_order(part, pieces, workers=workers), strict=True):
-            out[piece.out] = samples
+        out = self._samples.read(selection)
         self.outliers.put(out, selection.ranges, self.shape)
         return out.reshape(selection.shape)[()]
 
@@ -243,39 +159,10 @@ class File:
         SelectionError
             Wrong shape, a position outside the image, or a fractional channel.
         """
-        where = np.asarray(coords, np.float64)
-        last = np.array(self.shape) - 1
-        if where.ndim != 2 or where.shape[1] != self.ndim:
-            raise SelectionError(
-                "points must be a table", expected=f"(N, {self.ndim}) numbers", got=where.shape
-            )
-        good = (where >= 0) & (where <= last)
-        if not good.all():
-            point, axis = np.argwhere(~good)[0]
-            raise SelectionError(
-                "a point lies outside the image",
-                file=self.name,
-                field=f"point {point}, axis {self.axes[axis]}",
-                expected=f"0 … {last[axis]}",
-                got=where[point, axis],
-            )
-        c = self.axes.find("C")
-        if c >= 0 and not bool(np.all(where[:, c] == np.floor(where[:, c]))):
-            raise SelectionError(
-                "there is nothing between channels",
-                file=self.name,
-                field="axis C",
-                expected="whole numbers",
-            )
-        if self.exact:
-            from inif.decode import lossless
-
-            return lossless.points(where, self.dtype, self._at)
-        if self.corrected:
-            from inif.decode import lossless
-
-            real = np.result_type(self.dtype, np.float32)
-            return lossless.points(where, real, self._at)
+        where = places.positions(coords, self.axes, self.shape, file=self.name)
+        if self.exact or self.corrected:
+            real = self.dtype if self.exact else np.result_type(self.dtype, np.float32)
+            return places.between(where, real, self._at)
         found = self.intensities.real(self._at(where), self._channel(where))
         self.outliers.put_at(found, where, self.shape)
         return found
@@ -293,14 +180,7 @@ class File:
         SelectionError
             Not boolean, or a shape that does not fit.
         """
-        chosen = np.asarray(mask)
-        if chosen.dtype != bool or chosen.shape != self.shape[self.ndim - chosen.ndim :]:
-            raise SelectionError(
-                "this mask does not fit the image",
-                expected=f"booleans of shape {self.shape} or of its last axes",
-                got=f"{chosen.dtype} {chosen.shape}",
-            )
-        where = np.argwhere(np.broadcast_to(chosen, self.shape)).astype(np.float64)
+        where = places.masked(mask, self.shape)
         found = self._at(where)
         if not (self.exact or self.corrected):
             found = self.intensities.samples(found, self._channel(where))
@@ -319,19 +199,8 @@ class File:
         if step == 1 or not isinstance(self.bricks, Coarse) or not {"Y", "X"} <= set(self.axes):
             result: np.ndarray = self.read(selection)
             return result
-        return self._overview((step - 1).bit_length())
-
-    def _overview(self, skip: int) -> np.ndarray:
-        """Of every 2**skip rows and columns one, from coarse grids."""
-        assert isinstance(self.bricks, Coarse)
-        keys = tuple(slice(None, None, 1 << skip) if a in "YX" else slice(None) for a in self.axes)
-        selection = select(keys, self.shape)
-        out = np.empty(selection.full_shape, self.dtype)
-        pieces = list(self.grid.pieces(selection))
-        seen = self.bricks.overviews([piece.brick for piece in pieces], skip)
-        for piece, part in zip(pieces, seen, strict=True):
-            out[piece.out] = part
-        self.outliers.put(out, selection.ranges, self.shape)
+        out, seen = self._samples.overview(self.axes, (step - 1).bit_length())
+        self.outliers.put(out, seen.ranges, self.shape)
         return out
 
     def to_dask(self) -> Any:
@@ -345,18 +214,9 @@ class File:
         MissingExtraError
             dask is not installed.
         """
-        try:
-            import dask.array as da
-        except ImportError:
-            from inif.errors import MissingExtraError
+        from inif.decode.planes import dask_of
 
-            raise MissingExtraError("dask", "dask", need="to_dask") from None
-        plane = "YX" if {"Y", "X"} <= set(self.axes) else self.axes[-2:]
-        chunks = tuple(
-            min(n, _PLANE_SIDE) if a in plane else 1
-            for a, n in zip(self.axes, self.grid.brick, strict=True)
-        )
-        return da.from_array(_Planes(self), chunks=chunks, asarray=False, name=False)
+        return dask_of(self, self.grid.brick)
 
     def to_image(self, selection: Selection | None = None) -> Image:
         """A decoded selection (all by default) with axes and metadata that fit it."""
@@ -368,7 +228,7 @@ class File:
         return Image(
             data.reshape(data.shape or (1,)),
             axes or "X",
-            _meta_of(self.meta, self.axes, picked),
+            meta_of(self.meta, self.axes, picked),
             self.name,
         )
 
@@ -390,8 +250,7 @@ class File:
 
     def brick_samples(self, brick: int) -> np.ndarray:
         """All samples of one brick, in the brick's shape."""
-        local = tuple(np.arange(n) for n in self.grid.extent(brick))
-        return self.brick(brick).grid(local)
+        return self._samples.whole(brick)
 
     @cached_property
     def outliers(self) -> Outliers:
@@ -426,31 +285,16 @@ class File:
         entry = self.container.find(b"OMEX")
         if entry is None:
             return self.meta
-        return replace(self.meta, ome_xml=_inflate(self.container.read(entry), self.name))
+        return replace(self.meta, ome_xml=inflated(self.container.read(entry), self.name))
 
     def brick(self, brick: int) -> Brick:
-        """A brick ready to be evaluated; the last few are kept."""
-        with self._lock:
-            if brick in self._open:
-                self._open.move_to_end(brick)
-                return self._open[brick]
-            decoder = self.bricks.open(brick)
-            if self._arithmetic is not None:
-                decoder = decoder.in_dtype(self._arithmetic)
-            self._open[brick] = decoder
-            while len(self._open) > max(1, _CACHE_BYTES // max(decoder.nbytes, 1)):
-                self._open.popitem(last=False)
-            return decoder
+        """A brick ready to be evaluated; the last ones are kept, as far as memory allows."""
+        return self._samples.brick(brick)
 
     def _at(self, where: np.ndarray) -> np.ndarray:
         """What the bricks have at valid positions (N, D), as `Brick.points` says: (N,)."""
-        bricks, local = self.grid.locate(where)
-        out = np.empty(len(where), self.dtype if self.exact or self.corrected else np.float32)
-        order = np.argsort(bricks, kind="stable")
-        runs = np.split(order, np.flatnonzero(np.diff(bricks[order])) + 1)
-        for rows in runs if order.size else []:
-            out[rows] = self.brick(int(bricks[rows[0]])).points(local[rows])
-        return out
+        own = self.dtype if self.exact or self.corrected else np.dtype(np.float32)
+        return self._samples.at(where, own)
 
     def _channel(self, where: np.ndarray) -> np.ndarray | int:
         """The channel of each of (N, D) positions."""
@@ -480,26 +324,6 @@ def open_file(source: object, device: str | None = None) -> File:
         raise
 
 
-class _Planes:
-    """A file as dask's tasks hold it."""
-
-    def __init__(self, file: File) -> None:
-        self.file = file
-        self.shape, self.dtype, self.ndim = file.shape, file.dtype, file.ndim
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.file[key]
-
-    def __reduce__(self) -> tuple[Callable[..., _Planes], tuple[object, ...]]:
-        return _planes, self.file._place
-
-
-@lru_cache(maxsize=1)
-def _planes(origin: object, digest: str, device: str | None = None) -> _Planes:
-    """The same file again; the last one stays open, for the tasks of a process come one by one."""
-    return _Planes(_reopen(origin, digest, device))
-
-
 def _reopen(origin: object, digest: str, device: str | None = None) -> File:
     """Open a pickled file, and close it when nobody holds it any more.
 
@@ -522,68 +346,3 @@ def _reopen(origin: object, digest: str, device: str | None = None) -> File:
             fix="open it anew",
         )
     return file
-
-
-def _bricks(
-    container: Container, grid: BrickGrid, intensities: Intensities, device: str | None
-) -> Bricks:
-    """The bricks of a file, by its kind; codecs are imported only for files that need them."""
-    header = container.header
-    if device is not None and (LOSSLESS in header["requires"] or not _pure(header)):
-        raise UnsupportedError(
-            "only pure fields are evaluated on a device",
-            file=container.name,
-            field="device",
-            got=f"a file of another method, and device {device!r}",
-            fix="open it without a device",
-        )
-    if LOSSLESS in container.header["requires"]:
-        from inif.decode.lossless import LosslessBricks
-
-        return LosslessBricks(container, grid, np.dtype(container.header["dtype"]))
-    if container.header["field"]["kind"] == "latent":
-        if CORRECTIONS in container.header["requires"]:
-            from inif.decode.corrections import CorrectedBricks
-
-            return CorrectedBricks(container, grid, intensities)
-        from inif.decode.latent import LatentBricks
-
-        return LatentBricks(container, grid, intensities)
-    if _pure(container.header):
-        return FieldBricks(container, grid, intensities, device)
-    from inif.decode.hybrid import HybridBricks
-
-    return HybridBricks(container, grid, intensities)
-
-
-def _pure(header: Mapping[str, Any]) -> bool:
-    """Whether a file that is not lossless is a pure field: networks alone."""
-    return "codec" not in header and header["field"]["kind"] != "latent"
-
-
-def _inflate(data: bytes, name: str) -> str:
-    inflater = zlib.decompressobj()
-    try:
-        text = inflater.decompress(data, MAX_OME_BYTES)
-        whole = inflater.eof and not inflater.unconsumed_tail
-        decoded = text.decode() if whole else None
-    except (zlib.error, UnicodeDecodeError):
-        decoded = None
-    if decoded is None:
-        raise FormatError("the OME-XML cannot be read", file=name, field="section OMEX")
-    return decoded
-
-
-def _meta_of(meta: Metadata, axes: str, selection: Selection) -> Metadata:
-    """Metadata that fits a selection: steps grow with strides, channels follow their indices."""
-    scale = {}
-    for axis, (value, unit) in meta.scale.items():
-        picked = axes.find(axis)
-        if picked < 0 or selection.dropped[picked]:
-            continue
-        scale[axis] = (value * abs(selection.ranges[picked].step), unit)
-    c = axes.find("C")
-    channels: Sequence[Any] = meta.channels
-    if c >= 0 and meta.channels:
-        channels = [meta.channels[i] for i in selection.ranges[c] if i < len(meta.channels)]
-    return Metadata(meta.name, scale, tuple(channels))

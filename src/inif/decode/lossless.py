@@ -7,10 +7,9 @@ docs/format.md, "Lossless".
 
 from __future__ import annotations
 
-import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,33 +186,6 @@ def sides_of(axes: str, extent: tuple[int, ...]) -> tuple[int, int]:
     """Height and width of a brick as one picture: all that is not along its last axis, below."""
     present = [n for a, n in zip(CANON, sizes_of(axes, extent), strict=True) if a in axes]
     return math.prod(present[:-1]), present[-1]
-
-
-def points(
-    where: np.ndarray, dtype: np.dtype[np.generic], pick: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Values between samples: the nearest for whole numbers, linear for others.
-
-    Parameters
-    ----------
-    where
-        (N, D) positions in samples, inside the image.
-    dtype
-        Of the image, and of what is returned.
-    pick
-        Samples at (N, D) positions that are whole numbers.
-    """
-    if dtype.kind != "f":  # between the labels 3 and 9 there is no label 6
-        return pick(np.floor(where + 0.5))
-    low = np.floor(where)
-    share = where - low
-    out = np.zeros(len(where))
-    with np.errstate(invalid="ignore", over="ignore"):  # infinities that meet
-        for corner in itertools.product((0, 1), repeat=where.shape[1]):
-            weight = np.where(corner, share, 1 - share).prod(axis=1)
-            rows = np.flatnonzero(weight)
-            out[rows] += weight[rows] * pick(low[rows] + corner)
-        return out.astype(dtype)
 
 
 def _unpacked(stream: bytes, size: int) -> np.ndarray:

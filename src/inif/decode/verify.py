@@ -15,7 +15,8 @@ import numpy as np
 from inif.coding.check import Check
 from inif.decode.apart import stored
 from inif.decode.check import crc_of, digest, mean_of
-from inif.decode.file import Brick, File, open_file
+from inif.decode.file import File, open_file
+from inif.decode.kinds import Brick
 from inif.errors import InifError
 
 SHARE, ULPS = 1e-5, 2

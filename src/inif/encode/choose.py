@@ -163,7 +163,8 @@ def sample_of(job: Job) -> tuple[Job, float]:
 
 def better(own: float, other: float, octave: float) -> float:
     """Share of the bytes that a hybrid saves, by PSNRs in dB of both and dB per doubling."""
-    return 1 - 2.0 ** -((other - own) / max(octave, _LEAST_OCTAVE) - _WHOLE)
+    ahead = (other - own) / max(octave, _LEAST_OCTAVE) - _WHOLE
+    return float(1 - 2.0**-ahead)
 
 
 def _better(own: float, codec: float, octave: float, effort: int) -> str:
@@ -182,7 +183,7 @@ def _tries_siren(job: Job, budget: int) -> bool:
         return True
     if job.image.raw_bytes < SIREN_RATIO * budget:
         return False
-    from inif.encode.device import accelerated
+    from inif.encode.siren.device import accelerated
 
     return accelerated()
 
@@ -204,7 +205,10 @@ def _latent(job: Job, window: Window) -> Packed:
 
 
 def _hybrid(job: Job, window: Window) -> Packed:
-    from inif.encode.hybrid.make import encode_hybrid
+    try:  # until it is there
+        from inif.encode.hybrid.make import encode_hybrid  # type: ignore
+    except ImportError:
+        raise BudgetError("no hybrid yet") from None
 
     return encode_hybrid(replace(job, method=HYBRID), window)
 

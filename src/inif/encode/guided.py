@@ -20,12 +20,12 @@ import numpy as np
 from inif.bricks import BrickGrid
 from inif.encode.job import Job
 from inif.encode.repair import Channel, damped
-from inif.encode.siren.sampling import Boxes
 from inif.fields.conditional import STEP, Network, Repair
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread
 from inif.frames import sizes_of
 from inif.guidance.base import Guidance, box_sides
+from inif.guidance.boxes import Boxes
 from inif.guidance.perceptual import Perceptual
 from inif.guidance.registry import usable
 

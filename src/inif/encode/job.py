@@ -13,12 +13,12 @@ import numpy as np
 
 from inif._version import __version__
 from inif.config import FitSettings, ProgressEvent, Target
-from inif.container.validate import clean_text
 from inif.container.spool import Spool
+from inif.container.validate import clean_text
 from inif.container.writer import Section
 from inif.decode import apart
 from inif.decode.brick import Intensities
-from inif.decode.file import MAX_OME_BYTES
+from inif.decode.meta import MAX_OME_BYTES
 from inif.encode.interrupt import Interrupt, Progress
 from inif.encode.survey import Range, Survey, survey
 from inif.image import ImageSource

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from inif.container.spec import MAX_HEADER
 from inif.container.validate import clean_text
-from inif.image import Channel, Image, Metadata
+from inif.image import Channel, Image, LazyImage, Metadata
 
 LONGEST = 1000
 """Characters of a name or unit that are kept."""
 
 
-def fitting(image: Image, budget: int | None) -> Image:
+def fitting(image: Image | LazyImage, budget: int | None) -> Image | LazyImage:
     """The image with metadata that its file has room for, and a remark on what was left out.
 
     Parameters

@@ -103,10 +103,15 @@ def _reached(job: Job, decibels: float) -> Reached:
     if job.method == SIREN:
         return _by_fields(job, decibels)
     if job.method == LATENT:
-        from inif.encode.latent.make import encode_latent_quality as by_method
-    else:
-        from inif.encode.hybrid.make import encode_hybrid_quality as by_method
-    return Reached(*by_method(job, decibels))
+        from inif.encode.latent.make import encode_latent_quality
+
+        return Reached(*encode_latent_quality(job, decibels))
+    try:  # until it is there
+        from inif.encode.hybrid.make import encode_hybrid_quality  # type: ignore
+    except ImportError:
+        raise BudgetError("no hybrid yet") from None
+
+    return Reached(*encode_hybrid_quality(job, decibels))
 
 
 def _by_fields(job: Job, decibels: float) -> Reached:

@@ -22,7 +22,7 @@ from inif.encode.metadata import fitting
 from inif.encode.quality import encode_quality
 from inif.encode.survey import survey
 from inif.errors import InputError, RemarkWarning
-from inif.image import ImageSource
+from inif.image import Image, LazyImage
 from inif.io.ome import unkept_remark
 
 _GUESS, _LEAST_GUESS = 128, 4096
@@ -63,7 +63,7 @@ class Asked:
 
 
 def compressed(
-    image: ImageSource, asked: Asked, spool: Spool, progress: Progress | None = None
+    image: Image | LazyImage, asked: Asked, spool: Spool, progress: Progress | None = None
 ) -> Packed:
     """The file of an image that has been checked; its payloads may lie in the spool.
 

@@ -311,7 +311,7 @@ def _with_place(
         yield 0, samples, ...
         return
     for i in range(samples.shape[c]):
-        where = (*[slice(None)] * c, i)
+        where: Any = (*[slice(None)] * c, i)
         yield region[c].start + i, samples[where], where
 
 

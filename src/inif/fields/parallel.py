@@ -11,7 +11,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
@@ -19,6 +20,9 @@ from threadpoolctl import ThreadpoolController
 
 _LEAST = 8192
 _MOST = 16
+
+_SHARE: ContextVar[int] = ContextVar("share")
+"""Cores that a thread of `in_order` may use; not set in others."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,19 +51,22 @@ def in_order(
 ) -> Iterator[Result]:
     """Results of ``task(item)`` in the order of the items, worked out on all cores.
 
-    At most one result more than there are cores waits to be taken.
+    At most one result more than there are cores waits to be taken. A task may use this too: the
+    cores are then shared among the tasks that run at the same time.
 
     Parameters
     ----------
     workers
         Threads instead of one per core; there are never more than items.
     """
-    workers = min(workers or cores(), len(items))
+    mine = cores()
+    workers = min(workers or mine, len(items))
     with one_blas_thread():
         if workers <= 1:
             yield from map(task, items)
             return
-        with ThreadPoolExecutor(workers) as pool:
+        share = max(mine // workers, 1)
+        with ThreadPoolExecutor(workers, initializer=_SHARE.set, initargs=(share,)) as pool:
             waiting: deque[Future[Result]] = deque()
             try:
                 for item in items:
@@ -74,13 +81,18 @@ def in_order(
 
 
 def cores() -> int:
-    """Cores that this process may use, at most 16."""
+    """Cores that this process may use, at most 16; in a task of `in_order`, its share of them."""
+    share = _SHARE.get(None)
+    if share is not None:
+        return share
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     return min(count, _MOST)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """A context in which BLAS runs in the calling thread."""
+    if _SHARE.get(None) is not None:  # as it does already
+        return nullcontext()
     context: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return context
 

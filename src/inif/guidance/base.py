@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.siren.sampling import Boxes
+from inif.guidance.boxes import Boxes
 from inif.image import Image
 
 SHARE = 0.2

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.encode.siren.sampling import Boxes
 from inif.errors import InputError
+from inif.guidance.boxes import Boxes
 from inif.image import Image
 from inif.metrics.matching import line
 

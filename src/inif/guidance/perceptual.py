@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.siren.sampling import Boxes
+from inif.guidance.boxes import Boxes
 from inif.guidance.clean import Clean, read_clean
 from inif.image import Image
 from inif.perceptual import weights

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.siren.sampling import Boxes
+from inif.guidance.boxes import Boxes
 from inif.guidance.masks import idle_mask
 from inif.image import Image
 

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inif.encode.siren.sampling import Boxes
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
 from inif.guidance.base import Guidance, Guide
+from inif.guidance.boxes import Boxes
 from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import Regions
 from inif.guidance.segmentation import (

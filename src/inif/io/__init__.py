@@ -6,12 +6,20 @@ formats are imported inside the functions that need them, so that importing this
 
 from inif.io.ome import parse_ome_xml, to_ome_xml
 from inif.io.ome_update import ome_document
-from inif.io.registry import check_output, detect, output_format, read_image, write_image
+from inif.io.registry import (
+    check_output,
+    detect,
+    open_image,
+    output_format,
+    read_image,
+    write_image,
+)
 
 __all__ = [
     "check_output",
     "detect",
     "ome_document",
+    "open_image",
     "output_format",
     "parse_ome_xml",
     "read_image",

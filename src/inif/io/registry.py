@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError, RemarkWarning
-from inif.image import Image
+from inif.image import Image, LazyImage
 from inif.io.common import Source, guarded, reading, source_of
 from inif.outputs import ZARR_MARKERS, check_target
 
@@ -100,6 +100,23 @@ def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: 
     kind = detect(source.path)
     reader: Callable[[Source, str, str | None, int], Image] = import_module(_READERS[kind]).read
     return reader(source, kind, axes, scene)
+
+
+def open_image(
+    path: str | os.PathLike[str], *, axes: str | None = None, scene: int = 0
+) -> LazyImage:
+    """As `read_image`, but samples are read from the file when they are asked for."""
+    image = read_image(path, axes=axes, scene=scene)
+    return LazyImage(
+        image.axes,
+        image.shape,
+        image.dtype,
+        lambda region: image.data[region],
+        image.meta,
+        image.source,
+        image.remarks,
+        image.labels,
+    )
 
 
 def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -9,17 +9,16 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from inif.metrics.detail import Peaks, Residual
+from inif.metrics.fidelity import finite, psnr_json
 from inif.metrics.places import ChannelPlaces, Place
 from inif.metrics.profiles import Profile
 from inif.metrics.spectrum import Spectrum
-
-if TYPE_CHECKING:
-    from inif.metrics.tasks.base import TaskResult
+from inif.metrics.tasks.base import TaskResult
 
 RANGE_NOTE = (
     "[min, max] of each channel of the original without its outliers; errors are divided by "
@@ -186,6 +185,8 @@ class Evaluation:
         What an analysis still finds (`inif.metrics.tasks`), one entry per task asked for.
     against
         The evaluation of another compressed version of the same original, with the same tasks.
+    explain
+        One sentence for each figure, by its name in the JSON (`inif.metrics.explain`).
     """
 
     original: str | None
@@ -217,13 +218,7 @@ class Evaluation:
     places_note: str | None = None
     tasks: tuple[TaskResult, ...] = ()
     against: Evaluation | None = None
-
-    @property
-    def explain(self) -> dict[str, str]:
-        """One sentence for each figure."""
-        from inif.metrics.explain import explain
-
-        return explain(self)
+    explain: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def ratio(self) -> float | None:
@@ -288,16 +283,6 @@ class Evaluation:
             "tasks": [t.to_json([c.name for c in self.channels]) for t in self.tasks],
             "against": None if self.against is None else self.against.to_json(),
         }
-
-
-def finite(value: float) -> float | None:
-    """The value, or None if it is infinite or NaN."""
-    return value if math.isfinite(value) else None
-
-
-def psnr_json(value: float) -> dict[str, Any]:
-    """``{"psnr": 36.2, "lossless": false}``; null and true for an exact image."""
-    return {"psnr": finite(value), "lossless": math.isinf(value)}
 
 
 def _nested(values: Any) -> Any:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -109,6 +110,16 @@ def channel_ranges(original: Samples, axes: str) -> Ranges:
 def psnr_of(mean_square: float) -> float:
     """PSNR in dB of a mean squared error relative to the squared range; 0 gives infinity."""
     return math.inf if mean_square == 0 else -10.0 * math.log10(mean_square)
+
+
+def finite(value: float) -> float | None:
+    """The value, or None if it is infinite or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def psnr_json(value: float) -> dict[str, Any]:
+    """``{"psnr": 36.2, "lossless": false}``; null and true for an exact image."""
+    return {"psnr": finite(value), "lossless": math.isinf(value)}
 
 
 def psnr(original: Samples, decoded: Samples, axes: str, ranges: Ranges | None = None) -> Psnr:

@@ -19,6 +19,7 @@ from inif.errors import InputError
 from inif.image import Metadata
 from inif.metrics.detail import PeakAccumulator, ResidualAccumulator
 from inif.metrics.evaluation import ChannelReport, Crop, Evaluation, Panel, Resolution, Slice
+from inif.metrics.explain import explain
 from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel_ranges
 from inif.metrics.findings import findings
 from inif.metrics.holes import without_holes
@@ -120,7 +121,9 @@ def evaluate(
 
 
 def _with_tasks(evaluation: Evaluation, results: tuple[TaskResult, ...]) -> Evaluation:
-    return dataclasses.replace(evaluation, tasks=results) if results else evaluation
+    """The evaluation with the outcome of its tasks, and a sentence for each figure."""
+    whole = dataclasses.replace(evaluation, tasks=results)
+    return dataclasses.replace(whole, explain=explain(whole))
 
 
 def _evaluate(

@@ -7,7 +7,6 @@ figures themselves work on anything with a shape, a dtype and basic indexing.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -159,7 +158,9 @@ def _load_path(path: str, axes: str | None) -> Source:
     if "://" not in path and not os.path.exists(path):
         raise InputError("there is no such file", file=path, fix="check the path")
     if is_inif(path):
-        file = importlib.import_module("inif").open(path)
+        from inif.decode.file import open_file
+
+        file = open_file(path)
         return _from_file(file, path, file.close)
     from inif.io import read_image
 

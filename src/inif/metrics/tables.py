@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inif.metrics.evaluation import ChannelReport, Evaluation, Resolution
-from inif.metrics.explain import explain
 from inif.metrics.findings import place
 from inif.metrics.findings_places import block_name
 
@@ -62,7 +61,7 @@ def application(e: Evaluation) -> list[Table]:
 
 def summary(e: Evaluation) -> Table:
     """The figures that decide: size, ratio, pooled quality, worst slice; each with a sentence."""
-    words = explain(e)
+    words = e.explain
     rows: list[tuple[str, str, str]] = [
         ("Image", f"{' × '.join(map(str, e.shape))} ({e.axes}), {e.dtype}", ""),
         ("Raw size", f"{e.raw_bytes:,} bytes", ""),
@@ -105,7 +104,7 @@ def places(e: Evaluation) -> Table:
         rows.append((c.name, f"{p.failed:,} of {p.blocks:,}", *lost, f"{new:,}", worst))
     note = (
         "Blocks of 32 × 32 pixels; spots and holes are counted slice by slice. "
-        + explain(e)["places"]
+        + e.explain["places"]
     )
     head = ("Channel", "Blocks", "Bright lost", "Dark lost", "New", "Worst block")
     return Table("Where structure was lost", head, tuple(rows), note, _indices(e))
@@ -121,7 +120,7 @@ def along(e: Evaluation) -> Table:
         rows.append((e.channels[p.channel].name, p.axis.upper(), decibel(middle), worst))
         channels.append(p.channel)
     head = ("Channel", "Along", "Median", "Worst")
-    note = explain(e)["profiles"]
+    note = e.explain["profiles"]
     return Table("Slices and time points (PSNR)", head, tuple(rows), note, tuple(channels))
 
 
@@ -255,7 +254,7 @@ def _tasks(e: Evaluation) -> list[Table]:
 
 def _about(e: Evaluation, task: TaskResult) -> str:
     """What a task asks, how it measures, and on what part of the image."""
-    plain = explain(e).get(task.task, "")
+    plain = e.explain.get(task.task, "")
     sample = f" On {task.sample}." if task.sample else ""
     return f"{task.about}{sample} {plain}".strip()
 

@@ -1,7 +1,7 @@
 """What a learned optimizer is meta-trained on: short fits of random crops, real and generated.
 
 A task is drawn from a seed alone, so a run can be repeated and resumed. Fits are the product's own
-SIREN (`inif.encode.siren.network`), pure (coordinates in) or conditional (a blurred image in as well,
+SIREN (`inif.fields.network`), pure (coordinates in) or conditional (a blurred image in as well,
 what it lacks out), of 2 to 4 coordinates, widths 16 to 128, and a hundred to some thousand steps.
 """
 
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inif.encode.siren.network import Parameters, evaluate, fold, initialize
+from inif.fields.network import Parameters, evaluate, fold, initialize
 from inif.fields.siren import Siren
 
 SAMPLES = 1 << 17

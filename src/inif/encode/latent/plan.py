@@ -203,7 +203,7 @@ def plane_estimate(job: Job, grid: BrickGrid, chosen: Chosen) -> np.ndarray:
         five = to_five(job.coded.read(tuple(where)), axes)
         x = on_scale(job, five, grid.channels(brick, axes.find("C")))
         levels, _ = analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape))))
-        share = x.size / grid.voxels[brick]
+        share = x.size / float(grid.voxels[brick])
         return estimate(classes(levels), chosen.step) / share + _LEAST_BITS
 
     return np.array(list(in_order(one, range(len(grid)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from os import PathLike
 from typing import Any
 
 import jax
@@ -13,19 +14,65 @@ from inif._version import __version__
 from inif.axes import coordinates
 from inif.bricks import BrickGrid
 from inif.coding import qweights
+from inif.config import Target
 from inif.container.writer import Section, pack, packed_size
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of
+from inif.decode.file import File, open_file
 from inif.encode.siren import step_sizes
 from inif.encode.siren.budget import StepControl, quantize_all
 from inif.encode.siren.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
-from inif.legacy import LegacyNetwork
+from inif.legacy import LegacyNetwork, read_legacy
+from inif.outputs import check_room, check_target, write_file
 
+_DEFAULT_PSNR = 57.5
 _SAMPLE = 65536
 _FINEST = 2.0**-40
+
+
+def convert(
+    path: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    psnr: float | None = None,
+    size: int | None = None,
+    axes: str | None = None,
+    overwrite: bool = False,
+) -> File:
+    """Store a pickled network as a quantised and coded `.inif` file.
+
+    Parameters
+    ----------
+    psnr
+        Quality to keep in dB, against the network's own float32 decode; 57.5 by default.
+    size
+        Largest size of the file in bytes, instead.
+    axes
+        The image's axes, of "TCZYX"; "ZYX" by default for three, as in the authors' images. A
+        C is the coordinate of the channel, wherever it stands.
+    overwrite
+        Whether an existing `out` is replaced.
+
+    Raises
+    ------
+    InputError
+        Not such a pickle, one that does more than hold arrays, a target that cannot be met, or an
+        `out` that exists or cannot be written.
+    """
+    if psnr is None and size is None:
+        psnr = _DEFAULT_PSNR
+    target = Target(size=size, psnr=psnr)
+    check_target(out, overwrite=overwrite, field="out", inputs=[path])
+    network = read_legacy(path, axes=axes)
+
+    if size is not None:
+        check_room(out, size, field="out")
+    data = encode_network(network, psnr=target.psnr, size=target.size)
+    write_file(out, data, overwrite=overwrite)
+    return open_file(out)
 
 
 def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | None) -> bytes:

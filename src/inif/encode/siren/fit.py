@@ -22,11 +22,11 @@ import optax
 from inif.config import FitSettings, ProgressEvent
 from inif.encode.interrupt import Interrupt
 from inif.encode.siren.device import accelerated
-from inif.encode.siren.network import Parameters, evaluate, fold, initialize, round_through
 from inif.encode.siren.points import DevicePoints, points_of
 from inif.encode.siren.sampling import Sampler
 from inif.encode.siren.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
+from inif.fields.network import Parameters, evaluate, fold, initialize, round_through
 from inif.fields.siren import Siren
 from inif.guidance.base import Guidance, box_sides
 from inif.optim import registry, schedules

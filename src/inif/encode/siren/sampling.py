@@ -15,29 +15,7 @@ import numpy as np
 from inif.axes import spread
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """One box of neighbouring voxels from every brick.
-
-    Attributes
-    ----------
-    sides
-        Samples along each axis of a box, in the image's order of axes; 1 for those not asked for.
-    coords, targets
-        As `Sampler.draw` gives them, the voxels of a box in C order.
-    channel
-        (bricks,) which channel's values count.
-    index
-        Per axis but C (bricks, voxels), where the voxels are in the image.
-    """
-
-    sides: tuple[int, ...]
-    coords: np.ndarray
-    targets: np.ndarray
-    channel: np.ndarray
-    index: tuple[np.ndarray, ...]
+from inif.guidance.boxes import Boxes
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from inif.encode.siren.network import evaluate
+from inif.fields.network import evaluate
 
 CHUNKS = 32
 POINTS = 128
@@ -22,7 +22,7 @@ def sensitivity(groups: Sequence[jax.Array], coords: jax.Array) -> jax.Array:
     Parameters
     ----------
     groups
-        Weight groups as `inif.encode.siren.network.fold` gives them.
+        Weight groups as `inif.fields.network.fold` gives them.
     coords
         (N, D) points to average over; at most the first 4096 are used.
     """

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from inif.errors import InputError
-from inif.metrics.evaluation import finite, psnr_json
+from inif.metrics.fidelity import finite, psnr_json
 from inif.metrics.planes import layout
 
 
