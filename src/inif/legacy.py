@@ -1,5 +1,4 @@
-"""Networks pickled by the method's first authors, read safely;
-`inif.encode.siren.convert` stores them.
+"""Networks pickled by the first authors, read safely and stored by `inif.encode.siren.convert`.
 
 A pickle is a program. Here its instructions are checked against a list before any runs, and the
 only names it can reach are stand-ins of our own that build arrays and nothing else. What the
