@@ -20,7 +20,8 @@ ROOT = Path(inif.__file__).parent
 ROOMS = (
     ("_version", "errors"),
     ("axes", "coding", "config", "fields", "outliers", "outputs", "web"),
-    ("bricks", "image"),
+    ("bricks", "metadata"),
+    ("image",),
     ("codecs", "container", "frames", "labels", "latent", "optim", "perceptual"),
     ("io", "legacy"),
     ("decode",),
