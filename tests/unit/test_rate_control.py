@@ -49,7 +49,7 @@ class Fake:
         return float(self.scales[brick]) * 2 ** (self.slope * knob)
 
     def squares(self, brick: int, knob: float) -> np.ndarray:
-        return np.array([float(self.grid.voxels[brick]) * 4.0 ** -knob])
+        return np.array([float(self.grid.voxels[brick]) * 4.0**-knob])
 
     def trial(self, brick: int, knob: np.ndarray, *, errors: bool = False) -> Trial:
         return Trial(self.size(brick, knob[0]), self.squares(brick, knob[0]))
@@ -100,7 +100,8 @@ def test_a_model_that_is_off_is_corrected_as_bricks_come() -> None:
     found = to_size(coder, 1, window, silent)
     stretches = [one.stretch for one in found.bricks]
     assert coder.total(found.knob, found.bricks) in window
-    assert max(stretches) < 1.3 and min(stretches) > 0.7
+    assert max(stretches) < 1.3
+    assert min(stretches) > 0.7
 
 
 def test_the_file_does_not_depend_on_how_many_bricks_are_coded_at_once() -> None:

@@ -171,6 +171,14 @@ def compress(
             rich_help_panel=ADVANCED,
         ),
     ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="Memory for the work, about: 2GB (default: a quarter of the machine's).",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
     force: ForceFlag = False,
     verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
@@ -220,6 +228,7 @@ def compress(
             seed=seed,
             time_limit=time_limit,
             keep_partial=keep_partial,
+            memory=None if memory is None else parse_size(memory),
             progress=progress,
         )
     with file:

@@ -115,6 +115,12 @@ class Job:
         seconds = time.monotonic() - self.begun
         self.report(ProgressEvent(stage, done, of, psnr, seconds, None))
 
+    def keeps(self) -> bool:
+        """Whether, after Ctrl-C, what there is is kept; then the work goes on to finish it."""
+        if self.settings.keep_partial:
+            self.interrupt.keep()
+        return self.settings.keep_partial
+
     def keep(self, kind: bytes, data: bytes, brick: int, level: int = 0) -> Section:
         """A section of a brick, whose payload waits in the spool if there is one."""
         return Section(kind, self.spool.keep(data) if self.spool else data, brick, level)

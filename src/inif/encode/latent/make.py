@@ -34,7 +34,7 @@ def encode_latent(job: Job, window: Window) -> Packed:
         job, prepare = guided(job, window.most)
     coder = LatentCoder(job, window.most, prepare=prepare)
     channels = job.image.n_channels
-    found = to_size(coder, channels, window, job.step)
+    found = to_size(coder, channels, window, job.step, job.keeps)
     total = coder.total(found.knob, found.bricks)
     if total > window.most:
         raise too_small(job, window.most, total)
@@ -74,6 +74,8 @@ def encode_latent_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
 def made(coder: LatentCoder, found: Settled, window: Window) -> Packed:
     """The file of the bricks: coarse sections lie side by side."""
     header, extra = coder.header(found.knob)
+    if coder.job.interrupt.kept:
+        header["lossy"]["stopped"] = "interrupt"
     squares, worst = totals(found.bricks)
     own = [section for one in found.bricks for section in one.sections]
     ordered = sorted(own, key=lambda section: section.kind)  # stable: coarse before fine

@@ -60,7 +60,13 @@ class Settled:
         return [one.size for one in self.bricks]
 
 
-def to_size(coder: BrickCoder, channels: int, window: Window, report: Report) -> Settled:
+def to_size(
+    coder: BrickCoder,
+    channels: int,
+    window: Window,
+    report: Report,
+    keeps: Callable[[], bool] = lambda: False,
+) -> Settled:
     """Bricks whose file fills a window: no more bytes than it allows, and if it can be no fewer.
 
     Parameters
@@ -69,6 +75,8 @@ def to_size(coder: BrickCoder, channels: int, window: Window, report: Report) ->
         Of the image.
     report
         Called with a stage, the bricks done and their number; it may raise to end the work.
+    keeps
+        Whether bricks that make a file that fits are kept where the work is interrupted.
 
     Returns
     -------
@@ -77,8 +85,14 @@ def to_size(coder: BrickCoder, channels: int, window: Window, report: Report) ->
     model = _modelled(coder, channels, window, report)
     found = Settled(np.full(channels, model.knob), [])
     _encode(coder, found, model.goal, report)
-    _land(coder, found, window, model.encodes + 1, report)
-    return finished(coder, found, report)
+    landing = _Landing(coder, window, report)
+    landing.look(found)
+    try:
+        landing.run(found, model.encodes + 1)
+    except KeyboardInterrupt:
+        if not (landing.fitting and keeps()):
+            raise
+    return finished(coder, landing.fitting or found, report)
 
 
 def to_quality(
@@ -202,36 +216,59 @@ def _encode(coder: BrickCoder, found: Settled, goal: float | None, report: Repor
         found.bricks += _pooled(coder, one, wave, "encode", report, len(weights))
 
 
-def _land(coder: BrickCoder, found: Settled, window: Window, encodes: int, report: Report) -> None:
-    """Code bricks again until the file is in its window, largest first: the fewest that do."""
-    aim = _aim(window)
-    least = min(max(window.least, aim - _LEFT * aim), aim - _FEW)
-    curve = Curve(math.log2(aim), _OCTAVES)
+@dataclass
+class _Landing:
+    """Bricks are coded again until the file is in its window, largest first: the fewest that do.
+
+    Attributes
+    ----------
+    fitting
+        The fullest so far that is not too large.
+    """
+
+    coder: BrickCoder
+    window: Window
+    report: Report
     fitting: Settled | None = None
-    for number in range(_LANDINGS):
-        total = coder.total(found.knob, found.bricks)
-        curve.add(found.knob[0], math.log2(total))
-        if total <= window.most and (fitting is None or sum(fitting.sizes) < sum(found.sizes)):
-            fitting = Settled(found.knob, list(found.bricks))
-        if least <= total <= window.most or (fitting and encodes + number >= coder.encodes):
-            break
-        missing = aim - total
-        if abs(missing) > APART * sum(found.sizes):  # the model was wrong
-            found.knob = np.full_like(found.knob, curve.next)
-            found.bricks.clear()
-            _encode(coder, found, None, report)
-            continue
+
+    def look(self, found: Settled) -> int:
+        """Bytes of the file; bricks that fit best are remembered."""
+        total = self.coder.total(found.knob, found.bricks)
+        if total <= self.window.most:
+            best = -1 if self.fitting is None else sum(self.fitting.sizes)
+            if best < sum(found.sizes):
+                self.fitting = Settled(found.knob, list(found.bricks))
+        return total
+
+    def run(self, found: Settled, encodes: int) -> None:
+        """Land, where each brick has been coded so often already."""
+        aim = _aim(self.window)
+        least = min(max(self.window.least, aim - _LEFT * aim), aim - _FEW)
+        curve = Curve(math.log2(aim), _OCTAVES)
+        for number in range(_LANDINGS):
+            total = self.look(found)
+            curve.add(found.knob[0], math.log2(total))
+            spent = encodes + number >= self.coder.encodes
+            if least <= total <= self.window.most or (self.fitting and spent):
+                return
+            if abs(aim - total) > APART * sum(found.sizes):  # the model was wrong
+                found = Settled(np.full_like(found.knob, curve.next), [])
+                _encode(self.coder, found, None, self.report)
+            else:
+                self._again(found, aim - total, _LEFT * aim)
+        self.look(found)
+
+    def _again(self, found: Settled, missing: float, enough: float) -> None:
+        """Code the largest bricks again until hardly any bytes are missing."""
         for brick in np.argsort(found.sizes)[::-1].tolist():
             old = found.bricks[brick]
             change = min(max(missing, -APART * old.size), APART * old.size)
             stretch = old.stretch * (old.size + change) / max(old.size, 1)
-            found.bricks[brick] = coder.encode(brick, found.knob, stretch)
-            report("land", brick + 1, len(found.bricks))
+            found.bricks[brick] = self.coder.encode(brick, found.knob, stretch)
+            self.report("land", brick + 1, len(found.bricks))
             missing -= found.bricks[brick].size - old.size
-            if -_FEW <= missing <= _LEFT * aim:
-                break
-    if fitting is not None:
-        found.knob, found.bricks = fitting.knob, fitting.bricks
+            if -_FEW <= missing <= enough:
+                return
 
 
 def _aim(window: Window) -> float:
