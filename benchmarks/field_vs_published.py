@@ -16,7 +16,7 @@ from record import data_dir, save
 
 import inif
 from inif.config import FitSettings
-from inif.fields.base import count_weights
+from inif.fields.field import count_weights
 from inif.frames import Geometry
 from inif.image import Image
 from inif.io import read_image

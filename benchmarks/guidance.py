@@ -32,7 +32,7 @@ from inif.guidance.overlap import iou
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
-from inif.metrics.tasks.registry import parse_tasks
+from inif.metrics.tasks.by_name import parse_tasks
 from inif.metrics.tasks.run import measure, prepare
 from inif_bench.arms import find_arms
 from inif_bench.arms.base import Options

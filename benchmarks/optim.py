@@ -23,7 +23,7 @@ from record import RESULTS, data_dir, load, save
 
 from inif.fields.network import evaluate, fold, initialize
 from inif.io import read_image
-from inif.optim import learned, registry, schedules, tasks
+from inif.optim import fits, learned, optimizers, schedules
 from inif.optim.classic import CLASSIC
 from inif.optim.meta_train import processes
 
@@ -100,10 +100,10 @@ def judged(folder: Path) -> list[Path]:
 def run(job: tuple[str, int, int, str]) -> tuple[tuple[str, int, int, str], float]:
     """One fit."""
     path, width, steps, setting = job
-    task = tasks.whole(source(path), width, POINTS, steps)
+    task = fits.whole(source(path), width, POINTS, steps)
     name, _, rate = setting.partition(":")
     try:
-        return job, tasks.score(task, builder(name), float(rate or 0))
+        return job, fits.score(task, builder(name), float(rate or 0))
     except Exception as error:  # JAX's own do not survive the way between processes
         raise RuntimeError(f"{setting}: {error}") from None
 
@@ -118,32 +118,32 @@ def build(name: str, rate: Any, steps: Any) -> Any:
     """As the fit loop uses it."""
     if name == "inif-lopt":
         return learned.learned(learned.shipped(), steps)
-    if name in registry.LEARNED:
-        return registry.build(registry.parse(name), int(steps))
+    if name in optimizers.LEARNED:
+        return optimizers.build(optimizers.parse(name), int(steps))
     shape = optax.scale_by_schedule(lambda count: schedules.warm_cosine(count / steps, jnp))
     return optax.chain(CLASSIC[name][1](rate), shape)
 
 
 @cache
-def source(path: str) -> tasks.Source:
+def source(path: str) -> fits.TrainingImage:
     """An image, ready to crop."""
     image = read_image(path)
-    return tasks.Source.of(np.asarray(image.data), image.axes)
+    return fits.TrainingImage.of(np.asarray(image.data), image.axes)
 
 
 def gained(seed: int) -> float:
     """PSNR that `inif-lopt` gains on a small generated task, in dB; below 0 it diverged."""
-    task = tasks.draw([], seed, SMALL_STEPS)
-    stood = tasks.score(task, builder("sgd"), 0.0)
-    return tasks.score(task, builder("inif-lopt"), 0.0) - stood
+    task = fits.draw([], seed, SMALL_STEPS)
+    stood = fits.score(task, builder("sgd"), 0.0)
+    return fits.score(task, builder("inif-lopt"), 0.0) - stood
 
 
 def times(path: Path, width: int, points: int) -> dict[str, float]:
     """Milliseconds per step on all cores; medians of rounds in turns, so that noise is shared."""
-    task = tasks.whole(source(str(path)), width, points, TIMED)
+    task = fits.whole(source(str(path)), width, points, TIMED)
     field = task.kind.field
     x, y = jnp.zeros((points, field.inputs)), jnp.asarray(task.targets[:points])
-    params = initialize(jax.random.key(0), field, tasks.OMEGA, y.mean(0))
+    params = initialize(jax.random.key(0), field, fits.OMEGA, y.mean(0))
 
     def compiled(name: str) -> Any:
         optimizer = optax.with_extra_args_support(build(name, 1e-4, TIMED))
@@ -152,7 +152,7 @@ def times(path: Path, width: int, points: int) -> dict[str, float]:
             params, state = carry
 
             def loss(p: Any) -> Any:
-                return jnp.mean((evaluate(fold(p, tasks.OMEGA), x) - y) ** 2)
+                return jnp.mean((evaluate(fold(p, fits.OMEGA), x) - y) ** 2)
 
             value, grads = jax.value_and_grad(loss)(params)
             changes, state = optimizer.update(grads, state, params, value=value, done=i / TIMED)

@@ -22,7 +22,7 @@ import numpy as np
 from optim import NAME, POINTS, SETTINGS, STEPS, builder, judged, key, source
 from record import RESULTS, data_dir, load
 
-from inif.optim import tasks
+from inif.optim import fits
 
 WIDTH = 128
 
@@ -46,7 +46,7 @@ def prepare(folder: Path) -> None:
     """What the fits need, without the images: crops as `optim.py` takes them."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in judged(data_dir()):
-        task = tasks.whole(source(str(path)), WIDTH, POINTS, STEPS[0])
+        task = fits.whole(source(str(path)), WIDTH, POINTS, STEPS[0])
         kind = np.array([task.kind.axes, task.kind.extras, task.kind.outputs])
         name = path.name.removesuffix(".ome.tif")
         arrays = {"sides": task.sides, "inputs": task.inputs, "targets": task.targets}
@@ -66,7 +66,7 @@ def run(folder: Path, out: Path) -> None:
         rates = jnp.asarray([float(s.partition(":")[2] or 0) for s in settings])
         for path in sorted(folder.glob("*.npz")):
             task = np.load(path)
-            kind = tasks.Kind(*map(int, task["kind"]), WIDTH, POINTS)
+            kind = fits.Kind(*map(int, task["kind"]), WIDTH, POINTS)
             arrays = [jnp.asarray(task[k]) for k in ("sides", "inputs", "targets")]
             arrays.append(jnp.float32(task["omega"]))
             for steps in STEPS:
@@ -79,10 +79,10 @@ def run(folder: Path, out: Path) -> None:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def fitted(
-    kind: tasks.Kind, build: Any, rates: jax.Array, arrays: list[Any], steps: Any, seed: Any
+    kind: fits.Kind, build: Any, rates: jax.Array, arrays: list[Any], steps: Any, seed: Any
 ) -> jax.Array:
-    """`tasks.fitted` at every rate, (rates,) in dB."""
-    return jax.vmap(lambda rate: tasks.fitted(kind, build, rate, tuple(arrays), steps, seed))(rates)
+    """`fits.fitted` at every rate, (rates,) in dB."""
+    return jax.vmap(lambda rate: fits.fitted(kind, build, rate, tuple(arrays), steps, seed))(rates)
 
 
 def merge(path: Path, machine: str) -> None:

@@ -26,7 +26,7 @@ import inif
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
-from inif.metrics.tasks.registry import parse_tasks
+from inif.metrics.tasks.by_name import parse_tasks
 from inif.metrics.tasks.run import measure, prepare
 
 NAME = "latent_guidance"

@@ -82,7 +82,7 @@ def compress(
         1 (quickest) to 9 (best). Each step doubles the steps of a pure field's fit; a hybrid gets
         slower presets of its codec and more encodes (docs/hybrid.md).
     optimizer
-        "auto", a name of `inif.optim.registry`, or "name:rate".
+        "auto", a name of `inif.optim.optimizers`, or "name:rate".
     guide
         What guides a file besides squared error, one or several: "filaments",
         "blobs" (with settings, as in "filaments:sigma=1.5"), "perceptual[:CLEAN_FILE]",
@@ -170,7 +170,7 @@ def compress(
     }
     chosen = FitSettings.for_effort(effort, **(named | _known(settings)))
     if optimizer != "auto":
-        from inif.optim.registry import parse
+        from inif.optim.optimizers import parse
 
         parse(optimizer)
 

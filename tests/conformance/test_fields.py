@@ -14,7 +14,7 @@ from inif.axes import coordinates
 from inif.codecs import CODECS
 from inif.container import spec
 from inif.errors import FormatError
-from inif.fields.base import Field, count_weights, load_field
+from inif.fields.field import Field, count_weights, load_field
 from inif.fields.siren import Siren
 
 pytestmark = pytest.mark.numerical

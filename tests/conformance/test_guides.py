@@ -13,8 +13,8 @@ import tifffile
 from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.siren.sampling import Sampler
-from inif.guidance import registry
-from inif.guidance.base import box_sides
+from inif.guidance import guides
+from inif.guidance.guide import box_sides
 from inif.image import Image
 
 pytestmark = pytest.mark.numerical
@@ -79,7 +79,7 @@ def made(
     sides = box_sides(axes, np.array([shape]))
     assert sides is not None
     ranges = np.tile([RANGE], (image.n_channels, 1))
-    guidance, idle = registry.build([name], image, ranges, deep="Z" in sides)
+    guidance, idle = guides.build([name], image, ranges, deep="Z" in sides)
     assert not idle
     assert guidance is not None
     intensities = Intensities(ranges, image.data.dtype)

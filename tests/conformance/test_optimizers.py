@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inif.errors import InputError
-from inif.optim.registry import LEARNED, build, names, parse
+from inif.optim.optimizers import LEARNED, build, names, parse
 
 pytestmark = pytest.mark.numerical
 

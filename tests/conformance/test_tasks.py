@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from inif.metrics import evaluate
 from inif.metrics.tasks import (
-    Clean,
+    CleanReference,
     CleanTask,
     IntensityTask,
     Labels,
@@ -20,7 +20,7 @@ from inif.metrics.tasks import (
     measure,
     parse_tasks,
 )
-from inif.metrics.tasks.registry import SEGMENTERS, TASKS, names
+from inif.metrics.tasks.by_name import SEGMENTERS, TASKS, names
 from inif.metrics.tasks.run import prepare
 
 SEGMENTED = [n for n in names() if TASKS[n].segments]
@@ -47,7 +47,7 @@ def cells(*shape: int, seed: int = 0) -> np.ndarray:
 
 def asked(name: str | Task, original: np.ndarray, axes: str) -> str | Task:
     """The task; one that needs a file gets the original itself."""
-    return CleanTask(name, Clean(original, axes)) if name == "clean" else name
+    return CleanTask(name, CleanReference(original, axes)) if name == "clean" else name
 
 
 def run(name: str | Task, original: np.ndarray, decoded: np.ndarray, axes: str) -> TaskResult:

@@ -12,7 +12,7 @@ from inif.container.spec import ENTRY_SIZE
 from inif.encode.siren.budget import StepControl, packed_bytes
 from inif.encode.siren.plan import make_plan
 from inif.errors import BudgetError
-from inif.fields.base import count_weights
+from inif.fields.field import count_weights
 from inif.fields.siren import Siren
 from inif.image import Image
 

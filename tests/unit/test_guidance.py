@@ -18,9 +18,9 @@ from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.siren.sampling import Sampler
 from inif.errors import InputError, RemarkWarning
-from inif.guidance import GuidanceWarning, registry
-from inif.guidance.base import Guidance, box_sides
-from inif.guidance.regions import Regions
+from inif.guidance import GuidanceWarning, guides
+from inif.guidance.guide import Guidance, box_sides
+from inif.guidance.regions import RegionGuide
 from inif.guidance.segmentation import Segmentation
 from inif.guidance.smoothing import gaussian, radius, scales
 from inif.image import Image, Metadata
@@ -129,7 +129,7 @@ def test_a_box_is_neighbouring_voxels(
 def test_a_mask_is_seen_where_it_is() -> None:
     given = sampler("TCYX", (3, 2, 20, 22), (2, 2, 10, 22))
     mask = given.data[:, 0] % 3 == 0
-    guide = Regions("mask", mask, "TYX", "TYX")
+    guide = RegionGuide("mask", mask, "TYX", "TYX")
     boxes = given.boxes(np.random.default_rng(1), {"Y": 6, "X": 7})
     t, y, x = boxes.index
     np.testing.assert_array_equal(guide.extra(boxes), mask[t, y, x])
@@ -155,7 +155,7 @@ def test_boxes_fit_into_bricks(axes: str, extents: Any, wanted: Any) -> None:
 )
 def test_unknown_guides_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="guide"):
-        registry.check([text])
+        guides.check([text])
 
 
 def lines() -> np.ndarray:
@@ -220,7 +220,7 @@ def test_where_a_guide_sees_nothing_the_fit_is_the_unguided_one(
         tifffile.imwrite(tmp_path / "m.tif", np.full(data.shape, int(guide[-1]), np.uint8))
         guide = f"mask:{tmp_path / 'm.tif'}"
     image = Image(data, "YX")
-    assert registry.build([guide], image, np.array([[0.0, 255.0]]), deep=False)[0] is None
+    assert guides.build([guide], image, np.array([[0.0, 255.0]]), deep=False)[0] is None
     if guide.startswith("mask"):
         with pytest.warns(GuidanceWarning, match="unguided"):
             assert pressed(data, guide=guide).to_bytes() == unguided
@@ -239,19 +239,19 @@ def test_voxels_say_how_long_they_are_along_z(monkeypatch: pytest.MonkeyPatch) -
 
     def found(text: str, **scale: tuple[float, str | None]) -> float:
         image = Image(data, "ZYX", Metadata(scale=scale))
-        guide = registry._guide(text, image, ranges, deep=True)
+        guide = guides._guide(text, image, ranges, deep=True)
         assert isinstance(guide, Segmentation)
         return float(guide.settings.z)
 
     sizes = {"Z": (0.3, "µm"), "X": (0.1, "µm")}
-    monkeypatch.setattr(registry, "fixed_on", lambda *_: None)
+    monkeypatch.setattr(guides, "fixed_on", lambda *_: None)
     for name in ("blobs", "filaments"):
         assert found(name, **sizes) == pytest.approx(3)
         assert found(f"{name}:z=2", **sizes) == 2
         assert found(name) == found(name, Z=(0.3, "µm")) == 1
         assert found(name, Z=(300, "nm"), X=(0.1, "µm")) == 1
     with pytest.raises(InputError, match="z"):
-        registry.check(["blobs:z=0"])
+        guides.check(["blobs:z=0"])
 
 
 @pytest.mark.parametrize("sigma", [2.0, 0.3])

@@ -19,12 +19,12 @@ from inif.bricks import BrickGrid
 from inif.decode.brick import Intensities
 from inif.encode.siren.sampling import Sampler
 from inif.errors import InputError
-from inif.guidance import GuidanceWarning, registry
-from inif.guidance.base import Guidance, box_sides
+from inif.guidance import GuidanceWarning, guides
 from inif.guidance.boxes import Boxes
-from inif.guidance.clean import Clean, match
+from inif.guidance.clean import CleanImage, match
+from inif.guidance.guide import Guidance, box_sides
 from inif.guidance.perceptual import Perceptual, split
-from inif.guidance.regions import Regions
+from inif.guidance.regions import RegionGuide
 from inif.image import Image
 from inif.perceptual import weights
 
@@ -39,7 +39,7 @@ def scene(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.asarray((waves - np.min(waves)) / np.ptp(waves))
 
 
-def matched(clean: np.ndarray, data: np.ndarray, axes: str, **more: Any) -> Clean:
+def matched(clean: np.ndarray, data: np.ndarray, axes: str, **more: Any) -> CleanImage:
     image = Image(data, axes)
     c = axes.find("C")
     parts = [data] if c < 0 else [data.take(i, axis=c) for i in range(data.shape[c])]
@@ -158,7 +158,7 @@ def test_boxes_are_planes_where_no_guide_needs_depth() -> None:
     assert box_sides("ZYX", extents, planar=True) == {"Y": 56, "X": 56}
     guide, deep = (
         Perceptual("perceptual", weights.load()),
-        Regions("mask", extents > 0, "ZYX", "ZYX"),
+        RegionGuide("mask", extents > 0, "ZYX", "ZYX"),
     )
     assert Guidance((guide,)).planar
     assert not Guidance((guide, deep)).planar
@@ -190,7 +190,7 @@ def test_options_of_the_guide(options: str, wanted: tuple[str, str]) -> None:
 
 def test_heads_that_are_not_there_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="heads"):
-        registry.check(["perceptual:heads=no-such"])
+        guides.check(["perceptual:heads=no-such"])
 
 
 def pressed(data: np.ndarray, **given: Any) -> inif.File:

@@ -9,49 +9,49 @@ import numpy as np
 import pytest
 
 from inif.errors import InputError
-from inif.optim import learned, meta_train, tasks
+from inif.optim import fits, learned, meta_train
 from inif.optim.meta_train import MetaSettings, Progress
 
 SETTINGS = MetaSettings(updates=2, pairs=1, steps=(5, 10), judged=1)
 
 
-def sources() -> list[tasks.Source]:
+def sources() -> list[fits.TrainingImage]:
     rng = np.random.default_rng(0)
     return [
-        tasks.Source.of(rng.integers(0, 9, (3, 6, 90, 80)).astype(np.uint16), "CZYX"),
-        tasks.Source.of(rng.integers(0, 9, (4, 5, 60, 50)).astype(np.uint8), "TZYX"),
+        fits.TrainingImage.of(rng.integers(0, 9, (3, 6, 90, 80)).astype(np.uint16), "CZYX"),
+        fits.TrainingImage.of(rng.integers(0, 9, (4, 5, 60, 50)).astype(np.uint8), "TZYX"),
     ]
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_task_is_a_fit_of_values_in_range(seed: int) -> None:
-    task = tasks.draw(sources(), seed, (100, 1000))
+    task = fits.draw(sources(), seed, (100, 1000))
     assert 100 <= task.steps <= 1000
     assert task.sides.shape == (task.kind.axes,)
-    assert 1 <= task.sides.prod() <= tasks.SAMPLES
-    assert task.targets.shape == (tasks.SAMPLES, task.kind.outputs)
-    assert task.inputs.shape == (tasks.SAMPLES, task.kind.extras)
+    assert 1 <= task.sides.prod() <= fits.SAMPLES
+    assert task.targets.shape == (fits.SAMPLES, task.kind.outputs)
+    assert task.inputs.shape == (fits.SAMPLES, task.kind.extras)
     assert np.isfinite(task.targets).all()
     if not task.kind.extras:
         assert np.abs(task.targets).max() <= 1 + 1e-6
-    again = tasks.draw(sources(), seed, (100, 1000))
+    again = fits.draw(sources(), seed, (100, 1000))
     np.testing.assert_array_equal(task.targets, again.targets)
     assert (task.kind, task.steps, task.omega) == (again.kind, again.steps, again.omega)
 
 
 def test_a_source_has_its_channels_last_and_in_range() -> None:
-    source = tasks.Source.of(np.array([[[0, 5]], [[7, 7]]], np.uint8), "CYX")
+    source = fits.TrainingImage.of(np.array([[[0, 5]], [[7, 7]]], np.uint8), "CYX")
     assert source.axes == "YX"
     np.testing.assert_array_equal(source.data, [[[-1, -1], [1, -1]]])
 
 
 @pytest.mark.slow
 def test_a_fit_gets_better_with_steps() -> None:
-    image = tasks.generated(np.random.default_rng(3), (40, 40), 1)
-    source = tasks.Source(image, "YX")
+    image = fits.generated(np.random.default_rng(3), (40, 40), 1)
+    source = fits.TrainingImage(image, "YX")
     weights = learned.start()
     few, many = (
-        tasks.score(tasks.whole(source, 16, 256, steps), learned.learned, weights)
+        fits.score(fits.whole(source, 16, 256, steps), learned.learned, weights)
         for steps in (5, 150)
     )
     assert many > few + 1
@@ -92,10 +92,10 @@ def test_long_fits_may_be_trained_alone() -> None:
     assert SETTINGS.trained.all()
     np.testing.assert_array_equal(parts.decays, 0)
     with_them = learned.Weights(*[3.0 * p for p in parts])
-    image = tasks.Source(tasks.generated(np.random.default_rng(3), (40, 40), 1), "YX")
+    image = fits.TrainingImage(fits.generated(np.random.default_rng(3), (40, 40), 1), "YX")
     short, narrow, wide = (
         [
-            tasks.score(tasks.whole(image, width, 64, steps), learned.learned, weights)
+            fits.score(fits.whole(image, width, 64, steps), learned.learned, weights)
             for weights in (with_them, learned.start())
         ]
         for width, steps in ((48, 100), (16, 1500), (48, 1500))

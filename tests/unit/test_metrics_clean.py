@@ -16,7 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from inif.errors import InputError
 from inif.metrics import evaluate
-from inif.metrics.tasks import Clean, CleanTask
+from inif.metrics.tasks import CleanReference, CleanTask
 from inif.metrics.tasks.clean import line
 
 pytestmark = pytest.mark.numerical
@@ -46,7 +46,7 @@ def test_a_line_is_polyfits() -> None:
 
 def test_the_figures_are_scikit_images() -> None:
     clean, noisy, decoded = scene(60, 70)
-    got = evaluate(noisy, decoded, axes="YX", tasks=CleanTask("clean", Clean(clean, "YX")))
+    got = evaluate(noisy, decoded, axes="YX", tasks=CleanTask("clean", CleanReference(clean, "YX")))
     figures = got.tasks[0].channels[0]
     span = float(np.ptp(clean))
     values = []
@@ -77,7 +77,7 @@ def test_scale_and_offset_do_not_matter(scale: float, offset: float) -> None:
             (k * noisy + c).astype(np.float32),
             (k * decoded + c).astype(np.float32),
             axes="YX",
-            tasks=CleanTask("clean", Clean(clean, "YX")),
+            tasks=CleanTask("clean", CleanReference(clean, "YX")),
         )
         for k, c in ((1.0, 0.0), (scale, offset))
     )
@@ -91,7 +91,7 @@ def test_channels_and_times_have_scales_of_their_own() -> None:
     scale = np.arange(1, 7).reshape(2, 3, 1, 1, 1)
     decoded = (clean.astype(np.float32) * scale + 5 * scale).astype(np.float32)
     original = noisy.astype(np.float32)
-    task = CleanTask("clean", Clean(clean, "TCZYX"))
+    task = CleanTask("clean", CleanReference(clean, "TCZYX"))
     got = evaluate(original, decoded, axes="TCZYX", tasks=task).tasks[0]
     assert [c.score for c in got.channels] == pytest.approx([1, 1, 1], abs=1e-6)
     assert all((c["psnr_to_clean"] or np.inf) > 90 for c in got.channels)
@@ -99,7 +99,7 @@ def test_channels_and_times_have_scales_of_their_own() -> None:
 
 def test_an_exact_decode_of_the_clean_image() -> None:
     clean, noisy, _ = scene(24, 28)
-    got = evaluate(noisy, clean, axes="YX", tasks=CleanTask("clean", Clean(clean, "YX")))
+    got = evaluate(noisy, clean, axes="YX", tasks=CleanTask("clean", CleanReference(clean, "YX")))
     body = got.to_json()["tasks"][0]["channels"][0]
     assert body["psnr_to_clean"] == {"psnr": None, "lossless": True}
     assert (body["gain_db"], body["score"]) == (None, 1)
@@ -133,5 +133,5 @@ def test_files(cli: Cli, compressed: Any, tmp_path: Path) -> None:
 def test_clean_images_that_do_not_fit(data: np.ndarray, axes: str, field: str) -> None:
     image = np.zeros((20, 24), np.uint8)
     with pytest.raises(InputError, match="clean image") as caught:
-        evaluate(image, image, axes="YX", tasks=CleanTask("clean", Clean(data, axes)))
+        evaluate(image, image, axes="YX", tasks=CleanTask("clean", CleanReference(data, axes)))
     assert caught.value.field == field

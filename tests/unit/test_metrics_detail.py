@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from inif.metrics.detail import PeakAccumulator, peak_stats, residual_stats
-from inif.metrics.planes import layout, strips, walk
+from inif.metrics.planes import plane_layout, strips, walk
 from inif.metrics.spectrum import (
     SpectrumAccumulator,
     octave_edges,
@@ -55,7 +55,7 @@ def test_residual_matches_numpy_whatever_the_strips() -> None:
     b = rng.integers(0, 256, (50, 37)).astype(np.uint8)
     from inif.metrics.detail import ResidualAccumulator
 
-    lay = layout("YX", a.shape)
+    lay = plane_layout("YX", a.shape)
     total = ResidualAccumulator(lay, ((0.0, 255.0),), a.dtype)
     for plane in walk(a, b, lay):
         for strip in strips(plane, size=100):
@@ -101,7 +101,7 @@ def test_streamed_peaks_equal_sorting(seed: int, top: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     a = rng.integers(0, top, (3, 17, 23)).astype(np.uint16)
     b = rng.integers(0, top, (3, 17, 23)).astype(np.uint16)
-    lay = layout("ZYX", a.shape)
+    lay = plane_layout("ZYX", a.shape)
     total = PeakAccumulator(lay, share=0.02)
     for plane in walk(a, b, lay):
         for strip in strips(plane, size=size):
@@ -169,7 +169,7 @@ def test_edges() -> None:
 
 def test_spectrum_takes_few_planes_and_the_centre_of_large_ones() -> None:
     a = np.random.default_rng(7).normal(size=(40, 2, 16, 16)).astype(np.float32)
-    lay = layout("ZCYX", a.shape)
+    lay = plane_layout("ZCYX", a.shape)
     total = SpectrumAccumulator(lay)
     for plane in walk(a, a, lay):
         total.add(plane)
@@ -178,5 +178,5 @@ def test_spectrum_takes_few_planes_and_the_centre_of_large_ones() -> None:
     assert [s.planes for s in got] == [16, 16]
     wide = np.random.default_rng(8).normal(size=(20, 1500)).astype(np.float32)
     assert spectrum(wide, wide).resolution == 0.5
-    assert SpectrumAccumulator(layout("YX", (15, 400))).note
-    assert SpectrumAccumulator(layout("ZX", (50, 400))).result() is None
+    assert SpectrumAccumulator(plane_layout("YX", (15, 400))).note
+    assert SpectrumAccumulator(plane_layout("ZX", (50, 400))).result() is None

@@ -232,7 +232,7 @@ def test_streaming_equals_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     a = image((3, 2, 5, 30, 17))
     b = noisy(a)
     whole = fidelity(a, b, "TCZYX")
-    lay = planes.layout("TCZYX", a.shape)
+    lay = planes.plane_layout("TCZYX", a.shape)
     for block, strip in [(1, 1), (600, 64), (5200, 100)]:
         first, second = Lazy(a), Lazy(b)
         from inif.metrics.fidelity import FidelityAccumulator

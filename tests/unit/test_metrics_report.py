@@ -15,7 +15,7 @@ from inif.errors import AxesError, InputError
 from inif.image import Channel, Image, Metadata
 from inif.metrics import Evaluation, evaluate
 from inif.metrics.report import resolution
-from inif.metrics.source import disk_size, is_inif, load
+from inif.metrics.sides import disk_size, is_inif, load
 from inif.metrics.spectrum import spectrum
 
 PROMISED = {

@@ -11,7 +11,7 @@ from skimage.measure import label
 from skimage.morphology import ball as their_ball
 from skimage.morphology import disk, white_tophat
 
-from inif.metrics.planes import layout
+from inif.metrics.planes import plane_layout
 from inif.metrics.spectrum import SpectrumAccumulator
 from inif.metrics.tasks import (
     FrcTask,
@@ -270,7 +270,7 @@ def test_frc_is_the_reports() -> None:
     got = task.figures([task.compare(task.reference(Unit(image, (0.0, 1.0), {})), decoded)])
     from inif.metrics.planes import walk
 
-    lay = layout("ZYX", image.shape)
+    lay = plane_layout("ZYX", image.shape)
     sums = SpectrumAccumulator(lay)
     for plane in walk(image, decoded, lay):
         sums.add(plane)

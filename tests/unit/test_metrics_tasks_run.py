@@ -18,9 +18,9 @@ from inif.errors import InputError, MissingExtraError
 from inif.metrics import evaluate
 from inif.metrics.html import html
 from inif.metrics.tasks import IntensityTask, Labels, ObjectsTask, Otsu, Ridge, Tophat, parse_tasks
+from inif.metrics.tasks.by_name import parse
 from inif.metrics.tasks.labels import read_labels
 from inif.metrics.tasks.mask import MaskTask
-from inif.metrics.tasks.registry import parse
 from inif.metrics.tasks.reused import SpotsTask
 from inif.metrics.text import print_evaluation
 

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 
 from inif.errors import InputError
-from inif.optim import registry
+from inif.optim import optimizers
 from inif.optim.schedules import WARM_UP, warm_cosine
 
 
 def test_auto_is_one_of_them() -> None:
-    assert registry.parse("auto").name in registry.names()
-    name = registry.parse("auto").name
-    assert registry.parse(f"{name}").name == name
+    assert optimizers.parse("auto").name in optimizers.names()
+    name = optimizers.parse("auto").name
+    assert optimizers.parse(f"{name}").name == name
 
 
 @pytest.mark.parametrize("text", ["", "no-such", "Adam", ":0.1", "adam ", "adam-0.1"])
 def test_unknown_names_list_the_known(text: str) -> None:
     with pytest.raises(InputError, match="adamw") as caught:
-        registry.parse(text)
+        optimizers.parse(text)
     assert caught.value.field == "optimizer"
 
 

@@ -195,14 +195,14 @@ def test_unknown_heads_are_refused(heads: str) -> None:
 def test_without_safetensors_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    from inif.guidance import registry
+    from inif.guidance import guides
     from inif.metrics.tasks import parse_tasks
 
     for use in (
         weights.load,
         lambda: parse_tasks("perceptual"),
-        lambda: registry.check(["perceptual"]),
+        lambda: guides.check(["perceptual"]),
     ):
         with pytest.raises(MissingExtraError, match=r"inif\[perceptual\]"):
             use()
-    importlib.import_module("inif.guidance.registry")  # the others work without
+    importlib.import_module("inif.guidance.guides")  # the others work without

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from inif.errors import InputError
 from inif.guidance.distort import KINDS, damage, distorted
-from inif.guidance.tune import Judged, Settings, ranks, slices_of, spearman, tune
+from inif.guidance.tune import DistortedSlice, Settings, ranks, slices_of, spearman, tune
 from inif.image import Image
 from inif.perceptual import weights
 from inif.perceptual.lpips import CHANNELS, Lpips
@@ -78,7 +78,7 @@ def test_images_without_large_planes_are_refused(shape: tuple[int, ...], axes: s
         slices_of(Image(np.ones((64, 64), np.uint8), "YX"), 3)
 
 
-def made_up(seed: int, count: int = 8) -> list[Judged]:
+def made_up(seed: int, count: int = 8) -> list[DistortedSlice]:
     """Slices where only the odd features tell damage; the others are noise."""
     rng = np.random.default_rng(seed)
     out = []
@@ -87,7 +87,7 @@ def made_up(seed: int, count: int = 8) -> list[Judged]:
         change = rng.random((15, sum(CHANNELS))).astype(np.float32) * 0.1
         change[:, 1::2] += lost[:, None].astype(np.float32) * 0.01
         change[:, ::2] *= 4 * rng.random((15, 1)).astype(np.float32)
-        out.append(Judged(("a",) * 8 + ("b",) * 7, lost, change))
+        out.append(DistortedSlice(("a",) * 8 + ("b",) * 7, lost, change))
     return out
 
 
@@ -113,7 +113,7 @@ def test_tuned_heads_rank_slices_that_they_have_not_seen() -> None:
 
 
 def test_slices_that_never_differ_teach_nothing() -> None:
-    same = [Judged(s.kinds, np.zeros(15), s.change) for s in made_up(0)]
+    same = [DistortedSlice(s.kinds, np.zeros(15), s.change) for s in made_up(0)]
     with pytest.raises(InputError, match="differ"):
         tune(plain(), same, Settings(steps=1))
 

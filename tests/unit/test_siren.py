@@ -9,7 +9,7 @@ from arithmetic import tolerance
 from hypothesis import given
 
 from inif.decode.brick import Intensities
-from inif.fields.base import count_weights
+from inif.fields.field import count_weights
 from inif.fields.siren import Siren
 
 pytestmark = pytest.mark.numerical

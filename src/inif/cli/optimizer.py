@@ -25,12 +25,12 @@ def register(app: typer.Typer) -> None:
 @optimizer_app.command("list")
 def list_command(quiet: QuietFlag = False, as_json: JsonFlag = False) -> None:
     """Show the optimizers, their default learning rates, and what they still need."""
-    from inif.optim import registry, weights
+    from inif.optim import optimizers, weights
 
-    default = registry.parse("auto").name
+    default = optimizers.parse("auto").name
     found: list[dict[str, Any]] = []
-    for name in registry.names():
-        rate = registry.parse(name).learning_rate
+    for name in optimizers.names():
+        rate = optimizers.parse(name).learning_rate
         body: dict[str, Any] = {"name": name, "learning_rate": rate}
         body |= {"default": name == default, "ready": True}
         if name in weights.NAMES:

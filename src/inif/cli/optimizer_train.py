@@ -153,13 +153,13 @@ def _sources(data: Path | None, leave_out: str | None) -> Iterator[Any]:
     import numpy as np
 
     from inif.io import read_image
-    from inif.optim.tasks import Source
+    from inif.optim.fits import TrainingImage
 
     parts = words(leave_out)
     for path in find_images(data) if data else ():
         if not any(part in path.name for part in parts):
             image = read_image(str(path))
-            yield Source.of(np.asarray(image.data), image.axes)
+            yield TrainingImage.of(np.asarray(image.data), image.axes)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from inif.coding import qweights
 from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.errors import FormatError, MissingExtraError
-from inif.fields.base import Field, load_field
+from inif.fields.field import Field, load_field
 from inif.fields.siren import Siren
 
 _SLAB = 1 << 21

@@ -24,10 +24,10 @@ from inif.fields.conditional import STEP, Network, Repair
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread
 from inif.frames import sizes_of
-from inif.guidance.base import Guidance, box_sides
 from inif.guidance.boxes import Boxes
+from inif.guidance.guide import Guidance, box_sides
+from inif.guidance.guides import usable
 from inif.guidance.perceptual import Perceptual
-from inif.guidance.registry import usable
 
 PRICE = 0.25
 """Decibels above the least squared error that guides may cost."""
@@ -46,7 +46,7 @@ _BLOCKS, _PLANES = 64.0, 100.0
 def region_sides(
     depths: int, height: int, width: int, *, planar: bool = False
 ) -> Mapping[str, int] | None:
-    """`inif.guidance.base.box_sides` of a brick, of whole blocks of 2 × 2 samples."""
+    """`inif.guidance.guide.box_sides` of a brick, of whole blocks of 2 × 2 samples."""
     sides = box_sides("ZYX", np.array([[depths, height, width]]), planar=planar, most=_SIDES)
     return sides and {a: n if a == "Z" else n // 2 * 2 for a, n in sides.items()}
 

@@ -60,7 +60,7 @@ class Job:
     chosen
         Why this method, where nobody named one; for the record.
     guides
-        What guides the fit besides squared error (`inif.guidance.registry`).
+        What guides the fit besides squared error (`inif.guidance.guides`).
     remarks
         What the user must know, for the record; a sentence each.
     surveyed

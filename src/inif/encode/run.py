@@ -167,7 +167,7 @@ def checked_guides(guides: Sequence[str]) -> None:
     from inif.guidance.masks import masks_only
 
     if not masks_only(guides):
-        from inif.guidance.registry import check
+        from inif.guidance.guides import check
 
         check(guides)
 

@@ -112,7 +112,7 @@ def criterion(job: Job) -> Criterion:
             expected=" or ".join((*MEASURES, *TASKS)),
             got=name,
         )
-    from inif.metrics.tasks.registry import parse
+    from inif.metrics.tasks.by_name import parse
     from inif.metrics.tasks.run import prepare
 
     try:

@@ -27,7 +27,7 @@ _TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanImage:
     """A clean image, matched to an image.
 
     Attributes
@@ -88,7 +88,7 @@ class Clean:
         return found
 
 
-def read_clean(path: str, image: Image, ranges: np.ndarray, seed: int = 0) -> Clean:
+def read_clean(path: str, image: Image, ranges: np.ndarray, seed: int = 0) -> CleanImage:
     """A clean image from a file, matched to `image`.
 
     Parameters
@@ -118,8 +118,8 @@ def match(
     *,
     seed: int = 0,
     file: object = None,
-) -> Clean:
-    """`Clean` of samples in memory; arguments and errors as for `read_clean`."""
+) -> CleanImage:
+    """`CleanImage` of samples in memory; arguments and errors as for `read_clean`."""
     channels = data.shape[axes.index("C")] if "C" in axes else 1
     sides = dict(zip(axes, data.shape, strict=True))
     for field, good, expected, got in (
@@ -140,7 +140,7 @@ def match(
     lines = np.array([fit(x, y) for x, y in zip(views, wanted, strict=True)])
     letters = image.axes.replace("C", "")
     gain, offset = lines.T.astype(np.float32)
-    return Clean(data, axes, letters, gain, offset, registered, seed)
+    return CleanImage(data, axes, letters, gain, offset, registered, seed)
 
 
 def _refused(file: object, field: str, expected: object, got: object) -> InputError:

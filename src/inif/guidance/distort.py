@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from inif.metrics.fidelity import fidelity
-from inif.metrics.tasks.base import Unit
 from inif.metrics.tasks.reused import FrcTask
+from inif.metrics.tasks.task import Unit
 
 STRENGTHS = 5
 """Of each kind, per slice."""

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.guidance.boxes import Boxes
-from inif.guidance.clean import Clean, read_clean
+from inif.guidance.clean import CleanImage, read_clean
 from inif.image import Image
 from inif.perceptual import weights
 from inif.perceptual.lpips import Lpips, distance
@@ -41,7 +41,7 @@ class Perceptual:
 
     name: str
     model: Lpips
-    clean: Clean | None = None
+    clean: CleanImage | None = None
     planar: bool = True
 
     @property
@@ -52,7 +52,7 @@ class Perceptual:
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
-        """Mean LPIPS over the planes of a box; see `inif.guidance.base.Guide`.
+        """Mean LPIPS over the planes of a box; see `inif.guidance.guide.Guide`.
 
         With a clean image of the same scene, its squared error to that is added, in units of
         the original's own.
@@ -72,7 +72,7 @@ class Perceptual:
         return None if self.clean is None else self.clean.patches(boxes)
 
     def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
-        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         del image, deep
         if not (ranges[:, 0] < ranges[:, 1]).any():
             return "the image is constant"

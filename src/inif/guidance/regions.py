@@ -18,7 +18,7 @@ from inif.image import Image
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionGuide:
     """Squared error inside a mask.
 
     Attributes
@@ -44,7 +44,7 @@ class Regions:
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
-        """Mean squared error inside; see `inif.guidance.base.Guide`."""
+        """Mean squared error inside; see `inif.guidance.guide.Guide`."""
         del channel
         return jnp.mean(extra * (decoded - original) ** 2)
 
@@ -59,6 +59,6 @@ class Regions:
         return np.broadcast_to(self.mask[tuple(places)], shape).astype(np.float32)
 
     def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
-        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         del image, ranges, deep
         return idle_mask(self.mask)

@@ -49,7 +49,7 @@ class Segmentation:
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
-        """1 - IoU of the soft mask and the original's; see `inif.guidance.base.Guide`."""
+        """1 - IoU of the soft mask and the original's; see `inif.guidance.guide.Guide`."""
         del extra
         fixed = jax.tree.map(lambda a: a[channel], self.fixed)
         wanted = self.filter.hard(original, fixed, self.settings)
@@ -70,7 +70,7 @@ class Segmentation:
         return None
 
     def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
-        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
 
         def mask(scaled: jax.Array, channel: int) -> jax.Array:
             fixed = jax.tree.map(lambda a: a[channel], self.fixed)

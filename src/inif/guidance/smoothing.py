@@ -120,11 +120,11 @@ def steepness(image: jax.Array, iterations: int, conductance: float, step: float
 
     They say what counts as an edge; `diffuse` takes them, so that a patch is smoothed as its whole.
     """
-    layout = _Layout.of(image.shape)
+    flattening = _Flattening.of(image.shape)
 
     def one(flat: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
         square = mean_square_gradient(flat.reshape(image.shape))
-        return _step(flat, _rate(square, conductance), layout, step), square
+        return _step(flat, _rate(square, conductance), flattening, step), square
 
     return jax.lax.scan(one, image.ravel(), None, length=iterations)[1]
 
@@ -158,7 +158,7 @@ def _rate(square: jax.Array, conductance: float) -> jax.Array:
     return 1 / (2 * conductance**2 * jnp.maximum(square, _LEAST))
 
 
-class _Layout(NamedTuple):
+class _Flattening(NamedTuple):
     """A flattened image: how far neighbours are along each axis, and which samples have one."""
 
     size: int
@@ -166,7 +166,7 @@ class _Layout(NamedTuple):
     masks: tuple[np.ndarray, ...]
 
     @classmethod
-    def of(cls, shape: Sequence[int]) -> _Layout:
+    def of(cls, shape: Sequence[int]) -> _Flattening:
         masks = []
         for axis, length in enumerate(shape):
             has_next = (np.arange(length) < length - 1).astype(np.float32)
@@ -196,17 +196,17 @@ def _padded(values: Any, before: int, after: int) -> _Flat:
 
 
 def _differences(
-    flat: jax.Array, layout: _Layout, margin: int
+    flat: jax.Array, flattening: _Flattening, margin: int
 ) -> tuple[list[_Flat], list[_Flat], list[_Flat]]:
-    """Along each axis: forward differences, central ones times 2, and the masks of `_Layout`.
+    """Along each axis: forward differences, central ones times 2, and the masks of `_Flattening`.
 
     Central ones are known `margin` samples beyond both ends, where all are zero.
     """
-    far = margin + 2 * layout.strides[0]
+    far = margin + 2 * flattening.strides[0]
     image = _padded(flat, far, far)
-    masks = [_padded(mask, far, far) for mask in layout.masks]
+    masks = [_padded(mask, far, far) for mask in flattening.masks]
     forward, central = [], []
-    for mask, stride in zip(masks, layout.strides, strict=True):
+    for mask, stride in zip(masks, flattening.strides, strict=True):
         reach = margin + stride
         change = image.at(stride, reach, margin) - image.at(0, reach, margin)
         d = _Flat(mask.at(0, reach, margin) * change, reach, margin)
@@ -217,11 +217,11 @@ def _differences(
     return forward, central, masks
 
 
-def _step(flat: jax.Array, rate: jax.Array, layout: _Layout, step: float) -> jax.Array:
+def _step(flat: jax.Array, rate: jax.Array, flattening: _Flattening, step: float) -> jax.Array:
     """One iteration on a flattened image."""
-    forward, central, _ = _differences(flat, layout, layout.strides[0])
+    forward, central, _ = _differences(flat, flattening, flattening.strides[0])
     out = flat
-    for i, stride in enumerate(layout.strides):
+    for i, stride in enumerate(flattening.strides):
         d = forward[i].at(0, stride)
         square = d * d
         for j, c in enumerate(central):
@@ -233,7 +233,7 @@ def _step(flat: jax.Array, rate: jax.Array, layout: _Layout, step: float) -> jax
 
 
 def _step_gradient(
-    above: jax.Array, flat: jax.Array, rate: jax.Array, layout: _Layout, step: float
+    above: jax.Array, flat: jax.Array, rate: jax.Array, flattening: _Flattening, step: float
 ) -> jax.Array:
     """Gradient with respect to `flat`, given that with respect to what `_step` makes of it.
 
@@ -241,13 +241,13 @@ def _step_gradient(
     vectorise, sums of padded arrays do not. In two dimensions one of them is padded after all,
     because without it the compiler merges everything and repeats the exponentials.
     """
-    most = layout.strides[0]
-    after = 0 if len(layout.strides) == 2 else most
-    forward, central, masks = _differences(flat, layout, 2 * most)
+    most = flattening.strides[0]
+    after = 0 if len(flattening.strides) == 2 else most
+    forward, central, masks = _differences(flat, flattening, 2 * most)
     wide = _padded(above, 2 * most, 2 * most)
     to_forward: list[_Flat] = []
     to_central: list[Any] = [0.0] * len(central)
-    for i, stride in enumerate(layout.strides):
+    for i, stride in enumerate(flattening.strides):
         before = most + stride
         d = forward[i].at(0, before, after)
         sums = {
@@ -263,7 +263,7 @@ def _step_gradient(
             part = _Flat(to_flux * d * e * (-rate / 8), before, after)
             to_central[j] += part.at(0, most, after) + part.at(-stride, most, after)
     out = above
-    for j, stride in enumerate(layout.strides):
+    for j, stride in enumerate(flattening.strides):
         c = _Flat(jnp.pad(to_central[j], (0, most - after)), most, most)
         total = to_forward[j].at(0, stride) + c.at(0, stride) + c.at(stride, stride)
         to_d = _Flat(masks[j].at(0, stride) * total, stride, 0)
@@ -284,12 +284,12 @@ def _forth(
     A rate is picked one iteration early and carried: picked where it is used, it would be picked
     for every sample again, and nothing would vectorise.
     """
-    layout = _Layout.of(image.shape)
+    flattening = _Flattening.of(image.shape)
     last = rates.shape[0] - 1
 
     def one(carry: Any, index: jax.Array) -> tuple[Any, jax.Array]:
         flat, rate = carry
-        return (_step(flat, rate, layout, step), rates[jnp.minimum(index + 1, last)]), flat
+        return (_step(flat, rate, flattening, step), rates[jnp.minimum(index + 1, last)]), flat
 
     start = (image.ravel(), rates[0])
     (flat, _), way = jax.lax.scan(one, start, jnp.arange(last + 1))
@@ -300,11 +300,11 @@ def _back(
     step: float, saved: tuple[jax.Array, jax.Array], above: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     way, rates = saved
-    layout = _Layout.of(above.shape)
+    flattening = _Flattening.of(above.shape)
 
     def one(done: jax.Array, carry: Any) -> Any:
         gradient, flat, rate = carry
-        gradient = _step_gradient(gradient, flat, rate, layout, step)
+        gradient = _step_gradient(gradient, flat, rate, flattening, step)
         before = jnp.maximum(rates.shape[0] - 2 - done, 0)
         return gradient, way[before], rates[before]
 

@@ -61,7 +61,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Judged:
+class DistortedSlice:
     """One slice made worse in many ways.
 
     Attributes
@@ -164,7 +164,7 @@ def slices_of(image: Image, count: int) -> list[np.ndarray]:
     return scaled
 
 
-def judged(model: Lpips, plane: np.ndarray, rng: np.random.Generator) -> Judged | None:
+def judged(model: Lpips, plane: np.ndarray, rng: np.random.Generator) -> DistortedSlice | None:
     """A slice made worse in many ways, and what LPIPS sees of that; None for one without detail."""
     worse = distorted(plane, rng)
     lost = [damage(plane, w) for _, w in worse]
@@ -172,7 +172,9 @@ def judged(model: Lpips, plane: np.ndarray, rng: np.random.Generator) -> Judged 
         return None
     first = jnp.asarray(plane)
     change = [np.asarray(_differences(model, first, jnp.asarray(w)))[0] for _, w in worse]
-    return Judged(tuple(kind for kind, _ in worse), np.array(lost, np.float64), np.stack(change))
+    return DistortedSlice(
+        tuple(kind for kind, _ in worse), np.array(lost, np.float64), np.stack(change)
+    )
 
 
 def judge_all(
@@ -180,7 +182,7 @@ def judge_all(
     planes: Sequence[np.ndarray],
     seed: int,
     progress: Callable[[ProgressEvent], None] | None = None,
-) -> list[Judged]:
+) -> list[DistortedSlice]:
     """`judged` of every slice that has detail; each from a seed of its own."""
     begun, out = time.monotonic(), []
     for n, plane in enumerate(planes):
@@ -196,7 +198,7 @@ def judge_all(
 
 def tune(
     model: Lpips,
-    slices: Sequence[Judged],
+    slices: Sequence[DistortedSlice],
     settings: Settings,
     progress: Callable[[ProgressEvent], None] | None = None,
 ) -> tuple[np.ndarray, ...]:
@@ -240,7 +242,7 @@ def tune(
     return tuple(np.split(heads.astype(np.float32), np.cumsum(CHANNELS)[:-1]))
 
 
-def ranks(heads: Sequence[Any], slices: Iterable[Judged]) -> dict[str, float]:
+def ranks(heads: Sequence[Any], slices: Iterable[DistortedSlice]) -> dict[str, float]:
     """How well heads rank distortions: means over slices of Spearman's correlation.
 
     Returns

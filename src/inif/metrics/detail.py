@@ -17,14 +17,14 @@ import numpy as np
 
 from inif.image import scale_of
 from inif.metrics.fidelity import Ranges
-from inif.metrics.planes import Layout, Strip
+from inif.metrics.planes import PlaneLayout, Strip
 
 SHARES = (0.01, 0.05, 0.10)
 PEAK_SHARE = 0.001
 
 
 @dataclass(frozen=True)
-class Residual:
+class ResidualFigures:
     """Statistics of decoded - original in one channel.
 
     Attributes
@@ -100,12 +100,12 @@ def correlation(
     return max(-1.0, min(1.0, value))
 
 
-def residual_stats(original: np.ndarray, decoded: np.ndarray) -> Residual:
-    """`Residual` of one plane (rows, columns) of each image; the whole plane is one channel."""
+def residual_stats(original: np.ndarray, decoded: np.ndarray) -> ResidualFigures:
+    """`ResidualFigures` of one plane (rows, columns) of each image as one channel."""
     from inif.metrics.fidelity import channel_ranges
-    from inif.metrics.planes import Plane, layout, strips
+    from inif.metrics.planes import Plane, plane_layout, strips
 
-    lay = layout("YX", original.shape)
+    lay = plane_layout("YX", original.shape)
     total = ResidualAccumulator(lay, channel_ranges(original, "YX"), original.dtype)
     for strip in strips(Plane((), 0, original, decoded)):
         total.add(strip)
@@ -113,12 +113,12 @@ def residual_stats(original: np.ndarray, decoded: np.ndarray) -> Residual:
 
 
 class ResidualAccumulator:
-    """Sums for `Residual` per channel, fed strip by strip; values are shifted by the minimum."""
+    """Sums for `ResidualFigures` per channel, by strips; values are shifted by the minimum."""
 
     _NAMES = ("e", "a", "ee", "aa", "ae", "top_a", "top_b")
     _LAGS = ("n", "a", "b", "aa", "bb", "ab")
 
-    def __init__(self, lay: Layout, ranges: Ranges, dtype: np.dtype) -> None:
+    def __init__(self, lay: PlaneLayout, ranges: Ranges, dtype: np.dtype) -> None:
         self._layout = lay
         self._ranges = ranges
         self._ceiling = float(np.iinfo(dtype).max) if dtype.kind in "iu" else None
@@ -148,18 +148,18 @@ class ResidualAccumulator:
         self._add_lag(0, c, wide[:-1], wide[1:])
         self._add_lag(1, c, e[:, :-1], e[:, 1:])
 
-    def result(self) -> list[Residual]:
-        """One `Residual` per channel."""
+    def result(self) -> list[ResidualFigures]:
+        """One `ResidualFigures` per channel."""
         return [self._channel(c) for c in range(self._layout.n_channels)]
 
-    def _channel(self, c: int) -> Residual:
+    def _channel(self, c: int) -> ResidualFigures:
         n = float(self._layout.voxels_per_channel)
         e, a, ee, aa, ae, top_a, top_b = (float(self._sums[k][c]) for k in self._NAMES)
         b, bb, be = a + e, aa + 2 * ae + ee, ae + ee
         lags = [correlation(*(float(v) for v in self._lags[k, :, c])) for k in (0, 1)]
         lost, kept = correlation(n, a, e, aa, ee, ae), correlation(n, b, e, bb, ee, be)
         picture = self._layout.is_picture
-        return Residual(
+        return ResidualFigures(
             std=math.sqrt(max(0.0, ee / n - (e / n) ** 2)),
             off_by_1_percent=float(self._off[0, c]) / n,
             off_by_5_percent=float(self._off[1, c]) / n,
@@ -194,7 +194,7 @@ def peak_stats(original: np.ndarray, decoded: np.ndarray, share: float = PEAK_SH
 class PeakAccumulator:
     """Keeps the brightest voxels of each channel, and their decoded values, strip by strip."""
 
-    def __init__(self, lay: Layout, share: float = PEAK_SHARE) -> None:
+    def __init__(self, lay: PlaneLayout, share: float = PEAK_SHARE) -> None:
         self._n = lay.voxels_per_channel
         self._keep = max(1, math.ceil(share * self._n))
         self._found: list[list[np.ndarray]] = [[] for _ in range(lay.n_channels)]

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from inif.metrics.detail import Peaks, Residual
+from inif.metrics.detail import Peaks, ResidualFigures
 from inif.metrics.fidelity import finite, psnr_json
 from inif.metrics.places import ChannelPlaces, Place
 from inif.metrics.profiles import Profile
 from inif.metrics.spectrum import Spectrum
-from inif.metrics.tasks.base import TaskResult
+from inif.metrics.tasks.task import TaskResult
 
 RANGE_NOTE = (
     "[min, max] of each channel of the original without its outliers; errors are divided by "
@@ -79,7 +79,7 @@ class ChannelReport:
     mean_error: float
     median_slice_psnr: float
     worst_slice: Slice
-    residual: Residual
+    residual: ResidualFigures
     peaks: Peaks
     spectrum: Spectrum | None
     resolution: Resolution | None

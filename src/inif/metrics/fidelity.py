@@ -25,7 +25,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.image import scale_of
-from inif.metrics.planes import Layout, Samples, Strip, layout, strips, walk, walk_one
+from inif.metrics.planes import PlaneLayout, Samples, Strip, plane_layout, strips, walk, walk_one
 from inif.outliers import Extremes
 
 WINDOW = 7
@@ -87,7 +87,7 @@ class Fidelity:
     slice_psnr: np.ndarray
     slice_ssim: np.ndarray | None
     worst: tuple[int, ...]
-    layout: Layout
+    layout: PlaneLayout
 
 
 def channel_ranges(original: Samples, axes: str) -> Ranges:
@@ -98,7 +98,7 @@ def channel_ranges(original: Samples, axes: str) -> Ranges:
     InputError
         A sample is NaN or infinite.
     """
-    lay = layout(axes, original.shape)
+    lay = plane_layout(axes, original.shape)
     extremes = [Extremes(lay.voxels_per_channel) for _ in range(lay.n_channels)]
     for channel, plane in walk_one(original, lay):
         if not np.isfinite(plane).all():
@@ -156,7 +156,7 @@ def fidelity(
     with_ssim: bool = True,
 ) -> Fidelity:
     """All fidelity figures in one pass over the decoded image; parameters as for `psnr`."""
-    lay = layout(axes, original.shape)
+    lay = plane_layout(axes, original.shape)
     if ranges is None:
         ranges = channel_ranges(original, axes)
     total = FidelityAccumulator(lay, ranges, with_ssim=with_ssim)
@@ -169,7 +169,7 @@ def fidelity(
 class FidelityAccumulator:
     """Sums for `Fidelity`, fed strip by strip in any order of planes."""
 
-    def __init__(self, lay: Layout, ranges: Ranges, *, with_ssim: bool = True) -> None:
+    def __init__(self, lay: PlaneLayout, ranges: Ranges, *, with_ssim: bool = True) -> None:
         if len(ranges) != lay.n_channels:
             raise InputError(
                 "there must be one range per channel",
@@ -269,7 +269,7 @@ class FidelityAccumulator:
         return values.reshape(shape)
 
 
-def ssim_window(lay: Layout) -> tuple[int | None, str | None]:
+def ssim_window(lay: PlaneLayout) -> tuple[int | None, str | None]:
     """Side of the SSIM window for an image, and a note where it is not 7.
 
     Planes smaller than 7 get the largest odd window of at least 3 that fits; images without Y and

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from inif.metrics.source import Source
+from inif.metrics.sides import Side
 
 
-def without_holes(sources: Sequence[Source], axes: str) -> tuple[list[Source], int]:
+def without_holes(sources: Sequence[Side], axes: str) -> tuple[list[Side], int]:
     """The same images with one finite value in place of samples that are not, and how many.
 
     Parameters

@@ -15,7 +15,7 @@ import numpy as np
 
 from inif.metrics.fidelity import Ranges
 from inif.metrics.noise import NoiseModel, estimate
-from inif.metrics.planes import Layout, Plane, Samples, read_plane
+from inif.metrics.planes import Plane, PlaneLayout, Samples, read_plane
 from inif.metrics.profiles import AROUND
 from inif.metrics.spectrum import MAX_PLANES, MIN_SIDE, spaced
 from inif.metrics.structure import KINDS, PlaneLoss, Spot, Worst, examine, least_variance
@@ -194,7 +194,7 @@ class ChannelPlaces:
 class PlaceAccumulator:
     """`ChannelPlaces` per channel, fed plane by plane in any order."""
 
-    def __init__(self, original: Samples, lay: Layout, ranges: Ranges) -> None:
+    def __init__(self, original: Samples, lay: PlaneLayout, ranges: Ranges) -> None:
         self.note = _reason(lay)
         self._original, self._layout, self._ranges = original, lay, ranges
         self._noise: dict[tuple[int, ...], NoiseModel | None] = {}
@@ -339,7 +339,7 @@ def _apart(block: Worst, slot: Sequence[int], other: Worst, other_slot: Sequence
     return rows or block.x[0] > other.x[1] or other.x[0] > block.x[1]
 
 
-def _reason(lay: Layout) -> str | None:
+def _reason(lay: PlaneLayout) -> str | None:
     """Why an image cannot be looked at by place, if it cannot."""
     if not lay.is_picture:
         return f"places need the axes Y and X; this image has {lay.axes}"

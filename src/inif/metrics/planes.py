@@ -41,7 +41,7 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True)
-class Layout:
+class PlaneLayout:
     """Which axes form a plane, and which ones number the planes.
 
     Attributes
@@ -132,7 +132,7 @@ class Strip:
     error: np.ndarray
 
 
-def layout(axes: str, shape: Sequence[int]) -> Layout:
+def plane_layout(axes: str, shape: Sequence[int]) -> PlaneLayout:
     """Choose the plane axes of an image.
 
     Raises
@@ -157,10 +157,12 @@ def layout(axes: str, shape: Sequence[int]) -> Layout:
     else:
         plane = tuple([i for i, a in enumerate(axes) if a != "C"][-2:])
     slots = tuple(i for i in range(len(axes)) if i not in plane)
-    return Layout(axes, shape, plane, slots)
+    return PlaneLayout(axes, shape, plane, slots)
 
 
-def walk(original: Samples, decoded: Samples, lay: Layout, block: int = BLOCK) -> Iterator[Plane]:
+def walk(
+    original: Samples, decoded: Samples, lay: PlaneLayout, block: int = BLOCK
+) -> Iterator[Plane]:
     """Every plane of both images, in C order of the other axes, read about `block` samples at once.
 
     Raises
@@ -177,7 +179,9 @@ def walk(original: Samples, decoded: Samples, lay: Layout, block: int = BLOCK) -
             yield Plane(slot, lay.channel_of(slot), a[offset], b[offset])
 
 
-def walk_one(image: Samples, lay: Layout, block: int = BLOCK) -> Iterator[tuple[int, np.ndarray]]:
+def walk_one(
+    image: Samples, lay: PlaneLayout, block: int = BLOCK
+) -> Iterator[tuple[int, np.ndarray]]:
     """Every plane of one image with its channel."""
     for start, key in _blocks(lay, block):
         planes = _planes_last(image, key, lay)
@@ -186,7 +190,7 @@ def walk_one(image: Samples, lay: Layout, block: int = BLOCK) -> Iterator[tuple[
             yield lay.channel_of(slot), planes[offset]
 
 
-def read_plane(image: Samples, lay: Layout, slot: Sequence[int]) -> np.ndarray:
+def read_plane(image: Samples, lay: PlaneLayout, slot: Sequence[int]) -> np.ndarray:
     """One plane (rows, columns) of an image, in its own dtype."""
     key = [slice(None)] * len(lay.shape)
     for axis, k in zip(lay.slots, slot, strict=True):
@@ -207,7 +211,7 @@ def strips(plane: Plane, halo: int = 6, size: int = STRIP) -> Iterator[Strip]:
         yield Strip(plane.slot, plane.channel, rows, a, b, b - a)
 
 
-def check_shapes(original: Samples, decoded: Samples, lay: Layout) -> None:
+def check_shapes(original: Samples, decoded: Samples, lay: PlaneLayout) -> None:
     """Raise `InputError` unless both images have the layout's shape."""
     for image in (original, decoded):
         if tuple(image.shape) != lay.shape:
@@ -227,7 +231,7 @@ def check_shapes(original: Samples, decoded: Samples, lay: Layout) -> None:
             )
 
 
-def _blocks(lay: Layout, block: int) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def _blocks(lay: PlaneLayout, block: int) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """First slot and indexing key of every block; inner axes are taken whole before outer ones."""
     budget = max(1, block // math.prod(lay.plane_shape))
     steps: list[int] = []
@@ -243,7 +247,7 @@ def _blocks(lay: Layout, block: int) -> Iterator[tuple[tuple[int, ...], tuple[sl
         yield start, tuple(key)
 
 
-def _planes_last(image: Samples, key: tuple[slice, ...], lay: Layout) -> np.ndarray:
+def _planes_last(image: Samples, key: tuple[slice, ...], lay: PlaneLayout) -> np.ndarray:
     """A block with axes (slots…, rows, columns)."""
     values = np.asarray(image[key])
     expected = tuple(len(range(n)[k]) for n, k in zip(lay.shape, key, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from inif.metrics.fidelity import Fidelity, psnr_of
-from inif.metrics.planes import Layout
+from inif.metrics.planes import PlaneLayout
 
 AROUND = 3
 """Slices to either side with which one is compared."""
@@ -80,5 +80,5 @@ def neighbours(values: np.ndarray, i: int) -> np.ndarray:
     return np.concatenate([values[max(0, i - AROUND) : i], values[i + 1 : i + 1 + AROUND]])
 
 
-def _of_channel(values: np.ndarray, lay: Layout, c: int) -> np.ndarray:
+def _of_channel(values: np.ndarray, lay: PlaneLayout, c: int) -> np.ndarray:
     return values if lay.channel_slot is None else np.take(values, c, axis=lay.channel_slot)

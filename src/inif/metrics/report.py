@@ -24,9 +24,9 @@ from inif.metrics.fidelity import Fidelity, FidelityAccumulator, Ranges, channel
 from inif.metrics.findings import findings
 from inif.metrics.holes import without_holes
 from inif.metrics.places import PlaceAccumulator
-from inif.metrics.planes import Layout, layout, read_plane, strips, walk
+from inif.metrics.planes import PlaneLayout, plane_layout, read_plane, strips, walk
 from inif.metrics.profiles import profiles
-from inif.metrics.source import Source, agree, load_pair, load_third
+from inif.metrics.sides import Side, agree, load_pair, load_third
 from inif.metrics.spectrum import Spectrum, SpectrumAccumulator
 from inif.metrics.tasks import (
     DEFAULT,
@@ -127,9 +127,9 @@ def _with_tasks(evaluation: Evaluation, results: tuple[TaskResult, ...]) -> Eval
 
 
 def _evaluate(
-    original: Source, compressed: Source, axes: str, ranges: Ranges, *, quick: bool
+    original: Side, compressed: Side, axes: str, ranges: Ranges, *, quick: bool
 ) -> Evaluation:
-    lay = layout(axes, original.samples.shape)
+    lay = plane_layout(axes, original.samples.shape)
     dtype = np.dtype(original.samples.dtype)
     total = FidelityAccumulator(lay, ranges)
     residual = ResidualAccumulator(lay, ranges, dtype)
@@ -232,7 +232,7 @@ def _names(first: Metadata, second: Metadata, n: int) -> list[str]:
     return names
 
 
-def _of_channel(values: np.ndarray, lay: Layout, c: int) -> np.ndarray:
+def _of_channel(values: np.ndarray, lay: PlaneLayout, c: int) -> np.ndarray:
     return values if lay.channel_slot is None else np.take(values, c, axis=lay.channel_slot)
 
 
@@ -254,7 +254,7 @@ def _slice(figures: Fidelity, slot: tuple[int, ...]) -> Slice:
     )
 
 
-def _panels(original: Source, compressed: Source, figures: Fidelity) -> tuple[Panel, ...]:
+def _panels(original: Side, compressed: Side, figures: Fidelity) -> tuple[Panel, ...]:
     """The middle and the worst slice of up to four channels: the worst four, in their order."""
     lay = figures.layout
     if not lay.is_picture:
@@ -279,7 +279,7 @@ def _panels(original: Source, compressed: Source, figures: Fidelity) -> tuple[Pa
 
 
 def _crops(
-    original: Source, compressed: Source, lay: Layout, channels: Sequence[ChannelReport]
+    original: Side, compressed: Side, lay: PlaneLayout, channels: Sequence[ChannelReport]
 ) -> tuple[Crop, ...]:
     """The worst blocks of the image with what surrounds them, the worst first."""
     every = [(p, c.index) for c in channels if c.places is not None for p in c.places.worst]

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inif.metrics.planes import Layout, Plane
+from inif.metrics.planes import Plane, PlaneLayout
 
 MAX_SIDE = 1024  # pixels; of larger planes the central part is used
 MAX_PLANES = 16  # per channel, evenly spaced; more planes change these averages little
@@ -201,7 +201,7 @@ class RingSums:
 class SpectrumAccumulator:
     """`Spectrum` per channel from evenly spaced planes; fed plane by plane."""
 
-    def __init__(self, lay: Layout) -> None:
+    def __init__(self, lay: PlaneLayout) -> None:
         self.note = self._reason(lay)
         self._slots = lay.slot_shape
         self._channel_slot = lay.channel_slot
@@ -231,7 +231,7 @@ class SpectrumAccumulator:
         return number
 
     @staticmethod
-    def _reason(lay: Layout) -> str | None:
+    def _reason(lay: PlaneLayout) -> str | None:
         if not lay.is_picture:
             return f"a spectrum needs the axes Y and X; this image has {lay.axes}"
         if min(lay.plane_shape) < MIN_SIDE:

@@ -13,7 +13,7 @@ from inif.metrics.findings import place
 from inif.metrics.findings_places import block_name
 
 if TYPE_CHECKING:
-    from inif.metrics.tasks.base import TaskResult
+    from inif.metrics.tasks.task import TaskResult
 
 INTERNAL = frozenset({"auto", "knob"})
 """What the record says of how the encoder found its settings; of interest to developers."""

@@ -1,6 +1,6 @@
 """Meta-training of `inif-lopt` by evolution strategies: whole fits, so the estimate has no bias.
 
-Each pair of fits is the same task under weights that were moved one way and the other; the change
+Each pair of fits is the same fit under weights that were moved one way and the other; the change
 of the final PSNR along the move is a sample of the gradient. Nothing is truncated, so long horizons
 cost time but not honesty. A checkpoint holds all there is; tasks come from seeds.
 """
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.errors import InputError
-from inif.optim import learned, tasks
+from inif.optim import fits, learned
 
 _LIMIT = 0.7
 """Decibels a pair may count, so that one collapse does not decide a step."""
@@ -30,7 +30,7 @@ _LIMIT = 0.7
 _EVERY = 25
 _FIRST_JUDGED = 1 << 30
 _BETAS = (0.9, 0.98)
-_sources: list[tasks.Source] = []
+_sources: list[fits.TrainingImage] = []
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def shaped(theta: np.ndarray) -> learned.Weights:
 
 
 def train(
-    sources: Sequence[tasks.Source],
+    sources: Sequence[fits.TrainingImage],
     settings: MetaSettings,
     progress: Progress,
     *,
@@ -238,11 +238,11 @@ def processes(workers: int, begin: Callable[..., None], *given: Any) -> Iterator
                 os.environ[key] = value
 
 
-def _begin(sources: list[tasks.Source]) -> None:
+def _begin(sources: list[fits.TrainingImage]) -> None:
     _sources[:] = sources
 
 
 def _scored(job: tuple[int, np.ndarray, tuple[int, int]]) -> float:
     seed, theta, steps = job
-    task = tasks.draw(_sources, seed, steps)
-    return tasks.score(task, learned.learned, shaped(theta))
+    fit = fits.draw(_sources, seed, steps)
+    return fits.score(fit, learned.learned, shaped(theta))

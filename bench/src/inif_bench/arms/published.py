@@ -19,7 +19,7 @@ from inif.bricks import plan
 from inif.config import FitSettings
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.errors import FormatError
-from inif.fields.base import count_weights
+from inif.fields.field import count_weights
 from inif.fields.siren import Siren
 from inif.frames import Geometry
 from inif.image import Image

@@ -20,9 +20,9 @@ from inif.bricks import BrickGrid
 from inif.encode.guided import Guided
 from inif.encode.job import Job
 from inif.guidance import filaments
+from inif.guidance.guides import Traced
 from inif.guidance.perceptual import Perceptual
-from inif.guidance.regions import Regions
-from inif.guidance.registry import Traced
+from inif.guidance.regions import RegionGuide
 from inif.guidance.segmentation import Segmentation
 
 AMOUNT = 0.5
@@ -74,11 +74,11 @@ class Seen:
         out = []
         for i, guide in enumerate(self.guided.guidance.guides):
             lines = isinstance(guide, Segmentation) and guide.filter is filaments
-            if lines or not isinstance(guide, Segmentation | Traced | Regions):
+            if lines or not isinstance(guide, Segmentation | Traced | RegionGuide):
                 continue
             found = np.zeros(original.shape, bool)
             for key, channel in self._regions(original.shape, first):
-                if isinstance(guide, Regions):
+                if isinstance(guide, RegionGuide):
                     seen = self._extras(key, origin, channel)[i] > 0
                 else:
                     part = guide.marked(self._cut(original, key), jnp.int32(channel))

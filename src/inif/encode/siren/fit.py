@@ -28,8 +28,8 @@ from inif.encode.siren.sensitivity import sensitivity
 from inif.encode.tally import psnr_of
 from inif.fields.network import Parameters, evaluate, fold, initialize, round_through
 from inif.fields.siren import Siren
-from inif.guidance.base import Guidance, box_sides
-from inif.optim import registry, schedules
+from inif.guidance.guide import Guidance, box_sides
+from inif.optim import optimizers, schedules
 
 CHUNK = 2048
 _VALIDATION = 32768
@@ -117,8 +117,8 @@ class Fitter:
         )
         self.sampler = sampler
         self.settings = settings
-        spec = registry.parse(settings.optimizer)
-        self._optimizer = registry.build(spec, settings.steps)
+        spec = optimizers.parse(settings.optimizer)
+        self._optimizer = optimizers.build(spec, settings.steps)
         self._schedule = schedules.warm_cosine if spec.scheduled else schedules.none
         self._voxels = sampler.grid.voxels[list(sampler.bricks)]
         self._points = points_of(sampler, settings.points, device=device)

@@ -21,8 +21,8 @@ from inif.encode.siren.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.siren.sampling import Sampler
 from inif.errors import BudgetError
 from inif.fields import siren
-from inif.guidance.base import Guidance, box_sides
-from inif.optim import registry
+from inif.guidance.guide import Guidance, box_sides
+from inif.optim import optimizers
 
 _TRIAL_BRICKS = 24
 _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps of less noise
@@ -48,7 +48,7 @@ def encode_siren(job: Job, window: Window) -> bytes:
         "requires": [siren.FEATURE, qweights.FEATURE],
     }
     header["lossy"] |= {
-        "optimizer": registry.parse(job.settings.optimizer).name,
+        "optimizer": optimizers.parse(job.settings.optimizer).name,
         "steps": job.settings.steps,
     }
     if job.guides:
@@ -132,7 +132,7 @@ def _guidance(job: Job, plan: FieldPlan) -> tuple[Guidance | None, tuple[str, ..
     """What guides the fit, and by which names; a warning for each guide that has nothing to say."""
     if not job.guides:
         return None, ()
-    from inif.guidance.registry import usable
+    from inif.guidance.guides import usable
 
     extents = np.array([plan.grid.extent(b) for b in range(len(plan.grid))])
     sides = box_sides(job.image.axes, extents)

@@ -18,7 +18,7 @@ from inif.config import FitSettings
 from inif.container.writer import Section, packed_size
 from inif.encode.siren.budget import fixed_bytes
 from inif.errors import BudgetError
-from inif.fields.base import count_weights
+from inif.fields.field import count_weights
 from inif.fields.siren import MAX_WIDTH, Siren
 from inif.image import Image
 

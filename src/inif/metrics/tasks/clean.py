@@ -16,13 +16,13 @@ import numpy as np
 from inif.errors import InputError
 from inif.metrics.fidelity import Ranges, channel_ranges, fidelity, psnr_of
 from inif.metrics.matching import line
-from inif.metrics.planes import layout
-from inif.metrics.tasks.base import Figures, Unit, decibels, difference, share
+from inif.metrics.planes import plane_layout
 from inif.metrics.tasks.run import read_unit
+from inif.metrics.tasks.task import Figures, Unit, decibels, difference, share
 
 
 @dataclass(frozen=True)
-class Clean:
+class CleanReference:
     """A clean image of the scene.
 
     Attributes
@@ -41,7 +41,7 @@ class Clean:
 
     def at(self, where: Mapping[str, int]) -> np.ndarray:
         """The unit at a place: (Y, X) or (Z, Y, X)."""
-        return read_unit(self.data, where, layout(self.axes, self.data.shape))
+        return read_unit(self.data, where, plane_layout(self.axes, self.data.shape))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class CleanTask:
     """
 
     name: str
-    clean: Clean | str
+    clean: CleanReference | str
     dims: int = 3
 
     @property
@@ -175,7 +175,7 @@ class CleanTask:
         return Figures(ssim[0], rows)
 
 
-def read_clean(path: str, axes: str) -> Clean:
+def read_clean(path: str, axes: str) -> CleanReference:
     """A clean image from a file; one that does not name its axes has those of the image.
 
     Raises
@@ -186,4 +186,4 @@ def read_clean(path: str, axes: str) -> Clean:
     from inif.io.companion import read_companion
 
     image = read_companion(path, axes)
-    return Clean(image.data, image.axes)
+    return CleanReference(image.data, image.axes)

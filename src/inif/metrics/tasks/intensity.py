@@ -14,16 +14,16 @@ import numpy as np
 
 from inif.image import scale_of
 from inif.metrics.fidelity import psnr_of
-from inif.metrics.tasks.base import Figures, Unit, count, decibels, percent, share
 from inif.metrics.tasks.labels import Labels, check_labels, read_labels
 from inif.metrics.tasks.segment import Segmenter
+from inif.metrics.tasks.task import Figures, Unit, count, decibels, percent, share
 
 LIMITS = 1.96
 BACKGROUNDS = ("none", "median")
 
 
 @dataclass(frozen=True)
-class Regions:
+class FixedRegions:
     """Regions of a unit of the original.
 
     Attributes
@@ -148,7 +148,7 @@ class IntensityTask:
             return replace(self, regions=check_labels(given.data, given.axes, axes, shape))
         return self
 
-    def reference(self, unit: Unit) -> Regions:
+    def reference(self, unit: Unit) -> FixedRegions:
         """The regions, and the background."""
         found = self.regions
         if isinstance(found, str):
@@ -160,9 +160,9 @@ class IntensityTask:
         outside = unit.original[labels == 0]
         wanted = self.background == "median" and outside.size > 0
         background = float(np.median(outside)) if wanted else 0.0
-        return Regions(labels, unit.original, background, scale_of(unit.range))
+        return FixedRegions(labels, unit.original, background, scale_of(unit.range))
 
-    def compare(self, reference: Regions, decoded: np.ndarray) -> Sums:
+    def compare(self, reference: FixedRegions, decoded: np.ndarray) -> Sums:
         """Sums and errors per region, one slice along the first axis after the other."""
         n = int(reference.labels.max(initial=0)) + 1
         samples = np.zeros(n, np.int64)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.metrics.tasks.base import Figure, Figures, Unit, count, percent, share
 from inif.metrics.tasks.segment import Fixed, Segmenter
+from inif.metrics.tasks.task import Figure, Figures, Unit, count, percent, share
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from inif.metrics.detail import correlation
 from inif.metrics.noise import NoiseModel, estimate, local_mean
 from inif.metrics.spectrum import MIN_SIDE
-from inif.metrics.tasks.base import Figure, Figures, Unit, length, require_planes, share
+from inif.metrics.tasks.task import Figure, Figures, Unit, length, require_planes, share
 
 TILE = 8
 """Side of the squares whose cosine transforms say where and how fine the residual is."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inif.metrics.tasks.base import Figures, Unit, count, share
 from inif.metrics.tasks.segment import Fixed, Segmenter
+from inif.metrics.tasks.task import Figures, Unit, count, share
 
 THRESHOLDS = tuple(range(50, 95, 5))
 """Least IoU of a pair, in hundredths: 0.5, 0.55 … 0.9."""

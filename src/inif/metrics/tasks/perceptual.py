@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inif.metrics.tasks.base import Figures, Unit, count, require_planes, share
+from inif.metrics.tasks.task import Figures, Unit, count, require_planes, share
 
 if TYPE_CHECKING:
     from inif.perceptual.lpips import Lpips

@@ -9,7 +9,7 @@ import numpy as np
 
 from inif.metrics import spots
 from inif.metrics.spectrum import MIN_SIDE, RingSums, spaced
-from inif.metrics.tasks.base import Figures, Unit, count, length, require_planes, share
+from inif.metrics.tasks.task import Figures, Unit, count, length, require_planes, share
 
 
 @dataclass(frozen=True)

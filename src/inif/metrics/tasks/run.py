@@ -14,11 +14,11 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.metrics.fidelity import Ranges
-from inif.metrics.planes import Layout, Samples, check_shapes, layout
+from inif.metrics.planes import PlaneLayout, Samples, check_shapes, plane_layout
 from inif.metrics.spectrum import MIN_SIDE
-from inif.metrics.tasks.base import Task, TaskResult, Unit
 from inif.metrics.tasks.noise import NoiseTask
 from inif.metrics.tasks.reused import SpotsTask
+from inif.metrics.tasks.task import Task, TaskResult, Unit
 
 DEFAULT = (SpotsTask(dims=2), NoiseTask(dims=2))
 """What is looked for where nobody names tasks: on a sample of planes."""
@@ -46,7 +46,7 @@ class Sample:
 
 def sample_of(axes: str, shape: tuple[int, ...]) -> Sample | None:
     """What the default tasks look at: about 2^20 samples in all; None where they cannot be done."""
-    lay = layout(axes, shape)
+    lay = plane_layout(axes, shape)
     rows, columns = lay.plane_shape
     if not lay.is_picture or min(rows, columns) < MIN_SIDE:
         return None
@@ -66,7 +66,7 @@ def prepare(tasks: Sequence[Task], axes: str, shape: tuple[int, ...]) -> tuple[T
     InputError
         The image has no Y and X, or a task does not go with it.
     """
-    if tasks and not layout(axes, shape).is_picture:
+    if tasks and not plane_layout(axes, shape).is_picture:
         raise InputError(
             "tasks need pictures", field="task", expected="Y and X among the axes", got=axes
         )
@@ -101,7 +101,7 @@ def measure(
     InputError
         Shapes differ, or a segmenter of the user's failed.
     """
-    lay = layout(axes, original.shape)
+    lay = plane_layout(axes, original.shape)
     for file in files:
         check_shapes(original, file, lay)
     channels = range(lay.n_channels)
@@ -133,7 +133,12 @@ def measure(
 
 
 def _units(
-    original: Samples, files: Sequence[Samples], lay: Layout, ranges: Ranges, *, planewise: bool
+    original: Samples,
+    files: Sequence[Samples],
+    lay: PlaneLayout,
+    ranges: Ranges,
+    *,
+    planewise: bool,
 ) -> Iterator[tuple[Unit, list[np.ndarray]]]:
     """Every plane, or every volume where there is a Z axis, in the image's order."""
     inner = "YX" if planewise else "ZYX"
@@ -145,7 +150,7 @@ def _units(
 
 
 def _sampled(
-    original: Samples, files: Sequence[Samples], lay: Layout, ranges: Ranges, sample: Sample
+    original: Samples, files: Sequence[Samples], lay: PlaneLayout, ranges: Ranges, sample: Sample
 ) -> Iterator[tuple[Unit, list[np.ndarray]]]:
     """Evenly spaced planes of every channel, their central part."""
     letters = [lay.axes[i] for i in lay.slots]
@@ -169,7 +174,7 @@ def _sampled(
             yield Unit(planes[0], ranges[c], where), planes[1:]
 
 
-def _in_words(sample: Sample, lay: Layout) -> str | None:
+def _in_words(sample: Sample, lay: PlaneLayout) -> str | None:
     """What was looked at, for people; None for all of it."""
     rows, columns = lay.plane_shape
     planes = lay.voxels_per_channel // (rows * columns)
@@ -182,7 +187,7 @@ def _in_words(sample: Sample, lay: Layout) -> str | None:
     return part if planes == 1 else f"{part} of {many}"
 
 
-def read_unit(image: Samples, where: Mapping[str, int], lay: Layout) -> np.ndarray:
+def read_unit(image: Samples, where: Mapping[str, int], lay: PlaneLayout) -> np.ndarray:
     """What an image has at a place (letters of axes → index): (Y, X) or (Z, Y, X), its dtype."""
     key = tuple(slice(where[a], where[a] + 1) if a in where else slice(None) for a in lay.axes)
     values = np.asarray(image[key])

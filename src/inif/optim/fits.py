@@ -1,6 +1,6 @@
 """What a learned optimizer is meta-trained on: short fits of random crops, real and generated.
 
-A task is drawn from a seed alone, so a run can be repeated and resumed. Fits are the product's own
+A fit is drawn from a seed alone, so a run can be repeated and resumed. Fits are the product's own
 SIREN (`inif.fields.network`), pure (coordinates in) or conditional (a blurred image in as well,
 what it lacks out), of 2 to 4 coordinates, widths 16 to 128, and a hundred to some thousand steps.
 """
@@ -22,7 +22,7 @@ from inif.fields.network import Parameters, evaluate, fold, initialize
 from inif.fields.siren import Siren
 
 SAMPLES = 1 << 17
-"""Points of a task's crop, at most; arrays are padded to it so that compiled code is shared."""
+"""Points of a fit's crop, at most; arrays are padded to it so that compiled code is shared."""
 
 _LEAST_SAMPLES = 1 << 13
 _SIDES = {"T": 1.0, "Z": 2.0, "Y": 8.0, "X": 8.0}
@@ -70,7 +70,7 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingImage:
     """An image to take crops from: (…, C) float32 in [-1, 1] over each channel's range.
 
     Attributes
@@ -83,7 +83,7 @@ class Source:
     axes: str
 
     @classmethod
-    def of(cls, data: np.ndarray, axes: str) -> Source:
+    def of(cls, data: np.ndarray, axes: str) -> TrainingImage:
         """From an image as it is read; axes named as in `inif.image.Image`."""
         values = np.moveaxis(data, axes.index("C"), -1) if "C" in axes else data[..., None]
         values = values.astype(np.float32)
@@ -94,7 +94,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Task:
+class ShortFit:
     """One fit.
 
     Attributes
@@ -118,8 +118,8 @@ class Task:
     seed: int
 
 
-def draw(sources: Sequence[Source], seed: int, steps: tuple[int, int]) -> Task:
-    """The task of a seed: a crop of a source or a generated image, and a fit of it."""
+def draw(sources: Sequence[TrainingImage], seed: int, steps: tuple[int, int]) -> ShortFit:
+    """The fit of a seed: a crop of a source or a generated image, and a fit of it."""
     rng = np.random.default_rng([7, seed])
     kind = KINDS[rng.integers(len(KINDS))]
     samples = 2 ** rng.uniform(math.log2(_LEAST_SAMPLES), math.log2(SAMPLES))
@@ -135,7 +135,7 @@ def draw(sources: Sequence[Source], seed: int, steps: tuple[int, int]) -> Task:
     omega = (
         OMEGA if rng.random() < _DEFAULT_OMEGA else float(np.exp(rng.uniform(*np.log([15, 60]))))
     )
-    return Task(
+    return ShortFit(
         kind,
         np.array(values.shape[:-1]),
         _padded(inputs),
@@ -146,13 +146,13 @@ def draw(sources: Sequence[Source], seed: int, steps: tuple[int, int]) -> Task:
     )
 
 
-def whole(source: Source, width: int, points: int, steps: int, seed: int = 0) -> Task:
-    """A fit of a crop as large as a task's may be, from the usual frequency."""
+def whole(source: TrainingImage, width: int, points: int, steps: int, seed: int = 0) -> ShortFit:
+    """A fit of a crop as large as a fit's may be, from the usual frequency."""
     kind = Kind(len(source.axes), 0, source.data.shape[-1], width, points)
     values = _crop(np.random.default_rng(seed), source, kind, SAMPLES)
     inputs = np.zeros((*values.shape[:-1], 0), np.float32)
     sides = np.array(values.shape[:-1])
-    return Task(kind, sides, _padded(inputs), _padded(values), steps, OMEGA, seed)
+    return ShortFit(kind, sides, _padded(inputs), _padded(values), steps, OMEGA, seed)
 
 
 def generated(rng: np.random.Generator, shape: tuple[int, ...], channels: int) -> np.ndarray:
@@ -191,7 +191,9 @@ def _shape(rng: np.random.Generator, axes: int, samples: float) -> tuple[int, ..
     return tuple(int(n) for n in sides)
 
 
-def _crop(rng: np.random.Generator, source: Source, kind: Kind, samples: float) -> np.ndarray:
+def _crop(
+    rng: np.random.Generator, source: TrainingImage, kind: Kind, samples: float
+) -> np.ndarray:
     """A random box over `kind.axes` of the axes, the last ones more likely to be kept."""
     data, axes = source.data, source.axes
     while len(axes) > kind.axes:  # a random index along T, then Z
@@ -245,7 +247,7 @@ def fitted(
     build
         ``build(theta, steps)`` is an optax transformation that takes ``value`` and ``done``.
     arrays
-        sides, inputs, targets and omega of a `Task`.
+        sides, inputs, targets and omega of a `ShortFit`.
     """
     sides, inputs, targets, omega = arrays
     optimizer = optax.with_extra_args_support(build(theta, steps))
@@ -281,12 +283,12 @@ def fitted(
     return -10 * jnp.log10(jnp.minimum(end, worst) / 4)
 
 
-def score(task: Task, build: Any, theta: Any) -> float:
-    """`fitted` of a task."""
+def score(fit: ShortFit, build: Any, theta: Any) -> float:
+    """`fitted` of a fit."""
     arrays = (
-        jnp.asarray(task.sides),
-        jnp.asarray(task.inputs),
-        jnp.asarray(task.targets),
-        jnp.float32(task.omega),
+        jnp.asarray(fit.sides),
+        jnp.asarray(fit.inputs),
+        jnp.asarray(fit.targets),
+        jnp.float32(fit.omega),
     )
-    return float(fitted(task.kind, build, theta, arrays, jnp.int32(task.steps), task.seed))
+    return float(fitted(fit.kind, build, theta, arrays, jnp.int32(fit.steps), fit.seed))

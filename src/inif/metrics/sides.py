@@ -22,7 +22,7 @@ from inif.metrics.planes import Samples
 
 
 @dataclass(frozen=True)
-class Source:
+class Side:
     """One side of a comparison.
 
     Attributes
@@ -52,8 +52,8 @@ class Source:
     close: Callable[[], None] = lambda: None
 
 
-def load(thing: Any, axes: str | None = None) -> Source:
-    """A path, `Image`, `File` or array as a `Source`; `axes` is for arrays and files without any.
+def load(thing: Any, axes: str | None = None) -> Side:
+    """A path, `Image`, `File` or array as a `Side`; `axes` is for arrays and files without any.
 
     Raises
     ------
@@ -63,14 +63,14 @@ def load(thing: Any, axes: str | None = None) -> Source:
     if isinstance(thing, str | os.PathLike):
         return _load_path(os.fspath(thing), axes)
     if isinstance(thing, Image):
-        return Source(thing.data, thing.axes, thing.source, None, thing.meta)
+        return Side(thing.data, thing.axes, thing.source, None, thing.meta)
     if hasattr(thing, "header") and hasattr(thing, "axes"):
         return _from_file(thing, None, lambda: None)
     if hasattr(thing, "shape") and hasattr(thing, "dtype") and hasattr(thing, "__getitem__"):
         named = getattr(thing, "axes", None) if axes is None else axes
         if named is not None:
             named = check_axes(str(named), thing.shape)
-        return Source(thing, named, None, None, Metadata())
+        return Side(thing, named, None, None, Metadata())
     raise InputError(
         "this cannot be compared",
         expected="a path, an inif.Image, an inif.File or an array",
@@ -78,7 +78,7 @@ def load(thing: Any, axes: str | None = None) -> Source:
     )
 
 
-def load_pair(original: Any, compressed: Any, axes: str | None = None) -> tuple[Source, Source]:
+def load_pair(original: Any, compressed: Any, axes: str | None = None) -> tuple[Side, Side]:
     """Both sides of a comparison; a file that does not name its axes takes those of the other.
 
     Raises
@@ -107,8 +107,8 @@ def load_pair(original: Any, compressed: Any, axes: str | None = None) -> tuple[
             return first, load(compressed, first.axes)
 
 
-def load_third(thing: Any, axes: str | None, known: str | None) -> Source:
-    """One more image as a `Source`; if it does not name its axes, they are the `known` ones.
+def load_third(thing: Any, axes: str | None, known: str | None) -> Side:
+    """One more image as a `Side`; if it does not name its axes, they are the `known` ones.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def load_third(thing: Any, axes: str | None, known: str | None) -> Source:
 
 
 @contextlib.contextmanager
-def _closing_on_error(source: Source) -> Iterator[None]:
+def _closing_on_error(source: Side) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -154,7 +154,7 @@ def disk_size(path: str) -> int | None:
     return None
 
 
-def _load_path(path: str, axes: str | None) -> Source:
+def _load_path(path: str, axes: str | None) -> Side:
     if "://" not in path and not os.path.exists(path):
         raise InputError("there is no such file", file=path, fix="check the path")
     if is_inif(path):
@@ -165,14 +165,14 @@ def _load_path(path: str, axes: str | None) -> Source:
     from inif.io import read_image
 
     image = read_image(path, axes=axes)
-    return Source(image.data, image.axes, path, disk_size(path), image.meta)
+    return Side(image.data, image.axes, path, disk_size(path), image.meta)
 
 
-def _from_file(file: Any, name: str | None, close: Callable[[], None]) -> Source:
+def _from_file(file: Any, name: str | None, close: Callable[[], None]) -> Side:
     header = dict(file.header)
     meta = getattr(file, "meta", None)
     lossy = header.get("lossy")
-    return Source(
+    return Side(
         samples=file,
         axes=check_axes(str(file.axes), file.shape, file=name),
         name=name,
@@ -183,7 +183,7 @@ def _from_file(file: Any, name: str | None, close: Callable[[], None]) -> Source
     )
 
 
-def agree(original: Source, compressed: Source) -> str:
+def agree(original: Side, compressed: Side) -> str:
     """The axes common to both sides, after checking that the two can be compared.
 
     Raises

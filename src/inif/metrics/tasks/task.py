@@ -16,7 +16,7 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.metrics.fidelity import finite, psnr_json
-from inif.metrics.planes import layout
+from inif.metrics.planes import plane_layout
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def require_planes(axes: str, shape: tuple[int, ...], least: int, what: str) -> 
     InputError
         They have fewer than `least` samples along Y or X.
     """
-    sides = layout(axes, shape).plane_shape
+    sides = plane_layout(axes, shape).plane_shape
     if min(sides) < least:
         raise InputError(
             f"these planes are too small {what}",

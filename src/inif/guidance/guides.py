@@ -17,10 +17,10 @@ import numpy as np
 
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
-from inif.guidance.base import Guidance, Guide
 from inif.guidance.boxes import Boxes
+from inif.guidance.guide import Guidance, Guide
 from inif.guidance.overlap import iou_loss
-from inif.guidance.regions import Regions
+from inif.guidance.regions import RegionGuide
 from inif.guidance.segmentation import (
     Segmentation,
     fixed_on,
@@ -131,7 +131,7 @@ def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
         from inif.metrics.tasks.labels import read_labels
 
         labels = read_labels(options, image.axes, image.data.shape)
-        return Regions(text, labels.data != 0, labels.axes, letters)
+        return RegionGuide(text, labels.data != 0, labels.axes, letters)
     return _own(text, options, image, ranges, deep)
 
 
@@ -180,7 +180,7 @@ def _own(text: str, path: str, image: Image, ranges: np.ndarray, deep: bool) -> 
         for i, at in zip(rows, place, strict=True):
             key[i] = at
         mask[tuple(key)] = np.asarray(fix(image.data[tuple(key)])) != 0
-    return Regions(text, mask, image.axes, image.axes.replace("C", ""))
+    return RegionGuide(text, mask, image.axes, image.axes.replace("C", ""))
 
 
 class Traced:
@@ -195,7 +195,7 @@ class Traced:
     def loss(
         self, decoded: jax.Array, original: jax.Array, channel: jax.Array, extra: jax.Array
     ) -> jax.Array:
-        """1 - IoU of the soft masks; see `inif.guidance.base.Guide`."""
+        """1 - IoU of the soft masks; see `inif.guidance.guide.Guide`."""
         del channel, extra
         return iou_loss(self._function(decoded), self._function(original))
 
@@ -210,5 +210,5 @@ class Traced:
         return None
 
     def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
-        """Why it has nothing to say; see `inif.guidance.base.Guide`."""
+        """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         return nothing_found(lambda v, _: self._function(v) > 0.5, image, ranges, deep=deep)

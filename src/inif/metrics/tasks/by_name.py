@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from inif.errors import InputError
-from inif.metrics.tasks.base import Task
 from inif.metrics.tasks.clean import CleanTask
 from inif.metrics.tasks.intensity import BACKGROUNDS, IntensityTask
 from inif.metrics.tasks.mask import MaskTask
@@ -21,6 +20,7 @@ from inif.metrics.tasks.perceptual import PerceptualTask
 from inif.metrics.tasks.reused import FrcTask, SpotsTask
 from inif.metrics.tasks.ridge import Ridge
 from inif.metrics.tasks.segment import Otsu, Segmenter, own
+from inif.metrics.tasks.task import Task
 from inif.metrics.tasks.tophat import Tophat
 
 SEGMENTERS: dict[str, Any] = {"otsu": Otsu, "ridge": Ridge, "tophat": Tophat}
