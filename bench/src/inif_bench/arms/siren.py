@@ -23,6 +23,8 @@ _CHUNK = 2048
 """Points of one pass through the network: what a cache holds."""
 _BLOCK = 16
 """Steps between two looks at the clock."""
+_WARM_UP = 0.05
+"""Share of the work over which the rate rises."""
 _HELD = 32768
 """Samples by which the best weights are chosen."""
 
@@ -122,7 +124,8 @@ def fit(
     data
         Samples in counts, in the axes of `geometry`.
     optimizer
-        Whose rate falls to 0 along a cosine, over `steps` or `seconds`, whichever ends first.
+        Whose rate rises over the first 5 % of `steps` or `seconds`, whichever ends first, then
+        falls to 0 along a cosine. The norm of gradients is clipped at 1 before it.
     points
         Samples of each step.
     """
@@ -130,10 +133,12 @@ def fit(
     import jax.numpy as jnp
     import optax
 
+    from inif.fields.sine import sine
+
     def error(params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
         layers, frequency = params
         for matrix, bias in layers[:-1]:
-            x = jnp.sin((frequency if learnable else omega) * (x @ matrix.T + bias))
+            x = sine((frequency if learnable else omega) * (x @ matrix.T + bias))
         return jnp.mean((x @ layers[-1][0].T + layers[-1][1] - y[:, None]) ** 2)
 
     def chunked(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -154,8 +159,9 @@ def fit(
 
     @jax.jit
     def judged(params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        return jax.lax.map(lambda p: error(params, *p), chunked(x, y)).mean()
+        return jnp.mean(jax.lax.map(lambda p: error(params, *p), chunked(x, y)))
 
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optimizer)
     rng, targets = np.random.default_rng([seed, 1]), _targets(data, geometry)
     held = _drawn(rng, targets, _HELD)
     params = network.start(omega, seed), np.float32(omega)
@@ -168,7 +174,7 @@ def fit(
         drawn = [_drawn(rng, targets, points) for _ in range(_BLOCK)]
         x, y = (np.stack(a) for a in zip(*drawn, strict=True))
         shares = np.clip([max(share, (done + i) / steps) for i in range(_BLOCK)], 0, 1)
-        state = ready(state, x, y, (0.5 + 0.5 * np.cos(np.pi * shares)).astype(np.float32))
+        state = ready(state, x, y, _rates(shares))
         done += _BLOCK
         if (found := float(judged(state[0], *held))) < least:
             best, least = state[0], found
@@ -195,6 +201,13 @@ def decoded(network: Siren, weights: np.ndarray, geometry: Geometry) -> np.ndarr
         return geometry.counts(values, 0)
     channels = [geometry.counts(v, c) for c, v in enumerate(np.moveaxis(values, axis, 0))]
     return np.stack(channels, axis)
+
+
+def _rates(shares: np.ndarray) -> np.ndarray:
+    """Multipliers of the optimizer's rate by the share of the work that is done, float32."""
+    left = (np.clip(shares, _WARM_UP, 1) - _WARM_UP) / (1 - _WARM_UP)
+    rates = np.minimum(np.maximum(shares, 1e-3) / _WARM_UP, 0.5 + 0.5 * np.cos(np.pi * left))
+    return np.asarray(rates, np.float32)
 
 
 def _targets(data: np.ndarray, geometry: Geometry) -> np.ndarray:
