@@ -12,16 +12,15 @@ import argparse
 import time
 
 import numpy as np
+import optax
 from record import data_dir, save
 
 import inif
-from inif.config import FitSettings
-from inif.fields.field import count_weights
 from inif.frames import Geometry
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
-from inif_bench.arms.published import decode_field, fit_published, widest
+from inif_bench.arms.siren import Siren, decoded, fit
 
 RATIO = 128
 STEP_POINTS = 32768
@@ -54,16 +53,24 @@ def published(image: Image, size: int, steps: int) -> dict[str, float | int]:
     """The as-published arm; its metadata are free, so that all bytes go into weights."""
     data, axes = image.data, image.axes
     geometry = Geometry(axes, data.shape, data.dtype.name, channel_ranges(data, axes))
-    field = widest(geometry, size)
-    settings = FitSettings(optimizer="adam:0.001", steps=steps, points=STEP_POINTS)
+    network = Siren.widest(len(axes), size)
     start = time.perf_counter()
-    result = fit_published(field, image, geometry, settings, learnable=True)
+    found = fit(
+        network,
+        data,
+        geometry,
+        optax.adam(1e-3),
+        omega=30.0,
+        learnable=True,
+        points=STEP_POINTS,
+        steps=steps,
+    )
     seconds = time.perf_counter() - start
-    decoded = decode_field(field, [g[0] for g in result.groups], geometry)
+    back = decoded(network, found.weights, geometry)
     return {
-        "published_width": field.width,
-        "published_bytes": 4 * count_weights(field),
-        "published_psnr": round(psnr(data, decoded, axes).pooled, 3),
+        "published_width": network.width,
+        "published_bytes": 4 * network.weights,
+        "published_psnr": round(psnr(data, back, axes).pooled, 3),
         "published_s": round(seconds, 1),
     }
 

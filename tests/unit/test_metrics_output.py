@@ -17,7 +17,7 @@ from inif.image import Channel, Image, Metadata
 from inif.metrics import Evaluation, evaluate
 from inif.metrics.figure import bar_length, counts, figure, grey_window
 from inif.metrics.html import html, html_report
-from inif.metrics.text import print_evaluation
+from inif.metrics.text import render
 
 EVIL = "<script>alert('x')</script>[red]&\"name"
 
@@ -134,13 +134,13 @@ def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_text_shows_ranges_warnings_and_names_as_they_are() -> None:
     out = io.StringIO()
-    print_evaluation(make(), Console(file=out, width=200))
+    Console(file=out, width=200).print(render(make()))
     text = out.getvalue()
     assert "[red]" in text
     for word in ("PSNR", "Range used", "Provenance", "Nothing stands out", "What was lost"):
         assert word in text
     short = io.StringIO()
-    print_evaluation(make(), Console(file=short, width=200), full=False)
+    Console(file=short, width=200).print(render(make(), full=False))
     assert "Provenance" not in short.getvalue()
     assert "Range used" in short.getvalue()
 
@@ -151,7 +151,7 @@ def test_text_of_many_channels_shows_the_weakest() -> None:
     b = a.copy()
     b[33] //= 2
     out = io.StringIO()
-    print_evaluation(evaluate(Image(a, "CYX"), Image(b, "CYX")), Console(file=out, width=200))
+    Console(file=out, width=200).print(render(evaluate(Image(a, "CYX"), Image(b, "CYX"))))
     assert "The 12 weakest of 41 channels." in out.getvalue()
     assert "\n 33 " in out.getvalue()
 
@@ -159,7 +159,7 @@ def test_text_of_many_channels_shows_the_weakest() -> None:
 def test_text_of_an_exact_image() -> None:
     a = Image(np.arange(400, dtype=np.uint16).reshape(20, 20), "YX")
     out = io.StringIO()
-    print_evaluation(evaluate(a, a), Console(file=out, width=120))
+    Console(file=out, width=120).print(render(evaluate(a, a)))
     assert "Every voxel is exact." in out.getvalue()
 
 

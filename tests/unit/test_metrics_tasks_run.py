@@ -22,7 +22,7 @@ from inif.metrics.tasks.by_name import parse
 from inif.metrics.tasks.labels import read_labels
 from inif.metrics.tasks.mask import MaskTask
 from inif.metrics.tasks.reused import SpotsTask
-from inif.metrics.text import print_evaluation
+from inif.metrics.text import render
 
 Cli = Callable[..., Any]
 
@@ -243,7 +243,7 @@ def test_both_files_in_text_html_and_json() -> None:
     assert got.against is not None
     assert got.against == evaluate(a, c, axes="CYX", tasks=tasks)
     out = io.StringIO()
-    print_evaluation(got, Console(file=out, width=200))
+    Console(file=out, width=200).print(render(got))
     page = html(got)
     words = ("Side by side", "Task objects:smallest=4", "Task frc", "Average precision", "Other")
     for word in words:
@@ -264,7 +264,7 @@ def test_text_shows_tasks_of_the_weakest_channels_only() -> None:
     b = a.copy()
     b[3:] = changed(a[3:], 30)
     out = io.StringIO()
-    print_evaluation(evaluate(a, b, axes="CYX", tasks="spots"), Console(file=out, width=200))
+    Console(file=out, width=200).print(render(evaluate(a, b, axes="CYX", tasks="spots")))
     assert out.getvalue().count("Recall") == 12
     assert "The 12 weakest of 14 channels. " in out.getvalue()
 

@@ -94,13 +94,6 @@ class Htj2k(StillCodec):
         return _openjpeg(data, sides, threads)
 
 
-def decode_own_htj2k(data: bytes) -> np.ndarray:
-    """One picture by OpenJPH: fast, and only for streams that the caller has just written."""
-    import imagecodecs
-
-    return np.asarray(imagecodecs.htj2k_decode(data))
-
-
 def _openjpeg(data: bytes, sides: tuple[int, int], threads: int) -> np.ndarray:
     import imagecodecs
 

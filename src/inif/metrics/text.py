@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -50,13 +50,6 @@ def render(evaluation: Evaluation, *, full: bool = True, verbose: bool = False) 
     parts: list[RenderableType] = [_table(t, keep) for t in chosen]
     parts.append(_warnings(evaluation))
     return Group(*parts)
-
-
-def print_evaluation(
-    evaluation: Evaluation, console: Console | None = None, *, full: bool = True
-) -> None:
-    """Print an evaluation on a console, by default on standard output."""
-    (console or Console()).print(render(evaluation, full=full))
 
 
 def _table(table: Table, keep: set[int]) -> RenderableType:

@@ -11,28 +11,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from inif.bricks import plan
-from inif.config import FitSettings
-from inif.decode.brick import BrickDecoder, Intensities
 from inif.errors import FormatError
-from inif.fields.field import count_weights
-from inif.fields.siren import Siren
 from inif.frames import Geometry
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
 from inif_bench.arms.base import Encoded, Options, Session
+from inif_bench.arms.siren import Siren, decoded, fit
 from inif_bench.payload import pack, unpack
-
-if TYPE_CHECKING:
-    from inif.encode.siren.fit import FitResult
 
 _POINTS = 32768
 _WORK = 1e9  # weights times points of a step, at most: several steps must fit the time limit
-_STEPS = 1_000_000  # never reached: time ends the fit
 
 
 @dataclass(frozen=True)
@@ -84,14 +76,11 @@ class PublishedField:
             The bytes are not those of a network.
         """
         geometry, (stream,) = unpack(data)
-        field = widest(geometry, len(stream))
+        network = Siren.widest(len(geometry.axes), len(stream))
         weights = np.frombuffer(stream, "<f4")
-        if weights.size != count_weights(field):
-            raise FormatError("this is no network", expected=count_weights(field), got=weights.size)
-        sizes = [int(np.prod(shape)) for shape in field.group_shapes]
-        parts = np.split(weights, np.cumsum(sizes)[:-1])
-        groups = [p.reshape(s) for p, s in zip(parts, field.group_shapes, strict=True)]
-        return decode_field(field, groups, geometry)
+        if weights.size != network.weights:
+            raise FormatError("this is no network", expected=network.weights, got=weights.size)
+        return decoded(network, weights, geometry)
 
 
 @dataclass(frozen=True)
@@ -102,77 +91,32 @@ class _Session:
     options: Options
 
     def encode(self, budget: int) -> Encoded:
+        import optax
+
         image = self.image
         geometry = Geometry(image.axes, image.data.shape, image.data.dtype.name, self.ranges)
-        field = widest(geometry, budget - len(pack(geometry, [b""])))
+        network = Siren.widest(len(image.axes), budget - len(pack(geometry, [b""])))
         begin = time.perf_counter()
-        points = min(_POINTS, max(2048, 1 << int(np.log2(_WORK / count_weights(field)))))
-        settings = FitSettings(
-            optimizer="adamax:0.002",
-            steps=_STEPS,
-            points=points,
-            seed=self.options.seed,
+        points = min(_POINTS, max(2048, 1 << int(np.log2(_WORK / network.weights))))
+        found = fit(
+            network,
+            image.data,
+            geometry,
+            optax.adamax(2e-3),
             omega=self.arm.omega,
-            time_limit=self.options.seconds,
-            check_every=50,
+            learnable=self.arm.learnable,
+            points=points,
+            seconds=self.options.seconds,
+            seed=self.options.seed,
         )
-        result = fit_published(field, image, geometry, settings, learnable=self.arm.learnable)
-        weights = np.concatenate([g[0].ravel() for g in result.groups]).astype("<f4")
-        data = pack(geometry, [weights.tobytes()])
+        data = pack(geometry, [found.weights.astype("<f4").tobytes()])
         seconds = time.perf_counter() - begin
         details = {
-            "width": field.width,
-            "weights": count_weights(field),
-            "steps": result.steps,
+            "width": network.width,
+            "weights": network.weights,
+            "steps": found.steps,
             "points": points,
             "seconds": self.options.seconds,
-            "frequency": round(float(result.frequency[0]), 4),
+            "frequency": round(found.frequency, 4),
         }
         return Encoded(data, len(data) <= budget, details, 1, seconds, seconds)
-
-
-def widest(geometry: Geometry, size: int) -> Siren:
-    """The widest network whose float32 weights take at most `size` bytes."""
-    inputs, width = len(geometry.axes), 1
-    while 4 * count_weights(Siren(inputs, 1, width + 1)) <= size:
-        width += 1
-    return Siren(inputs, 1, width)
-
-
-def fit_published(
-    field: Siren, image: Image, geometry: Geometry, settings: FitSettings, *, learnable: bool
-) -> FitResult:
-    """Fit one network to a whole image, from the start values of the SIREN paper's public code."""
-    import jax
-    import jax.numpy as jnp
-
-    from inif.encode.siren.fit import Fitter
-    from inif.encode.siren.sampling import Sampler
-
-    class Published(Fitter):
-        def _start(self, targets: jax.Array) -> Any:
-            state = super()._start(targets)
-            rng = np.random.default_rng(self.settings.seed)
-            width, inputs = self.field.width, self.field.inputs
-            first = rng.uniform(-1, 1, (1, 1, width)) / np.sqrt(inputs)
-            rest = rng.uniform(-1, 1, (1, self.field.layers - 2, width)) / np.sqrt(width)
-            biases = jnp.asarray(np.concatenate([first, rest], axis=1), jnp.float32)
-            last = jnp.zeros_like(state.params.last_bias)
-            return state._replace(params=state.params._replace(biases=biases, last_bias=last))
-
-        def _loss(self, params: Any, coords: Any, targets: Any, steps: Any) -> Any:
-            if not learnable:
-                params = params._replace(shift=jax.lax.stop_gradient(params.shift))
-            return super()._loss(params, coords, targets, steps)
-
-    intensities = Intensities(np.array(geometry.ranges), image.data.dtype)
-    grid = plan(image.axes, image.data.shape, 1)
-    sampler = Sampler(image.data, image.axes, grid, intensities, False)
-    return Published(field, sampler, settings).run()
-
-
-def decode_field(field: Siren, groups: list[np.ndarray], geometry: Geometry) -> np.ndarray:
-    """Every sample of an image out of one network."""
-    intensities = Intensities(np.array(geometry.ranges), np.dtype(geometry.dtype))
-    decoder = BrickDecoder(field, groups, geometry.axes, geometry.shape, 0, intensities, False)
-    return decoder.grid([np.arange(n) for n in geometry.shape])
