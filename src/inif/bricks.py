@@ -15,6 +15,9 @@ import numpy as np
 
 from inif.axes import Selection
 
+PART = 1 << 24
+"""Bytes of samples that are read at once, at most."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -115,6 +118,22 @@ def plan(axes: str, shape: Sequence[int], wanted: int, *, whole: str = "") -> Br
         parts[longest] += 1
     brick = tuple(math.ceil(n / p) for n, p in zip(shape, parts, strict=True))
     return BrickGrid(tuple(shape), brick)
+
+
+def parts_of(shape: Sequence[int], itemsize: int, most: int = PART) -> Iterator[tuple[slice, ...]]:
+    """Regions of at most `most` bytes, if a row is no longer, that cover an image in C order."""
+    axis, inner = len(shape) - 1, itemsize
+    while axis > 0 and inner * shape[axis] <= most:
+        inner *= shape[axis]
+        axis -= 1
+    rows = max(most // inner, 1)
+    for index in np.ndindex(*shape[:axis]):
+        for start in range(0, shape[axis], rows):
+            yield (
+                *(slice(i, i + 1) for i in index),
+                slice(start, min(start + rows, shape[axis])),
+                *(slice(0, n) for n in shape[axis + 1 :]),
+            )
 
 
 def _runs(index: np.ndarray, size: int) -> Iterator[tuple[int, np.ndarray, slice]]:

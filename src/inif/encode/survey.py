@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from inif.bricks import parts_of
 from inif.decode.apart import MAX_COUNT, pack
 from inif.decode.check import little_endian
 from inif.image import ImageSource, Metadata, Region, need_finite
@@ -28,9 +29,6 @@ _ENTRY = 12
 
 _REACH = 2
 """Samples along Y and X, around an outlier, of which the middle one takes its place."""
-
-PART = 1 << 24
-"""Bytes of samples that are read at once, at most."""
 
 Range = list[float | int]
 
@@ -106,22 +104,6 @@ def survey(
     if all(one.is_plain(limits) for one, limits in zip(found, inner, strict=True)):
         return plain
     return _set_apart(plain, inner, budget)
-
-
-def parts_of(shape: Sequence[int], itemsize: int, most: int = PART) -> Iterator[Region]:
-    """Regions of at most `most` bytes, if a row is no longer, that cover an image in C order."""
-    axis, inner = len(shape) - 1, itemsize
-    while axis > 0 and inner * shape[axis] <= most:
-        inner *= shape[axis]
-        axis -= 1
-    rows = max(most // inner, 1)
-    for index in np.ndindex(*shape[:axis]):
-        for start in range(0, shape[axis], rows):
-            yield (
-                *(slice(i, i + 1) for i in index),
-                slice(start, min(start + rows, shape[axis])),
-                *(slice(0, n) for n in shape[axis + 1 :]),
-            )
 
 
 @dataclass

@@ -7,13 +7,15 @@ brought to those of the image by a straight line for each channel, fixed before 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from inif.bricks import parts_of
 from inif.errors import InputError
 from inif.guidance.boxes import Boxes
-from inif.image import Image
+from inif.image import ImageSource
 from inif.metrics.matching import line
 
 LEAST_SIDE = 56
@@ -88,7 +90,7 @@ class CleanImage:
         return found
 
 
-def read_clean(path: str, image: Image, ranges: np.ndarray, seed: int = 0) -> CleanImage:
+def read_clean(path: str, image: ImageSource, ranges: np.ndarray, seed: int = 0) -> CleanImage:
     """A clean image from a file, matched to `image`.
 
     Parameters
@@ -113,7 +115,7 @@ def read_clean(path: str, image: Image, ranges: np.ndarray, seed: int = 0) -> Cl
 def match(
     data: np.ndarray,
     axes: str,
-    image: Image,
+    image: ImageSource,
     ranges: np.ndarray,
     *,
     seed: int = 0,
@@ -129,9 +131,9 @@ def match(
     ):
         if not good:
             raise _refused(file, field, expected, got)
-    same = axes == image.axes and data.shape == image.data.shape
+    same = axes == image.axes and data.shape == image.shape
     views = [_channel(data, axes, c) for c in range(image.n_channels)]
-    wanted = [_scaled(_channel(image.data, image.axes, c), *r) for c, r in enumerate(ranges)]
+    wanted = [_scaled(_spread(image, c), *r) for c, r in enumerate(ranges)]
     registered = same and max(map(_correlation, views, wanted)) >= _ALIKE
     if not registered and min(sides["Y"], sides["X"]) < LEAST_SIDE:
         least = f"{LEAST_SIDE} × {LEAST_SIDE} pixels, or the axes and the shape of the image"
@@ -160,6 +162,22 @@ def _channel(data: np.ndarray, axes: str, channel: int) -> np.ndarray:
         data = data.take(min(channel, data.shape[i] - 1), axis=i)
     step = -(-data.size // _MOST)
     return data.ravel()[::step].astype(np.float64)
+
+
+def _spread(image: ImageSource, channel: int) -> np.ndarray:
+    """The same of an image, which is read part by part."""
+    c, shape = image.channel_axis, list(image.shape)
+    if c is not None:
+        shape[c] = 1
+    step, first, found = -(-math.prod(shape) // _MOST), 0, []
+    for region in parts_of(shape, image.dtype.itemsize):
+        where = list(region)
+        if c is not None:
+            where[c] = slice(channel, channel + 1)
+        part = image.read(tuple(where)).reshape(-1)
+        found.append(part[first::step].astype(np.float64))
+        first = (first - part.size) % step
+    return np.concatenate(found)
 
 
 def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:

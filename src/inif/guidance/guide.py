@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.guidance.boxes import Boxes
-from inif.image import Image
+from inif.image import ImageSource
 
 SHARE = 0.2
 """Of a guide's derivative against that of the squared error, by their root mean squares."""
@@ -67,7 +67,7 @@ class Guide(Protocol):
         """(bricks, voxels) float32 that the loss needs besides the image, or None."""
         ...
 
-    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+    def idle(self, image: ImageSource, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say on an image, or None.
 
         Parameters

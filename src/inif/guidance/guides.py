@@ -28,7 +28,7 @@ from inif.guidance.segmentation import (
     representative,
     voxel_ratio,
 )
-from inif.image import Image
+from inif.image import ImageSource
 
 FILTERS: dict[str, tuple[Any, Any]] = {
     "filaments": (filaments, filaments.Filaments),
@@ -38,7 +38,7 @@ NAMES = (*FILTERS, "mask:FILE", "python:MODULE:FUNCTION", "perceptual[:CLEAN_FIL
 
 
 def build(
-    texts: Sequence[str], image: Image, ranges: np.ndarray, *, deep: bool
+    texts: Sequence[str], image: ImageSource, ranges: np.ndarray, *, deep: bool
 ) -> tuple[Guidance | None, dict[str, str]]:
     """The guidance that a user named; guides that have nothing to say, and why.
 
@@ -67,7 +67,7 @@ def build(
 
 
 def usable(
-    texts: Sequence[str], image: Image, ranges: np.ndarray, sides: Mapping[str, int] | None
+    texts: Sequence[str], image: ImageSource, ranges: np.ndarray, sides: Mapping[str, int] | None
 ) -> tuple[Guidance | None, tuple[str, ...]]:
     """The guidance and the names of the guides in it; a `GuidanceWarning` for each other one.
 
@@ -115,7 +115,7 @@ def check(texts: Sequence[str]) -> None:
             )
 
 
-def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
+def _guide(text: str, image: ImageSource, ranges: np.ndarray, deep: bool) -> Guide:
     check([text])
     name, _, options = text.partition(":")
     if name in FILTERS:
@@ -130,7 +130,7 @@ def _guide(text: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
     if name == "mask":
         from inif.metrics.tasks.labels import read_labels
 
-        labels = read_labels(options, image.axes, image.data.shape)
+        labels = read_labels(options, image.axes, image.shape)
         return RegionGuide(text, labels.data != 0, labels.axes, letters)
     return _own(text, options, image, ranges, deep)
 
@@ -159,7 +159,7 @@ def _settings(text: str, kind: Any, options: str) -> Any:
     return kind(**values)
 
 
-def _own(text: str, path: str, image: Image, ranges: np.ndarray, deep: bool) -> Guide:
+def _own(text: str, path: str, image: ImageSource, ranges: np.ndarray, deep: bool) -> Guide:
     """The user's function: soft masks where JAX can trace it, else fixed masks of the original."""
     from inif.metrics.tasks.segment import own
 
@@ -173,13 +173,15 @@ def _own(text: str, path: str, image: Image, ranges: np.ndarray, deep: bool) -> 
     if soft:
         return Traced(text, segmenter.function)
     fix = segmenter.fix(sample)
-    mask = np.zeros(image.data.shape, bool)
+    mask = np.zeros(image.shape, bool)
     rows = [i for i, a in enumerate(image.axes) if a not in ("ZYX" if deep else "YX")]
-    for place in np.ndindex(*[image.data.shape[i] for i in rows]):
-        key: list[Any] = [slice(None)] * image.data.ndim
+    for place in np.ndindex(*[image.shape[i] for i in rows]):
+        key = [slice(0, n) for n in image.shape]
         for i, at in zip(rows, place, strict=True):
-            key[i] = at
-        mask[tuple(key)] = np.asarray(fix(image.data[tuple(key)])) != 0
+            key[i] = slice(at, at + 1)
+        part = image.read(tuple(key))
+        found = np.asarray(fix(part.squeeze(tuple(rows)))) != 0
+        mask[tuple(key)] = found.reshape(part.shape)
     return RegionGuide(text, mask, image.axes, image.axes.replace("C", ""))
 
 
@@ -209,6 +211,6 @@ class Traced:
         """Nothing."""
         return None
 
-    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+    def idle(self, image: ImageSource, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         return nothing_found(lambda v, _: self._function(v) > 0.5, image, ranges, deep=deep)

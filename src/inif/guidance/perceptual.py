@@ -15,7 +15,7 @@ import numpy as np
 
 from inif.guidance.boxes import Boxes
 from inif.guidance.clean import CleanImage, read_clean
-from inif.image import Image
+from inif.image import ImageSource
 from inif.perceptual import weights
 from inif.perceptual.lpips import Lpips, distance
 
@@ -71,7 +71,7 @@ class Perceptual:
         """Patches of the clean image, if there is one."""
         return None if self.clean is None else self.clean.patches(boxes)
 
-    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+    def idle(self, image: ImageSource, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         del image, deep
         if not (ranges[:, 0] < ranges[:, 1]).any():
@@ -103,7 +103,7 @@ def check(options: str) -> None:
     weights.check_heads(split(options)[1])
 
 
-def build(text: str, options: str, image: Image, ranges: np.ndarray) -> Perceptual:
+def build(text: str, options: str, image: ImageSource, ranges: np.ndarray) -> Perceptual:
     """The guide for an image.
 
     Parameters

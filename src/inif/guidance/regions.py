@@ -14,7 +14,7 @@ import numpy as np
 
 from inif.guidance.boxes import Boxes
 from inif.guidance.masks import idle_mask
-from inif.image import Image
+from inif.image import ImageSource
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class RegionGuide:
         shape = boxes.index[0].shape
         return np.broadcast_to(self.mask[tuple(places)], shape).astype(np.float32)
 
-    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+    def idle(self, image: ImageSource, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
         del image, ranges, deep
         return idle_mask(self.mask)

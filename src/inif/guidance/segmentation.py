@@ -6,6 +6,7 @@ original's mask is the hard one: two soft masks of the same samples would not ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -17,7 +18,7 @@ import numpy as np
 
 from inif.guidance.boxes import Boxes
 from inif.guidance.overlap import iou_loss
-from inif.image import Image
+from inif.image import ImageSource
 
 _MOST = 1 << 24
 
@@ -69,7 +70,7 @@ class Segmentation:
         """Nothing."""
         return None
 
-    def idle(self, image: Image, ranges: np.ndarray, *, deep: bool) -> str | None:
+    def idle(self, image: ImageSource, ranges: np.ndarray, *, deep: bool) -> str | None:
         """Why it has nothing to say; see `inif.guidance.guide.Guide`."""
 
         def mask(scaled: jax.Array, channel: int) -> jax.Array:
@@ -81,7 +82,7 @@ class Segmentation:
 
 
 def fixed_on(
-    image: Image, ranges: np.ndarray, filter_: ModuleType, settings: Any, deep: bool
+    image: ImageSource, ranges: np.ndarray, filter_: ModuleType, settings: Any, deep: bool
 ) -> Any:
     """A filter's fixed parameters for each channel, as one tree stacked over channels.
 
@@ -102,7 +103,11 @@ def fixed_on(
 
 
 def nothing_found(
-    mask: Callable[[jax.Array, int], jax.Array], image: Image, ranges: np.ndarray, *, deep: bool
+    mask: Callable[[jax.Array, int], jax.Array],
+    image: ImageSource,
+    ranges: np.ndarray,
+    *,
+    deep: bool,
 ) -> str | None:
     """Why a segmentation says nothing of an image, or None.
 
@@ -126,28 +131,35 @@ def nothing_found(
     return "it finds nothing in the original, or everything"
 
 
-def voxel_ratio(image: Image) -> float:
+def voxel_ratio(image: ImageSource) -> float:
     """Length of a voxel along Z over that along X; 1 where the image does not say in one unit."""
     (z, z_unit), (x, x_unit) = (image.meta.scale.get(a, (0.0, None)) for a in "ZX")
     return z / x if z > 0 and x > 0 and z_unit == x_unit else 1.0
 
 
-def representative(image: Image, channel: int, *, deep: bool) -> np.ndarray:
+def representative(image: ImageSource, channel: int, *, deep: bool) -> np.ndarray:
     """The middle time point of a channel, and for planes the brightest of its depths.
 
     Of what is larger than 2**24 samples, the middle.
     """
-    data, axes = image.data, image.axes
-    for letter, at in (("C", channel), ("T", None)):
-        if letter in axes:
-            i = axes.index(letter)
-            data = data.take(data.shape[i] // 2 if at is None else at, axis=i)
-            axes = axes.replace(letter, "")
-    data = np.transpose(data, [axes.index(a) for a in "ZYX" if a in axes])
-    if data.ndim == 3 and not deep:
-        data = data[int(np.argmax(data.reshape(len(data), -1).mean(axis=1)))]
-    while data.size > _MOST:
-        axis = int(np.argmax(data.shape))
-        quarter = data.shape[axis] // 4
-        data = data.take(range(quarter, data.shape[axis] - quarter), axis=axis)
-    return data
+    axes = image.axes
+    where = dict(zip(axes, (slice(0, n) for n in image.shape), strict=True))
+    if "C" in axes:
+        where["C"] = slice(channel, channel + 1)
+    if "T" in axes:
+        middle = where["T"].stop // 2
+        where["T"] = slice(middle, middle + 1)
+    if "Z" in axes and not deep:
+        planes = [slice(z, z + 1) for z in range(where["Z"].stop)]
+        means = [image.read(tuple((where | {"Z": one}).values())).mean() for one in planes]
+        where["Z"] = planes[int(np.argmax(means))]
+    while math.prod(one.stop - one.start for one in where.values()) > _MOST:
+        axis = max("ZYX", key=lambda a: where[a].stop - where[a].start if a in where else 0)
+        first, last = where[axis].start, where[axis].stop
+        quarter = (last - first) // 4
+        where[axis] = slice(first + quarter, last - quarter)
+    data = image.read(tuple(where.values()))
+    kept = [i for i, a in enumerate(axes) if a in ("ZYX" if deep else "YX")]
+    data = data.reshape([data.shape[i] for i in kept])
+    own = "".join(axes[i] for i in kept)
+    return data.transpose([own.index(a) for a in "ZYX" if a in own])

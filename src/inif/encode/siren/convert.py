@@ -15,14 +15,14 @@ from inif.axes import coordinates
 from inif.bricks import BrickGrid
 from inif.coding import qweights
 from inif.config import Target
-from inif.container.writer import Section, pack, packed_size
+from inif.container.writer import Packed, Section, assemble, packed_size
 from inif.decode.brick import BrickDecoder, Intensities
 from inif.decode.check import check_of
 from inif.decode.file import File, open_file
+from inif.encode.record import psnr_of
 from inif.encode.siren import step_sizes
 from inif.encode.siren.budget import StepControl, quantize_all
 from inif.encode.siren.sensitivity import sensitivity
-from inif.encode.tally import psnr_of
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 from inif.legacy import LegacyNetwork, read_legacy
@@ -75,7 +75,7 @@ def convert(
     return open_file(out)
 
 
-def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | None) -> bytes:
+def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | None) -> Packed:
     """A file whose decode keeps to the network's own, to a PSNR or within a size.
 
     Parameters
@@ -127,7 +127,7 @@ def encode_network(network: LegacyNetwork, *, psnr: float | None, size: int | No
                 fix="ask for a larger size",
             ) from None
     header["lossy"]["psnr"] = round(quality(weights), 3)
-    return pack(header, [_checked_section(network, field, weights, header)])
+    return assemble(header, [_checked_section(network, field, weights, header)])
 
 
 def _coarsest(

@@ -1,23 +1,25 @@
 """The job of a pure field: an image and a budget in, a whole file out.
 
 plan → (trial of the channels' treatment) → fit → step sizes for the budget → sections → check.
-Nothing touches the disk before the bytes are complete and have been opened by the reader.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from inif.coding import qweights
 from inif.config import FitSettings, Window
+from inif.container.writer import Packed
 from inif.encode.job import Job, draft_header, extra_sections, guides_record
 from inif.encode.siren.budget import StepControl
 from inif.encode.siren.device import keep_programs
 from inif.encode.siren.finish import constant, finish
 from inif.encode.siren.fit import Fitter
 from inif.encode.siren.plan import SLACK, FieldPlan, header_bytes, make_plan
+from inif.encode.siren.samples import gathered
 from inif.encode.siren.sampling import Sampler
 from inif.errors import BudgetError
 from inif.fields import siren
@@ -29,8 +31,8 @@ _STEP_POINTS = 32768  # at least, over all bricks: small images can afford steps
 _VISITS = 4 / 250  # of each position and step: four visits of the whole image at effort 1
 
 
-def encode_siren(job: Job, window: Window) -> bytes:
-    """The file's bytes, as many as the window allows.
+def encode_siren(job: Job, window: Window) -> Packed:
+    """The file, as many bytes as the window allows.
 
     A file may be smaller only where it reproduces the image exactly.
 
@@ -58,7 +60,8 @@ def encode_siren(job: Job, window: Window) -> bytes:
     if not job.varied:
         return constant(job, header, extra, window)
     keep_programs()
-    plan = _choose_channels(job, budget, overhead)
+    samples = gathered(job)
+    plan = _choose_channels(job, samples, budget, overhead)
     header |= {"field": plan.field.to_json()}
     if len(plan.grid) > 1:
         header |= {"brick": list(plan.grid.brick)}
@@ -68,12 +71,12 @@ def encode_siren(job: Job, window: Window) -> bytes:
     guidance, used = _guidance(job, plan)
     if used != job.guides:  # the unguided file, byte for byte: its header says nothing of guides
         return encode_siren(replace(job, guides=used), window)
-    fitter = _fitter(job, plan, job.settings, guidance=guidance)
+    fitter = _fitter(job, samples, plan, job.settings, guidance=guidance)
     result = fitter.run(control, job.report, interrupt=job.interrupt)
     return finish(job, plan, result, control, header, extra, window)
 
 
-def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
+def _choose_channels(job: Job, samples: np.ndarray, budget: int, overhead: int) -> FieldPlan:
     """Channels as outputs or as a coordinate: whichever a short trial finds better."""
     image = job.image
     if image.n_channels < 2:
@@ -95,7 +98,7 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
         except BudgetError as error:
             refused = refused or error
             continue
-        fitter = _fitter(job, plan, settings, _TRIAL_BRICKS)
+        fitter = _fitter(job, samples, plan, settings, _TRIAL_BRICKS)
         result = fitter.run(None, job.report, stage=f"trial {mode}", interrupt=job.interrupt)
         trials.append((result.psnr, plan))
     if refused and not trials:
@@ -105,6 +108,7 @@ def _choose_channels(job: Job, budget: int, overhead: int) -> FieldPlan:
 
 def _fitter(
     job: Job,
+    samples: np.ndarray,
     plan: FieldPlan,
     settings: FitSettings,
     most_bricks: int | None = None,
@@ -114,7 +118,7 @@ def _fitter(
     count = len(plan.grid)
     some = np.linspace(0, count - 1, min(count, most_bricks or count)).astype(int)
     sampler = Sampler(
-        job.image.data,
+        samples,
         job.image.axes,
         plan.grid,
         job.intensities,
@@ -145,5 +149,5 @@ def _within_time(job: Job, budget: int) -> FitSettings:
     if limit is None:
         return job.settings
     weights = budget * 8 / job.settings.bits_per_weight
-    decode = 3e-11 * job.image.data.size * min(weights, 10_000) + 1.0
+    decode = 3e-11 * math.prod(job.image.shape) * min(weights, 10_000) + 1.0
     return replace(job.settings, time_limit=max(limit - decode, limit / 3))

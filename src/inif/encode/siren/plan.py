@@ -20,7 +20,7 @@ from inif.encode.siren.budget import fixed_bytes
 from inif.errors import BudgetError
 from inif.fields.field import count_weights
 from inif.fields.siren import MAX_WIDTH, Siren
-from inif.image import Image
+from inif.image import ImageSource
 
 LAYERS = 7
 SMALLEST_WIDTH = 4
@@ -54,7 +54,7 @@ class FieldPlan:
 
 
 def make_plan(
-    image: Image,
+    image: ImageSource,
     budget: int,
     settings: FitSettings,
     overhead: int,
@@ -83,15 +83,15 @@ def make_plan(
     weights = payload * 8 / settings.bits_per_weight
     wanted = max(1, round(weights / brick_weights))
     whole = "C" if channels == "outputs" else ""
-    grid = plan(image.axes, image.data.shape, wanted, whole=whole)
+    grid = plan(image.axes, image.shape, wanted, whole=whole)
     while len(grid) > 1 and _width(image, payload, grid, settings, channels) < 2 * SMALLEST_WIDTH:
         wanted = max(1, wanted // 2)
-        grid = plan(image.axes, image.data.shape, wanted, whole=whole)
+        grid = plan(image.axes, image.shape, wanted, whole=whole)
     width = max(SMALLEST_WIDTH, _width(image, payload, grid, settings, channels))
     return FieldPlan(grid, _field(image, channels, width), payload)
 
 
-def smallest_payload(image: Image, channels: str = "outputs") -> int:
+def smallest_payload(image: ImageSource, channels: str = "outputs") -> int:
     """Bytes that the smallest network takes, with its entry in the section table."""
     field = _field(image, channels, SMALLEST_WIDTH)
     coded = count_weights(field) * _SMALLEST_BITS / 8
@@ -103,7 +103,7 @@ def header_bytes(header: dict[str, Any], extra: Sequence[Section] = (), bricks: 
     return packed_size(header, [*extra, *(Section(KIND, b"", brick) for brick in range(bricks))])
 
 
-def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
+def too_small(image: ImageSource, budget: int, smallest: int) -> BudgetError:
     """The error for a budget below `smallest` bytes; it names a ratio that is sure to work."""
     smallest += SLACK
     ratio = image.raw_bytes / smallest
@@ -122,14 +122,12 @@ def too_small(image: Image, budget: int, smallest: int) -> BudgetError:
     )
 
 
-def _field(image: Image, channels: str, width: int) -> Siren:
-    return Siren.for_image(
-        image.axes, image.data.shape, channels=channels, width=width, layers=LAYERS
-    )
+def _field(image: ImageSource, channels: str, width: int) -> Siren:
+    return Siren.for_image(image.axes, image.shape, channels=channels, width=width, layers=LAYERS)
 
 
 def _width(
-    image: Image, payload: int, grid: BrickGrid, settings: FitSettings, channels: str
+    image: ImageSource, payload: int, grid: BrickGrid, settings: FitSettings, channels: str
 ) -> int:
     """The widest network whose weights are expected to fit; 0 if none does."""
     low, high = 0, MAX_WIDTH
