@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -20,22 +20,22 @@ from inif.bricks import BrickGrid
 from inif.coding import leb128
 from inif.config import Window
 from inif.container.spec import CORRECTIONS
-from inif.container.writer import Section
+from inif.container.writer import Packed
 from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import check_of, little_endian
 from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths, slabs
-from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, outputs_of
+from inif.decode.latent import FEATURE, TABLES, LatentSpec, outputs_of
 from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.job import Job
-from inif.encode.latent import Coded, Work, draft, stated
-from inif.encode.latent.plan import PLANE_PRICE, PRICE, USUAL, classes, part_of, solved
+from inif.encode.latent.coder import PLANE_PRICE, PRICE, LatentCoder
+from inif.encode.latent.plan import USUAL, classes, part_of, solved
 from inif.encode.lossless import encode_lossless
-from inif.encode.siren.finish import with_record
-from inif.encode.tally import Tally
+from inif.encode.rate.coder import Coded
+from inif.encode.record import errors_of, facts, totals, with_record
 from inif.errors import RemarkWarning
 from inif.fields.parallel import in_order
-from inif.image import BOUNDED_DTYPES
+from inif.image import BOUNDED_DTYPES, LazyImage, Region
 from inif.latent import corrections
 from inif.latent.layout import SCALE, from_five, to_five
 from inif.latent.plan import Plan, plane_levels
@@ -64,6 +64,15 @@ _MOST_MOVES = 6
 _COARSEST = 1e6
 """The step of a field that says next to nothing."""
 
+_MOST_FINER = 20
+"""Octaves by which the step of a channel may be below that of another."""
+
+_ALSO = 2
+"""How many times the memory of a latent field a brick takes, while it is corrected too."""
+
+_KINDS = (COARSE, FINE, KIND)
+"""Of sections, in the order of the file."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -81,7 +90,7 @@ class Bounds:
     widths: tuple[float | int, ...]
 
 
-def encode_bound(job: Job) -> bytes:
+def encode_bound(job: Job) -> Packed:
     """The smallest file found in which no sample is off by more than the target's bound.
 
     Raises
@@ -95,28 +104,27 @@ def encode_bound(job: Job) -> bytes:
     data = _corrected(job, bounds)
     if data is None:
         return _exact(job, "too many samples are no numbers or have too few digits for the bound")
-    if any(bounds.errors) and estimate(job.image) > AS_SMALL * len(data):
+    if any(bounds.errors) and estimate(job.image) > AS_SMALL * data.size:
         return data
     exact = encode_lossless(job)
-    return data if len(data) < len(exact) else exact
+    return data if data.size < exact.size else exact
 
 
 def bounds_of(job: Job) -> Bounds:
     """The bound of each channel, in the samples' unit."""
-    target, data = job.target, job.image.data
+    target, dtype = job.target, job.image.dtype
     assert target is not None
     errors: list[float | int] = []
     widths: list[float | int] = []
     for low, high in job.ranges:
         share = target.max_error_share
         error = float(target.max_error or 0) if share is None else share * (float(high) - low)
-        if data.dtype.kind != "f":
+        if dtype.kind != "f":
             error = min(math.floor(error), int(high) - int(low))
             errors.append(error)
             widths.append(2 * error + 1)
             continue
-        largest = np.array(max(abs(low), abs(high)), data.dtype)
-        ulp = float(np.spacing(largest)) if data.dtype.kind == "f" else 0.0
+        ulp = float(np.spacing(np.array(max(abs(low), abs(high)), dtype)))
         errors.append(error)
         widths.append(2 * (error - ulp) if error > ulp else ulp or 1.0)
     return Bounds(tuple(errors), tuple(widths))
@@ -124,9 +132,9 @@ def bounds_of(job: Job) -> Bounds:
 
 def unfit(job: Job, bounds: Bounds) -> str | None:
     """Why an image of these bounds cannot be a latent field with corrections; None if it can."""
-    data = job.image.data
-    if data.dtype.name not in BOUNDED_DTYPES:
-        return f"samples of type {data.dtype.name} are not bounded otherwise"
+    dtype = job.image.dtype
+    if dtype.name not in BOUNDED_DTYPES:
+        return f"samples of type {dtype.name} are not bounded otherwise"
     if not job.varied:
         return "there is nothing to leave out"
     for (low, high), error, width in zip(job.ranges, bounds.errors, bounds.widths, strict=True):
@@ -135,13 +143,13 @@ def unfit(job: Job, bounds: Bounds) -> str | None:
         span, largest = float(high) - float(low), max(abs(float(low)), abs(float(high)))
         if largest > _LARGEST or span < _SMALLEST:
             return f"a range from {low:g} to {high:g} is too large or too small for the bound"
-        ulp = float(np.spacing(data.dtype.type(largest))) if data.dtype.kind == "f" else 0.0
+        ulp = float(np.spacing(dtype.type(largest))) if dtype.kind == "f" else 0.0
         if span > _MOST_WIDTHS * width or error < _ULPS * ulp:
             return f"a bound of {error:g} is too fine for a range from {low:g} to {high:g}"
     return None
 
 
-def _exact(job: Job, why: str | None) -> bytes:
+def _exact(job: Job, why: str | None) -> Packed:
     """The very samples, and a remark on it where that is more than was asked for."""
     if why is not None:
         source = f"{job.image.source}: " if job.image.source else ""
@@ -149,92 +157,87 @@ def _exact(job: Job, why: str | None) -> bytes:
     return encode_lossless(job)
 
 
-def _corrected(job: Job, bounds: Bounds) -> bytes | None:
+def _corrected(job: Job, bounds: Bounds) -> Packed | None:
     """The file by field and corrections; None where too many samples would have to be given."""
     job = _finite(job)
-    work = Work.of(job)
-    work.gains = ()
+    coder = LatentCoder(job, job.image.raw_bytes, repairs=False)
     found = [
-        _best(job, work, bounds.widths[c], c) if low < high else (_COARSEST, SIGNED)
+        _best(job, coder, bounds.widths[c], c) if low < high else (_COARSEST, SIGNED)
         for c, (low, high) in enumerate(job.ranges)
     ]
-    steps = [step for step, _ in found]
+    knob = np.log2([2 * SCALE / step for step, _ in found])
+    knob = np.minimum(knob, knob.min() + _MOST_FINER)
     widths = Widths(bounds.widths, tuple(way for _, way in found))
-    step = stated(max(steps))
-    if len(steps) > 1:
-        most = 20 * OCTAVE
-        work.finer = tuple(min(round(OCTAVE * math.log2(step / one)), most) for one in steps)
-    header, extra = draft(work, job.image.raw_bytes)
-    first = work.coded(step, writes=False)
-    coded = Coded.of(work, header, extra, step, work.coded(step, first))
+    header, extra = coder.header(knob)
     header |= {
-        "field": work.spec(step).to_json() | widths.to_json(),
+        "field": header["field"] | widths.to_json(),
         "requires": [FEATURE, CORRECTIONS],
     }
-    made = _sections(job, work, bounds, widths, coded, header)
-    if made is None:
-        return None
-    sections, facts = made
+    done: list[Coded] = []
+    bricks, workers = range(len(coder.grid)), max(coder.workers // _ALSO, 1)
+
+    def made(brick: int) -> Coded | None:
+        return _made(job, coder, knob, bounds, widths, header, brick)
+
+    for brick, one in enumerate(in_order(made, bricks, workers=workers)):
+        if one is None:
+            return None
+        done.append(one)
+        job.step("correct", brick + 1, len(bricks))
     header["lossy"]["bound"] = list(bounds.errors)
-    return with_record(header, [*extra, *sections], facts, Window(0, 0))
+    sections = [section for one in done for section in one.sections]
+    ordered = sorted(sections, key=lambda section: _KINDS.index(section.kind))
+    return with_record(header, [*extra, *ordered], facts(job, *totals(done)), Window(0, 0))
 
 
 def _finite(job: Job) -> Job:
-    """The job with a number in place of what is none; its original holds the samples."""
-    image = job.image
-    if image.data.dtype.kind != "f" or (good := np.isfinite(image.data)).all():
+    """The job where what is coded has the lowest sample in place of what is no number."""
+    image, low = job.coded, job.ranges[0][0]
+    if image.dtype.kind != "f":
         return job
-    filled = np.where(good, image.data, image.data.dtype.type(job.ranges[0][0]))
-    return replace(job, image=image.with_data(filled), original=image, stated=job.ranges)
+
+    def read(region: Region) -> np.ndarray:
+        samples = image.read(region)
+        return np.where(np.isfinite(samples), samples, samples.dtype.type(low))
+
+    filled = LazyImage(image.axes, image.shape, image.dtype, read, image.meta, image.source)
+    return replace(job, surveyed=replace(job.survey, image=filled))
 
 
-def _sections(
+def _made(
     job: Job,
-    work: Work,
+    coder: LatentCoder,
+    knob: np.ndarray,
     bounds: Bounds,
     widths: Widths,
-    coded: Coded,
-    header: dict[str, Any],
-) -> tuple[list[Section], dict[str, Any]] | None:
-    """All bricks decoded as every reader will, corrected and checked; and what was reached."""
-    image, spec = job.image, work.spec(coded.step)
-    axis = image.axes.find("C")
-    original = (job.original or image).data
-
-    def made(brick: int) -> tuple[bytes, np.ndarray] | None:
-        channels, where = work.grid.channels(brick, axis), work.grid.slices(brick)
-        five = outputs_of(spec, coded.latents[brick], work.plan(brick), channels)
-        outputs = from_five(five, image.axes)
-        wanted = image.data[where]
-        steps, samples = np.empty(wanted.shape, np.int32), np.empty_like(wanted)
-        for part in slabs(wanted.shape, image.axes):
-            base = Base.of(outputs[part], channels, image.axes, job.intensities, widths)
-            steps[part] = base.steps(wanted[part])
-            samples[part] = base.corrected(steps[part])
-        broken = broken_at(original[where], samples, bounds.errors, channels, image.axes)
-        if len(broken) > apart.MAX_COUNT:
-            return None
-        given = b""
-        if len(broken):
-            values = original[where].reshape(-1)[broken]
-            samples.flat[broken] = values
-            given = apart.pack(Outliers(broken, values))
-        stream, _ = corrections.encoded(to_five(steps, image.axes), five, TABLES)
-        return leb128.join([given], stream), samples
-
-    tally, fields, parts = Tally(image, job.intensities), [], []
-    for brick, found in enumerate(in_order(made, range(len(work.grid)))):
-        if found is None:
-            return None
-        payload, samples = found
-        check = check_of(samples, header, brick, [little_endian(samples)])
-        fields.append(Section(FINE, check.pack() + coded.fine[brick], brick))
-        parts.append(Section(KIND, payload, brick))
-        where = work.grid.slices(brick)
-        tally.add(np.where(np.isfinite(samples), samples, image.data[where]), work.grid, brick)
-        work.report("correct", brick + 1, len(work.grid))
-    coarse = [Section(COARSE, data, brick) for brick, data in enumerate(coded.coarse)]
-    return coarse + fields + parts, tally.facts()
+    header: Mapping[str, Any],
+    brick: int,
+) -> Coded | None:
+    """A brick decoded as every reader will, corrected and checked."""
+    axes, channels = coder.axes, coder.channels(brick)
+    where = coder.grid.slices(brick)
+    original, wanted = job.image.read(where), job.coded.read(where)
+    coded, five = coder.at(brick, knob)
+    outputs = from_five(five, axes)
+    steps, samples = np.empty(wanted.shape, np.int32), np.empty_like(wanted)
+    for part in slabs(wanted.shape, axes):
+        base = Base.of(outputs[part], channels, axes, job.intensities, widths)
+        steps[part] = base.steps(wanted[part])
+        samples[part] = base.corrected(steps[part])
+    broken = broken_at(original, samples, bounds.errors, channels, axes)
+    if len(broken) > apart.MAX_COUNT:
+        return None
+    given = b""
+    if len(broken):
+        values = original.reshape(-1)[broken]
+        samples.flat[broken] = values
+        given = apart.pack(Outliers(broken, values))
+    stream, _ = corrections.encoded(to_five(steps, axes), five, TABLES)
+    check = check_of(samples, header, brick, [little_endian(samples)])
+    sections = *coder.kept(brick, coded, check), job.keep(KIND, leb128.join([given], stream), brick)
+    finite = np.where(np.isfinite(samples), samples, wanted)
+    size = sum(len(section.data) for section in sections)
+    return Coded(sections, size, 1.0, *errors_of(finite, wanted, channels, job))
 
 
 def broken_at(
@@ -259,13 +262,13 @@ def _each(values: Sequence[float | int], channels: range, axes: str) -> np.ndarr
     return own.reshape([-1 if a == "C" else 1 for a in axes]) if "C" in axes else own[0]
 
 
-def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float, int]:
+def _best(job: Job, coder: LatentCoder, width: float | int, channel: int) -> tuple[float, int]:
     """The step of a channel's field, and the way of its corrections, for the fewest bits."""
-    five = _sample(job, work.grid, channel)
+    five = _sample(job, coder.grid, channel)
     low, high = job.ranges[channel]
     values = ((five - np.float64(low)) * (2 * SCALE / (high - low))).astype(np.float32)
     sizes = values.shape
-    spec = LatentSpec(1.0, _fitting(work.levels, sizes), work.kinds)
+    spec = LatentSpec(1.0, _fitting(coder.chosen.levels, sizes), coder.chosen.kinds)
     plan = Plan((*sizes,), (*spec.levels, plane_levels(sizes)), spec.kinds)
     coefficients, one = analyse(values, plan), range(1)
     intensities = Intensities(np.array([[low, high]], np.float64), five.dtype)
@@ -273,8 +276,9 @@ def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float
 
     @cache
     def field(step: float) -> tuple[np.ndarray, float]:
-        coder = Coder(plan, load(TABLES))
-        _, latents, bits, _ = coder.encode(coefficients, Rates(step, price), writes=False)
+        _, latents, bits, _ = Coder(plan, load(TABLES)).encode(
+            coefficients, Rates(step, price), writes=False
+        )
         return outputs_of(replace(spec, step=step), latents, plan, one), bits
 
     def cost(step: float, way: int) -> float:
@@ -291,7 +295,7 @@ def _best(job: Job, work: Work, width: float | int, channel: int) -> tuple[float
     ]
     found.append((cost(2 ** found[0][1], SIGNED), found[0][1], SIGNED))
     _, best, way = min(found)
-    work.report("trial", channel + 1, len(job.ranges))
+    job.step("trial", channel + 1, len(job.ranges))
     return float(2**best), way
 
 
@@ -321,7 +325,7 @@ def _sample(job: Job, grid: BrickGrid, channel: int) -> np.ndarray:
     axis = axes.find("C")
     own = [b for b in range(len(grid)) if channel in grid.channels(b, axis)]
     brick = own[len(own) // 2]
-    five = to_five(job.image.data[grid.slices(brick)], axes)
+    five = to_five(job.coded.read(grid.slices(brick)), axes)
     first = channel - grid.channels(brick, axis).start
     return part_of(five[first : first + 1], max(_SAMPLE // len(job.ranges), _LEAST))
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from inif.bricks import BrickGrid
 from inif.coding.check import SIZE as CHECK_SIZE
+from inif.coding.check import Check
 from inif.container.writer import Section, packed_size
 from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
@@ -67,10 +68,23 @@ passes, outputs."""
 
 @dataclass
 class Held:
-    """A brick's coefficients, what their errors count, and the last pass that wrote nothing."""
+    """A brick's coefficients, and the last pass that wrote nothing.
+
+    Attributes
+    ----------
+    coefficients
+        What is coded.
+    weights
+        What their squared errors count; None for 1.
+    thrift
+        λ beside its usual value.
+    knob, last
+        Of the last pass.
+    """
 
     coefficients: Coefficients
     weights: list[Bands] | None = None
+    thrift: float = 1.0
     knob: np.ndarray | None = None
     last: Pass | None = None
 
@@ -85,8 +99,6 @@ class LatentCoder:
     ----------
     job
         What is asked for.
-    prepare
-        Makes of a brick's coefficients what is coded, where guides have a say.
     budget
         Bytes of the file, about, for what its header has room for.
     repairs
@@ -95,33 +107,30 @@ class LatentCoder:
 
     encodes, final = 16, False
 
-    def __init__(
-        self, job: Job, budget: int = TINY, *, prepare: Prepare | None = None, repairs: bool = True
-    ) -> None:
+    def __init__(self, job: Job, budget: int = TINY, *, repairs: bool = True) -> None:
         self.job, self.budget, self.repairs = job, budget, repairs
         self.axes, shape = job.image.axes, job.image.shape
         self.grid: BrickGrid = latent_grid(self.axes, shape)
         self.chosen: Chosen = chosen_plan(job, self.grid)
-        self.thrift = 1.0
         self.near = _NEAR if (job.effort or 3) >= _CAREFUL_EFFORT else _ROUGH
         each = BYTES * min(math.prod(self.grid.brick), MOST_VOXELS)
         self.workers = max(min(cores(), job.memory // each), 1)
-        self._prepare = prepare or (lambda brick, coefficients: Held(coefficients))
+        self._prepare: Prepare = lambda brick, coefficients: Held(coefficients)
         self._most = max(SAMPLED, job.memory // (2 * each))
         self._held: OrderedDict[int, Held] = OrderedDict()
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
 
+    def prepares(self, prepare: Prepare) -> None:
+        """From now on, let this make of a brick's coefficients what is coded."""
+        self._prepare = prepare
+        self._held.clear()
+
     @property
     def apart(self) -> bool:
         """Whether coarse streams have sections of their own."""
         return len(self.grid) > 1
-
-    @property
-    def _price(self) -> float:
-        planes = math.prod(self.plan(0).sizes[1:3])
-        return self.thrift * (PRICE if planes > 1 else PLANE_PRICE)
 
     def channels(self, brick: int) -> range:
         """The image's channels in a brick."""
@@ -164,7 +173,7 @@ class LatentCoder:
     def trial(self, brick: int, knob: np.ndarray, *, errors: bool = False) -> Trial:
         """As of every coder, by a pass that writes nothing."""
         held = self._take(brick)
-        first = self._first(brick, held, knob)
+        first = self.first(brick, held, knob)
         squares = np.zeros(self.job.image.n_channels)
         if errors:
             spec = self.spec(knob, gains=False)
@@ -178,7 +187,7 @@ class LatentCoder:
         """As of every coder."""
         self.settle(knob)
         held, spec = self._take(brick), self.spec(knob)
-        first = self._first(brick, held, knob, near=_ALIKE)
+        first = self.first(brick, held, knob, near=_ALIKE)
         assert held.knob is not None
         own = self.channels(brick)
         moved = float((knob - held.knob)[own.start : own.stop].mean())
@@ -186,13 +195,29 @@ class LatentCoder:
         made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         samples = self._samples(spec, made.latents, brick)
         squares, worst = self._errors(samples, brick)
-        few = streams_of(self.plan(brick), COARSE_LEVEL) if self.apart else 0
         header = self.header(knob)[0]
         check = check_of(samples, header, brick, [little_endian(samples), self.job.outlier_section])
+        sections = self.kept(brick, made, check)
+        return Coded(sections, sum(len(s.data) for s in sections), stretch, squares, worst)
+
+    def at(self, brick: int, knob: np.ndarray) -> tuple[Pass, np.ndarray]:
+        """A brick at a knob, whatever bytes that takes.
+
+        Returns
+        -------
+        Its streams, and the decoded field's outputs in [-1, 1], (C, T, Z, Y, X) float32.
+        """
+        held, spec = self._take(brick), self.spec(knob)
+        most = self.first(brick, held, knob).latents
+        made = self._pass(brick, held, spec, most=most)
+        return made, outputs_of(spec, made.latents, self.plan(brick), self.channels(brick))
+
+    def kept(self, brick: int, made: Pass, check: Check) -> tuple[Section, ...]:
+        """The sections of a brick's streams, kept."""
+        few = streams_of(self.plan(brick), COARSE_LEVEL) if self.apart else 0
         parts = [(COARSE, packed(made.streams[:few]))] if self.apart else []
         parts.append((FINE, check.pack() + packed(made.streams[few:])))
-        sections = tuple(self.job.keep(kind, data, brick) for kind, data in parts)
-        return Coded(sections, sum(len(d) for _, d in parts), stretch, squares, worst)
+        return tuple(self.job.keep(kind, data, brick) for kind, data in parts)
 
     def finish(self, brick: int, coded: Coded) -> Coded:
         """As of every coder; all is done."""
@@ -246,7 +271,7 @@ class LatentCoder:
         seen = np.zeros(self.job.image.n_channels, bool)
         for brick in bricks:
             held, channels = self._take(brick), self.channels(brick)
-            latents = self._first(brick, held, knob, near=_ALIKE).latents
+            latents = self.first(brick, held, knob, near=_ALIKE).latents
             assert held.knob is not None
             spec = self.spec(held.knob, gains=False)
             values = synthesise(latents.levels, latents.low, self.plan(brick), step=spec.step)
@@ -256,6 +281,17 @@ class LatentCoder:
             seen[channels.start : channels.stop] = True
         found[:, ~seen] = found[:, seen].sum(axis=1, keepdims=True)  # as all others
         return tuple(gains_of(found).tolist())
+
+    def first(self, brick: int, held: Held, knob: np.ndarray, near: float = 0.0) -> Pass:
+        """A pass that writes nothing, or the last one where it was near enough."""
+        own = slice(self.channels(brick).start, self.channels(brick).stop)
+        apart = math.inf if held.knob is None else np.abs(knob - held.knob)[own].max()
+        if held.last is not None and apart <= near:
+            return held.last
+        most = held.last.latents if held.last and apart <= _ALIKE else None
+        held.last = self._pass(brick, held, self.spec(knob, gains=False), most=most, writes=False)
+        held.knob = knob.copy()
+        return held.last
 
     def _take(self, brick: int) -> Held:
         """A brick's coefficients: kept, or made, and then kept if it stands for others."""
@@ -272,25 +308,16 @@ class LatentCoder:
                     self._held.popitem(last=False)
         return held
 
-    def _first(self, brick: int, held: Held, knob: np.ndarray, near: float = 0.0) -> Pass:
-        """A pass that writes nothing, or the last one where it was near enough."""
-        own = slice(self.channels(brick).start, self.channels(brick).stop)
-        apart = math.inf if held.knob is None else np.abs(knob - held.knob)[own].max()
-        if held.last is not None and apart <= near:
-            return held.last
-        most = held.last.latents if held.last and apart <= _ALIKE else None
-        held.last = self._pass(brick, held, self.spec(knob, gains=False), most=most, writes=False)
-        held.knob = knob.copy()
-        return held.last
-
     def _pass(self, brick: int, held: Held, spec: LatentSpec, **options: Any) -> Pass:
         levels, low = held.coefficients
         if spec.finer:
             scale = spec.scales(self.channels(brick))
             levels = [{k: v * scale for k, v in bands.items()} for bands in levels]
             low = low * scale
-        rates = Rates(spec.step, self._price)
-        coder = Coder(self.plan(brick), load(TABLES))
+        plan = self.plan(brick)
+        price = PRICE if math.prod(plan.sizes[1:3]) > 1 else PLANE_PRICE
+        rates = Rates(spec.step, held.thrift * price)
+        coder = Coder(plan, load(TABLES))
         self.job.interrupt.check()
         return coder.encode((levels, low), rates, weights=held.weights, **options)
 

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inif.config import Window
 from inif.decode.latent import outputs_of
-from inif.encode.latent import Work, first_pass
-from inif.encode.latent.plan import scaled
+from inif.encode.job import Job
+from inif.encode.latent.coder import Held, LatentCoder
+from inif.encode.latent.plan import Coefficients, scaled
+from inif.encode.rate.control import modelled, spread
+from inif.fields.parallel import in_order
 from inif.guidance import GuidanceWarning
 from inif.guidance.masks import MASK, idle_mask, masks_only
-from inif.image import Image
-from inif.latent.layout import SCALE, coded_slices, to_five
+from inif.image import ImageSource
+from inif.latent.layout import SCALE, coded_slices, latent_grid, to_five
 from inif.latent.plan import Plan
 from inif.latent.transform import Bands, analyse
 
@@ -40,98 +44,140 @@ _ROUNDS = 2
 """How often the guides look at what was decoded."""
 
 
-def guide(work: Work, names: Sequence[str], budget: int) -> tuple[str, ...]:
-    """Let guides weigh the coefficients of an image, and shift them; those with something to say.
-
-    Parameters
-    ----------
-    names
-        As the user named them.
-    budget
-        Of the file, in bytes.
+def guided(job: Job, window: Window) -> LatentCoder:
+    """A coder whose bricks serve the job's guides; its job names those with something to say.
 
     Raises
     ------
     InputError
         A mask or another file that cannot be used.
+    KeyboardInterrupt
+        Ctrl-C.
     """
-    image, used = work.job.image, set[str]()
-    counts = np.ones([1] * image.data.ndim, np.float32)
-    for name in names:
-        if not masks_only([name]):
-            continue
-        mask = mask_of(name.removeprefix(MASK), image)
-        if reason := idle_mask(mask):
-            warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
-            continue
-        used.add(name)
-        counts = counts * _weights(mask)
-    seen = None
-    if others := tuple(name for name in names if not masks_only([name])):
+    image, masks = job.image, {}
+    for name in job.guides:
+        if masks_only([name]):
+            mask = mask_of(name.removeprefix(MASK), image)
+            if reason := idle_mask(mask):
+                warnings.warn(f"unguided by {name}: {reason}", GuidanceWarning, stacklevel=2)
+            else:
+                masks[name] = mask
+    seen, used = None, set(masks)
+    if others := tuple(name for name in job.guides if not masks_only([name])):
         from inif.encode.latent.seen import Seen
 
-        seen = Seen.of(replace(work.job, guides=others), work.grid)
+        seen = Seen.of(replace(job, guides=others), latent_grid(image.axes, image.shape))
         used.update(seen.guided.names if seen else ())
-    if not used:
-        return ()
-    whole = np.broadcast_to(counts, image.data.shape)
-    coded = [coded_slices(image.axes, work.grid, b) for b in range(len(work.grid))]
-    parts = [to_five(whole[where], image.axes) for where in coded]
-    if seen:
-        for brick, part in enumerate(parts):
-            place = work.grid.origin(brick), _channels(work, brick).start
-            found = seen.marked(_original(work, brick), *place)
-            parts[brick] = math.prod(map(_weights, found), start=part)
-    if len({value for part in parts for value in (part.min(), part.max())}) > 1:
-        weigh(work, parts)
-    if seen:
-        work.thrift = _THRIFT
-        for _ in range(_ROUNDS):
-            _shift(work, seen, budget)
-    return tuple(name for name in names if name in used)
+    job = replace(job, guides=tuple(name for name in job.guides if name in used))
+    coder = LatentCoder(job, window.most)
+    if used:
+        guides = Guides(coder, tuple(masks.values()), seen)
+        guides.scale = guides.scaling()
+        coder.prepares(guides.weighed)
+        if seen:
+            model = modelled(coder, image.n_channels, window, job.step)
+            coder.prepares(partial(guides.shifted, np.full(image.n_channels, model.knob)))
+    return coder
 
 
-def _shift(work: Work, seen: Seen, budget: int) -> None:
-    """Let coefficients aim where the guides' losses fall, as seen from what is decoded now."""
-    step, passes = first_pass(work, 8.0 * budget)
-    passes = work.coded(step, passes, writes=False)
-    spec = replace(work.spec(step), gains=())
-    for brick, one in enumerate(passes):
-        plan, channels = work.plan(brick), _channels(work, brick)
-        coded = tuple((0, n) for n in plan.sizes)
-        decoded = (outputs_of(spec, one.latents, plan, channels, box=coded) + 1) / 2
-        place = work.grid.origin(brick), channels.start
-        steps = seen.steps(_original(work, brick), decoded, *place)
-        levels, low = work.coefficients[brick]
-        off, low_off = analyse(steps * np.float32(2 * SCALE), plan)
-        levels = [
-            {key: values - part[key] for key, values in bands.items()}
-            for bands, part in zip(levels, off, strict=True)
-        ]
-        work.coefficients[brick] = levels, low - low_off
-        work.report("guide", brick + 1, len(passes))
+@dataclass
+class Guides:
+    """What guides make of the coefficients of a brick.
 
-
-def weigh(work: Work, parts: Sequence[np.ndarray]) -> None:
-    """Give coefficients the weights of samples, so that each channel keeps its share of the bits.
-
-    Parameters
+    Attributes
     ----------
-    parts
-        Of what is coded of each brick, (C, T, Z, Y, X) above 0, in any unit: the mean of a channel
-        becomes 1.
+    coder
+        Of the bricks.
+    masks
+        Booleans with the image's axes, of length 1 where they hold for all.
+    seen
+        The guides that see images, if there are any.
+    scale
+        See `scaling`; None where all errors count alike.
     """
-    axis, channels = work.job.image.axes.find("C"), len(work.job.ranges)
-    sums, voxels = np.zeros(channels), np.zeros(channels)
-    own = [work.grid.channels(brick, axis) for brick in range(len(work.grid))]
-    for part, where in zip(parts, own, strict=True):
-        sums[where.start : where.stop] += part.sum(axis=(1, 2, 3, 4), dtype=np.float64)
-        voxels[where.start : where.stop] += part[0].size
-    scale = (voxels / sums).astype(np.float32).reshape(-1, 1, 1, 1, 1)
-    work.weights = [
-        averaged(part * scale[where.start : where.stop], work.plan(brick))
-        for brick, (part, where) in enumerate(zip(parts, own, strict=True))
-    ]
+
+    coder: LatentCoder
+    masks: tuple[np.ndarray, ...]
+    seen: Seen | None
+    scale: np.ndarray | None = None
+
+    def weighed(self, brick: int, coefficients: Coefficients) -> Held:
+        """The coefficients of a brick, with what their errors count."""
+        thrift = _THRIFT if self.seen else 1.0
+        if self.scale is None:
+            return Held(coefficients, None, thrift)
+        own = self.coder.channels(brick)
+        counts = self.counts(brick) * self.scale[own.start : own.stop]
+        return Held(coefficients, averaged(counts, self.coder.plan(brick)), thrift)
+
+    def shifted(self, knob: np.ndarray, brick: int, coefficients: Coefficients) -> Held:
+        """The same, where coefficients aim where the guides' losses fall.
+
+        Parameters
+        ----------
+        knob
+            At which the guides look at what is decoded.
+        """
+        assert self.seen is not None
+        held, coder = self.weighed(brick, coefficients), self.coder
+        plan, channels = coder.plan(brick), coder.channels(brick)
+        coded = tuple((0, n) for n in plan.sizes)
+        spec, original = coder.spec(knob, gains=False), self._original(brick)
+        for _ in range(_ROUNDS):
+            latents = coder.first(brick, held, knob).latents
+            decoded = (outputs_of(spec, latents, plan, channels, box=coded) + 1) / 2
+            steps = self.seen.steps(original, decoded, *self._place(brick))
+            off, low_off = analyse(steps * np.float32(2 * SCALE), plan)
+            levels, low = held.coefficients
+            moved = [
+                {key: values - part[key] for key, values in bands.items()}
+                for bands, part in zip(levels, off, strict=True)
+            ]
+            held.coefficients, held.last = (moved, low - low_off), None
+        return held
+
+    def counts(self, brick: int) -> np.ndarray:
+        """What errors of what is coded of a brick count: (C, T, Z, Y, X) float32, in any unit."""
+        axes = self.coder.axes
+        where = coded_slices(axes, self.coder.grid, brick)
+        counts = np.ones([one.stop - one.start for one in where], np.float32)
+        for mask in self.masks:
+            own = [one if n > 1 else slice(0, 1) for one, n in zip(where, mask.shape, strict=True)]
+            counts *= _weights(mask[tuple(own)])
+        out = to_five(counts, axes)
+        if self.seen and self.seen.marking:
+            found = self.seen.marked(self._original(brick), *self._place(brick))
+            out = math.prod(map(_weights, found), start=out)
+        return out
+
+    def scaling(self) -> np.ndarray | None:
+        """What makes the mean of each channel's counts 1, so that it keeps its share of the bits.
+
+        Of what guides see, some bricks stand for all. (C, 1, 1, 1, 1) float32; None where all
+        errors count alike.
+        """
+        if not self.masks and not (self.seen and self.seen.marking):
+            return None
+        grid, c = self.coder.grid, self.coder.axes.find("C")
+        some = list(range(len(grid)))
+        if self.seen:
+            firsts = {grid.channels(b, c).start: b for b in reversed(some)}
+            some = sorted({*spread(grid), *firsts.values()})
+        sums, voxels = np.zeros((2, self.coder.job.image.n_channels))
+        for brick, part in zip(some, in_order(self.counts, some), strict=True):
+            own = grid.channels(brick, c)
+            sums[own.start : own.stop] += part.sum(axis=(1, 2, 3, 4), dtype=np.float64)
+            voxels[own.start : own.stop] += part[0].size
+        scale: np.ndarray = (voxels / sums).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+        return scale
+
+    def _original(self, brick: int) -> np.ndarray:
+        """Samples of a brick from 0 to 1, (C, T, Z, Y, X) float32."""
+        return scaled(self.coder.job, self.coder.grid, brick) / np.float32(2 * SCALE)
+
+    def _place(self, brick: int) -> tuple[tuple[int, ...], int]:
+        """Where a brick begins along each axis of the image, and its first channel."""
+        return self.coder.grid.origin(brick), self.coder.channels(brick).start
 
 
 def averaged(counts: np.ndarray, plan: Plan) -> list[Bands]:
@@ -164,7 +210,7 @@ def averaged(counts: np.ndarray, plan: Plan) -> list[Bands]:
     return [bands for bands in levels[::-1] if bands]
 
 
-def mask_of(path: str, image: Image) -> np.ndarray:
+def mask_of(path: str, image: ImageSource) -> np.ndarray:
     """A mask of the user's: booleans with the image's axes, of length 1 where it holds for all.
 
     Raises
@@ -174,7 +220,7 @@ def mask_of(path: str, image: Image) -> np.ndarray:
     """
     from inif.metrics.tasks.labels import read_labels
 
-    labels = read_labels(path, image.axes, image.data.shape)
+    labels = read_labels(path, image.axes, image.shape)
     ordered = sorted(labels.axes, key=image.axes.index)
     mask = np.transpose(labels.data != 0, [labels.axes.index(a) for a in ordered])
     lengths = dict(zip(ordered, mask.shape, strict=True))
@@ -183,15 +229,6 @@ def mask_of(path: str, image: Image) -> np.ndarray:
 
 def _weights(mask: np.ndarray) -> np.ndarray:
     return np.where(mask, np.float32(INSIDE), np.float32(1))
-
-
-def _original(work: Work, brick: int) -> np.ndarray:
-    """Samples of a brick from 0 to 1, (C, T, Z, Y, X) float32."""
-    return scaled(work.job, work.grid, brick) / np.float32(2 * SCALE)
-
-
-def _channels(work: Work, brick: int) -> range:
-    return work.grid.channels(brick, work.job.image.axes.find("C"))
 
 
 def _halved(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

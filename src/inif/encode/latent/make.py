@@ -8,7 +8,7 @@ from functools import partial
 from inif.config import Window
 from inif.container.writer import Packed
 from inif.encode.job import TINY, Job
-from inif.encode.latent.coder import LatentCoder, Prepare
+from inif.encode.latent.coder import LatentCoder
 from inif.encode.rate.control import Settled, to_quality, to_size
 from inif.encode.record import channel_psnrs, facts, totals, with_record
 from inif.errors import BudgetError
@@ -27,12 +27,12 @@ def encode_latent(job: Job, window: Window) -> Packed:
     KeyboardInterrupt
         Ctrl-C.
     """
-    prepare: Prepare | None = None
     if job.guides:
         from inif.encode.latent.guided import guided
 
-        job, prepare = guided(job, window.most)
-    coder = LatentCoder(job, window.most, prepare=prepare)
+        coder = guided(job, window)
+    else:
+        coder = LatentCoder(job, window.most)
     channels = job.image.n_channels
     found = to_size(coder, channels, window, job.step, job.keeps)
     total = coder.total(found.knob, found.bricks)

@@ -59,10 +59,21 @@ class Seen:
         guides = [g.dimmer() if isinstance(g, Segmentation) else g for g in guided.guidance.guides]
         return cls(replace(guided, guidance=replace(guided.guidance, guides=tuple(guides))))
 
-    def marked(self, original: np.ndarray, origin: tuple[int, ...], first: int) -> list[np.ndarray]:
-        """Where the guides look that find things: of each, (C, T, Z, Y, X) booleans.
+    @property
+    def marking(self) -> list[tuple[int, Segmentation | Traced | RegionGuide]]:
+        """The guides that find things, each with its number.
 
         Contrast is what is lost of filaments, so their errors count as all others.
+        """
+        return [
+            (i, guide)
+            for i, guide in enumerate(self.guided.guidance.guides)
+            if isinstance(guide, Segmentation | Traced | RegionGuide)
+            and not (isinstance(guide, Segmentation) and guide.filter is filaments)
+        ]
+
+    def marked(self, original: np.ndarray, origin: tuple[int, ...], first: int) -> list[np.ndarray]:
+        """Where the guides look that find things: of each, (C, T, Z, Y, X) booleans.
 
         Parameters
         ----------
@@ -72,10 +83,7 @@ class Seen:
             Its first sample along each axis of the image, and its first channel.
         """
         out = []
-        for i, guide in enumerate(self.guided.guidance.guides):
-            lines = isinstance(guide, Segmentation) and guide.filter is filaments
-            if lines or not isinstance(guide, Segmentation | Traced | RegionGuide):
-                continue
+        for i, guide in self.marking:
             found = np.zeros(original.shape, bool)
             for key, channel in self._regions(original.shape, first):
                 if isinstance(guide, RegionGuide):

@@ -82,7 +82,7 @@ def to_size(
     -------
     Where even the coarsest encode is too large, bricks whose file is too large.
     """
-    model = _modelled(coder, channels, window, report)
+    model = modelled(coder, channels, window, report)
     found = Settled(np.full(channels, model.knob), [])
     _encode(coder, found, model.goal, report)
     landing = _Landing(coder, window, report)
@@ -169,7 +169,7 @@ def finished(coder: BrickCoder, found: Settled, report: Report) -> Settled:
 
 
 @dataclass
-class _Model:
+class Model:
     """What trials say: the knob for a window, bytes for the payloads of all, encodes so far."""
 
     knob: float
@@ -177,7 +177,7 @@ class _Model:
     encodes: int
 
 
-def _modelled(coder: BrickCoder, channels: int, window: Window, report: Report) -> _Model:
+def modelled(coder: BrickCoder, channels: int, window: Window, report: Report) -> Model:
     """The knob for a window, by trials of a few bricks."""
     some, count = spread(coder.grid), len(coder.grid)
     weights = np.array([coder.weight(b) for b in range(count)])
@@ -191,11 +191,11 @@ def _modelled(coder: BrickCoder, channels: int, window: Window, report: Report) 
         size = max(sum(one.size for one in trials) / share, 1.0)
         off = curve.add(x, math.log2(size / goal))
         if len(some) == count and coder.final and frame + size in window:
-            return _Model(x, goal, number + 1)
+            return Model(x, goal, number + 1)
         x = curve.next
         if abs(off) < coder.near:
             break
-    return _Model(x, goal, number + 1 if len(some) == count else 0)
+    return Model(x, goal, number + 1 if len(some) == count else 0)
 
 
 def _encode(coder: BrickCoder, found: Settled, goal: float | None, report: Report) -> None:
