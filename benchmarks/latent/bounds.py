@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import imagecodecs
@@ -185,7 +186,7 @@ def latent_alone(image: Image) -> int:
     import inif.encode.latent.bound as made
 
     kept = made.encode_lossless
-    made.encode_lossless = lambda job: bytes(4 * image.raw_bytes)
+    made.encode_lossless = lambda job: SimpleNamespace(size=4 * image.raw_bytes)
     try:
         return inif.compress(image, max_error=0).file_bytes
     finally:

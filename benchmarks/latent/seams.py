@@ -24,7 +24,7 @@ from record import data_dir, images, save
 
 from inif.bricks import BrickGrid
 from inif.decode.latent import TABLES, LatentSpec, corrected, outputs_of
-from inif.encode.latent.plan import PLANE_PRICE, PRICE
+from inif.encode.latent.coder import PLANE_PRICE, PRICE
 from inif.fields.parallel import in_order
 from inif.io import read_image
 from inif.latent.layout import SCALE, coded_slices, to_five

@@ -6,6 +6,7 @@ import contextlib
 import math
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,25 @@ def test_what_is_no_number_stays() -> None:
     assert inif.verify(file.to_bytes())["exact"]
 
 
+def test_bricks_are_corrected_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inif.latent.layout.MOST_VOXELS", 64 * 64)
+    data = noisy((2, 100, 90), "float32")
+    data[1] *= 30
+    data[0, 70:75, 80] = [np.nan, np.inf, -np.inf, np.nan, 0]
+    file = bounded(data, "CYX", "1%")
+    assert len(file.grid) > 4
+    assert [s.kind for s in file.container.sections] == sorted(
+        [s.kind for s in file.container.sections], key=[b"LATC", b"LATN", b"CORR"].index
+    )
+    found = np.asarray(file)
+    good = np.isfinite(data)
+    np.testing.assert_array_equal(found[~good], data[~good])
+    for one, other in zip(found, data, strict=True):
+        kept = np.isfinite(other)
+        assert np.abs(one[kept] - other[kept]).max() <= 0.01 * np.ptp(other[kept]) * (1 + 1e-6)
+    assert inif.verify(file.to_bytes())["exact"]
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -271,7 +291,8 @@ def test_the_page_in_plain_python_decodes_it(
 ) -> None:
     """docs/format.md, "Corrections", on the reference of the coder."""
     monkeypatch.setattr("inif.encode.latent.bound._best", lambda *_: (3000.0, way))
-    monkeypatch.setattr("inif.encode.latent.bound.encode_lossless", lambda job: bytes(1 << 20))
+    large = SimpleNamespace(size=1 << 20)
+    monkeypatch.setattr("inif.encode.latent.bound.encode_lossless", lambda job: large)
     data = noisy((2, 3, 9, 11), dtype)
     data[1] //= 3
     if dtype == "float32":

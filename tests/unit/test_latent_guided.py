@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 import inif
 from inif.config import FitSettings, Target
 from inif.encode.job import Job
-from inif.encode.latent import Work, encode_latent
-from inif.encode.latent.guided import INSIDE, averaged, mask_of, weigh
+from inif.encode.latent.coder import LatentCoder
+from inif.encode.latent.guided import INSIDE, Guides, averaged, mask_of
 from inif.errors import InputError
 from inif.guidance import GuidanceWarning
 from inif.image import Image
-from inif.latent.layout import to_five
 from inif.latent.plan import CDF97, HAAR, Plan
 from inif.latent.transform import analyse
 
@@ -85,31 +84,40 @@ def test_a_coefficient_counts_what_is_under_it() -> None:
     assert coarse.sum() == pytest.approx(coarse.size + 8)
 
 
-def worked(data: np.ndarray, axes: str) -> Work:
+def masked(data: np.ndarray, axes: str, mask: np.ndarray) -> tuple[LatentCoder, Guides]:
+    """A coder of an image, and a mask as its guide."""
     settings = FitSettings.for_effort(1)
-    return Work.of(Job(Image(data, axes), Target(ratio=20.0), settings, "latent", 1))
+    coder = LatentCoder(Job(Image(data, axes), Target(ratio=20.0), settings, "latent", 1))
+    guides = Guides(coder, (mask,), None)
+    guides.scale = guides.scaling()
+    return coder, guides
 
 
-def test_equal_weights_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = worked(speckled((2, 4, 60, 70)), "CZYX")
-    plain = encode_latent(work.job, work.job.target.window(work.job.image.raw_bytes, None))
-    monkeypatch.setattr(Work, "of", lambda _: work)
-    whole = np.full(work.job.image.data.shape, 7, np.float32)
-    weigh(work, [to_five(whole, "CZYX")])
-    again = encode_latent(work.job, work.job.target.window(work.job.image.raw_bytes, None))
-    assert work.weights
-    assert plain == again
+def test_equal_weights_change_no_byte() -> None:
+    coder, guides = masked(speckled((2, 4, 60, 70)), "CZYX", np.ones((1, 1, 1, 1), bool))
+    knob = np.full(2, 5.0)
+    plain = coder.encode(0, knob)
+    coder.prepares(guides.weighed)
+    again = coder.encode(0, knob)
+    assert guides.weighed(0, ([], np.zeros(0))).weights
+    assert [s.read() for s in plain.sections] == [s.read() for s in again.sections]
 
 
-def test_each_channel_keeps_its_share() -> None:
-    work = worked(speckled((2, 40, 50)), "CYX")
-    part = np.ones((2, 1, 1, 40, 50), np.float32)
-    part[0, ..., :10] = 5
-    part[1] = 3
-    weigh(work, [part])
-    fine = work.weights[0][-1]["--HH"]
-    np.testing.assert_allclose(fine.mean(axis=(1, 2, 3, 4)), 1, rtol=1e-5)
-    np.testing.assert_allclose(fine[1], 1, rtol=1e-5)
+def test_each_channel_keeps_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.zeros((2, 64, 96), bool)
+    mask[0, :10] = mask[1] = True
+    for most in (1 << 22, 64 * 32):
+        monkeypatch.setattr("inif.latent.layout.MOST_VOXELS", most)
+        coder, guides = masked(speckled((2, 64, 96)), "CYX", mask)
+        counts = np.zeros((2, 64, 96))
+        for brick in range(len(coder.grid)):
+            own = coder.channels(brick)
+            part = guides.counts(brick) * guides.scale[own.start : own.stop]
+            shown = coder.grid.extent(brick)
+            counts[coder.grid.slices(brick)] = part[:, 0, 0, : shown[1], : shown[2]]
+        np.testing.assert_allclose(counts.mean(axis=(1, 2)), 1, rtol=0.05)
+        np.testing.assert_allclose(counts[1], 1, rtol=1e-5)
+        assert counts[0, 5, 5] == pytest.approx(INSIDE * counts[0, 50, 5], rel=1e-5)
 
 
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "CYX", "YXC"])

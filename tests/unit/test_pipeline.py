@@ -135,15 +135,15 @@ def test_a_fit_of_five_axes(quick: Quick) -> None:
 def test_both_treatments_of_channels(
     quick: Quick, mode: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    from inif.encode import pipeline
+    from inif.encode.siren import make
 
     if mode == "outputs":  # a fit of which is above
         request.getfixturevalue("unfitted")
 
-    def chosen(job: Any, budget: int, overhead: int) -> Any:
-        return pipeline.make_plan(job.image, budget, job.settings, overhead, channels=mode)
+    def chosen(job: Any, samples: Any, budget: int, overhead: int) -> Any:
+        return make.make_plan(job.image, budget, job.settings, overhead, channels=mode)
 
-    monkeypatch.setattr(pipeline, "_choose_channels", chosen)
+    monkeypatch.setattr(make, "_choose_channels", chosen)
     data = smooth((21, 3, 20))
     meta = Metadata(channels=tuple(Channel(n) for n in ("DNA", "actin", "GFP")))
     file = quick(Image(data, "YCX", meta), size=1100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,13 @@ from arithmetic import tolerance
 
 from inif.axes import coordinates
 from inif.bricks import BrickGrid
+from inif.config import FitSettings, Target
+from inif.container.spool import Spool
 from inif.decode.brick import Intensities
+from inif.encode.job import Job
+from inif.encode.siren.samples import gathered
 from inif.encode.siren.sampling import Sampler
+from inif.image import Image
 
 pytestmark = pytest.mark.numerical
 
@@ -93,3 +99,18 @@ def test_a_memory_map_will_do(tmp_path: Any) -> None:
     intensities = Intensities(np.array([[0.0, 599.0]]), data.dtype)
     sampler = Sampler(data, "YX", BrickGrid((20, 30), (20, 30)), intensities, True)
     assert sampler.draw(np.random.default_rng(0), 10)[1].shape == (1, 10, 1)
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 1000])
+@pytest.mark.parametrize("axes", ["ZYX", "C"])
+def test_all_samples_are_gathered(axes: str, memory: int, tmp_path: Path) -> None:
+    shape = {"ZYX": (5, 30, 41), "C": (700,)}[axes]
+    data = np.random.default_rng(0).integers(0, 999, shape).astype(np.int16)
+    with Spool(tmp_path) as spool:
+        settings = FitSettings.for_effort(1)
+        job = Job(Image(data, axes), Target(ratio=9.0), settings, memory=memory, spool=spool)
+        found = gathered(job)
+    assert isinstance(found, np.memmap) == (memory == 1000)
+    np.testing.assert_array_equal(found, data)
+    assert found.dtype == data.dtype
+    assert not list(tmp_path.iterdir())
