@@ -29,6 +29,9 @@ _OME_SHARE = 0.01
 TINY = 1 << 14
 """Bytes of a file below which its header has no room for what only explains."""
 
+SLACK = 12
+"""Bytes by which a header may still grow when its numbers are filled in."""
+
 _SHORT = 16
 """Digits that the digest of the samples has there."""
 

@@ -53,13 +53,13 @@ def encode_quality(job: Job, decibels: float) -> Packed:
     if not job.varied:
         return encode(job, Window(0, max(job.image.raw_bytes, 1 << 12)))
     found: list[Reached] = []
-    refused: BudgetError | None = None
     for method in _methods(job, decibels):
         one = replace(job, method=method, chosen="trial" if job.method == "auto" else None)
         try:
             found.append(_reached(one, decibels))
-        except BudgetError as error:
-            refused = refused or error
+        except BudgetError:
+            if job.method in (LATENT, SIREN):
+                raise
     best = min(found, key=lambda one: one.data.size, default=None)
     if best is None or estimate(job.image) <= AS_SMALL * best.data.size:
         exact = encode_lossless(job)
