@@ -219,7 +219,7 @@ def test_the_page_gives_the_numbers_of_the_code() -> None:
     assert found == qweights._EIGHTHS.view(np.uint32).tolist()
     assert found == np.array(reference["EIGHTHS"], np.float32).view(np.uint32).tolist()
     assert np.array_equal(qweights._EIGHTHS, np.float32(2.0 ** (np.arange(8) / 8)))
-    assert "2²⁰ + 64·n" in text
+    assert "2²⁰ + 64 per byte of coded symbols" in text
     assert (qweights.FREE_WEIGHTS, qweights.WEIGHTS_PER_BYTE) == (2**20, 64)
     assert (qweights.SMALLEST_BASE, qweights.LARGEST_BASE) == (2.0**-64, 2.0**64)
 
