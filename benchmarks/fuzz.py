@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 import inif
-from inif.container import WHOLE_FILE, Section, open_container, pack, spec
-from inif.container.layout import Layout, layout_of
+from inif.coding import leb128
+from inif.container import Section, open_container, pack, spec
+from inif.container.index import index_crc, read_prelude, write_index
 from inif.errors import InifError, RemarkWarning
 
 MAX_SECONDS = 2.0
@@ -37,7 +38,7 @@ MAX_BYTES = 200_000_000
 MAX_DECODED = 1 << 16
 """Samples up to which a file is decoded whole; of a larger image a few samples are read."""
 
-KINDS = (b"QWTS", b"OMEX", b"PRIO", b"RESF", b"OUTL", b"SAMP", b"LATN", b"CORR", b"note")
+KINDS = (b"QWTS", b"OMEX", b"CODE", b"RESF", b"OUTL", b"SAMP", b"LATN", b"CORR", b"note")
 EDGES = (0, 1, 2, 3, 7, 28, 32, 127, 128, 255, 256, 4096, 65535, 65536, 2**20, 2**20 + 1, 2**24)
 EDGES += (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**48, 2**63, 2**64 - 1)
 VALUES: tuple[Any, ...] = (None, True, False, -1, 0.5, 1e308, 5e-324, "", "x" * 300, [], {}, [[]])
@@ -133,30 +134,32 @@ def mutate(rng: random.Random, data: bytes) -> bytes:
 
 def repair(data: bytes) -> bytes:
     """`data` with the checksums of its index and of the sections that lie within it made right."""
-    layout, table, end = _index(data)
-    if layout is None or end > len(data):
+    places = _places(data)
+    if places is None:
         return data
+    table, crcs, end = places
     out = bytearray(data)
-    rows = layout.rows(bytes(out[table:end]), end).copy()
-    for row in rows:
-        offset, length = int(row["offset"]), int(row["length"])
-        if offset + length <= len(out):
-            row["crc"] = spec.crc32c(bytes(out[offset : offset + length]))
-    out[table:end] = layout.table(rows)
-    first = layout.prelude.size
-    crc = spec.crc32c(bytes(out[first:end]), spec.crc32c(bytes(out[: first - 4])))
-    struct.pack_into("<I", out, first - 4, crc)
+    with contextlib.suppress(ValueError):
+        numbers = leb128.read_all(bytes(out[table:crcs]), 1 << 20)
+        count, at = (end - crcs) // 4, end
+        for place, length in zip(range(crcs, end, 4), numbers[len(numbers) - count :], strict=True):
+            if at + length <= len(out):
+                struct.pack_into("<I", out, place, spec.crc32c(bytes(out[at : at + length])))
+            at += int(length)
+    struct.pack_into("<I", out, 9, index_crc(bytes(out[:end])))
     return bytes(out)
 
 
-def _index(data: bytes | bytearray) -> tuple[Layout | None, int, int]:
-    """The layout of a file, and where its section table begins and ends; None for none."""
-    layout = layout_of(int.from_bytes(data[8:10], "little"))
-    if layout is None or len(data) < layout.prelude.size:
-        return None, 0, 0
-    _, _, _, stored, _, count, _ = layout.prelude.unpack_from(data)
-    table = layout.prelude.size + stored
-    return layout, table, table + count * layout.entry.itemsize
+def _places(data: bytes | bytearray) -> tuple[int, int, int] | None:
+    """Where the numbers, the checksums and the end of a file's section table are; None: nowhere."""
+    with contextlib.suppress(InifError):
+        prelude = read_prelude(bytes(data[:64]), "")
+        table = prelude.size + prelude.stored
+        numbers = table + 1 + 4 * data[table] if prelude.table and table < len(data) else table
+        crcs = prelude.end - 4 * prelude.sections
+        if numbers <= crcs and prelude.end <= len(data):
+            return numbers, crcs, prelude.end
+    return None
 
 
 def run(count: int, seed: int, corpus: Path | None = None) -> dict[str, Any]:
@@ -248,45 +251,47 @@ def _number(rng: random.Random, data: bytearray) -> bytearray:
 
 
 def _table(rng: random.Random, data: bytearray) -> bytearray:
-    """One field of one entry of the table becomes something else."""
-    layout, table, end = _index(data)
-    if layout is None or end == table:
+    """One kind, number or checksum of the section table becomes something else."""
+    places = _places(data)
+    if places is None or places[0] == places[2]:
         return data
-    at = (
-        table + rng.randrange(64) % ((end - table) // layout.entry.itemsize) * layout.entry.itemsize
-    )
-    if at + layout.entry.itemsize > len(data):
-        return data
-    row = np.frombuffer(bytes(data[at : at + layout.entry.itemsize]), layout.entry).copy()
-    column = rng.choice(layout.entry.names or ())
-    bits = 8 * row.dtype[column].itemsize
-    if column == "kind":
-        row[column] = rng.choice((*KINDS, rng.randbytes(4)))
-    elif rng.random() < 0.5:
-        row[column] = (int(row[column][0]) + rng.choice((-32, -4, -1, 1, 4, 32))) % 2**bits
-    else:
-        row[column] = rng.choice((*EDGES, WHOLE_FILE, len(data))) % 2**bits
-    data[at : at + layout.entry.itemsize] = row.tobytes()
-    return data
+    first, crcs, end = places
+    prelude = read_prelude(bytes(data), "")
+    begin = prelude.size + prelude.stored
+    kinds, numbers = bytearray(data[begin + 1 : first]), []
+    with contextlib.suppress(ValueError):
+        numbers = leb128.read_all(bytes(data[first:crcs]), 1 << 20).tolist()
+    draw = rng.random()
+    if draw < 0.2 and kinds:
+        at = 4 * rng.randrange(len(kinds) // 4)
+        kinds[at : at + 4] = rng.choice((*KINDS, rng.randbytes(4)))
+    elif draw < 0.8 and numbers:
+        at = rng.randrange(len(numbers))
+        near = numbers[at] + rng.choice((-32, -4, -1, 1, 4, 32))
+        numbers[at] = max(0, rng.choice((near, near, *EDGES, len(data)))) % 2**56
+    elif numbers:
+        at = rng.randrange(len(numbers))
+        numbers[at : at + rng.randrange(2)] = [rng.choice(EDGES) % 2**56] * rng.randrange(4)
+    table = bytes([len(kinds) // 4]) + kinds + b"".join(map(leb128.write, numbers)) + data[crcs:end]
+    stored = bytes(data[prelude.size : begin])
+    count = prelude.sections + rng.choice((0, 0, 0, 0, -1, 1))
+    return bytearray(write_index(stored, table, max(0, count))) + data[end:]
 
 
 def _header(rng: random.Random, data: bytearray) -> bytearray:
     """The header with one value replaced, removed or repeated, the rest of the file following."""
-    with contextlib.suppress(ValueError, struct.error, zlib.error, OverflowError):
-        layout, old_end, table_end = _index(data)
-        if layout is None:
-            return data
-        magic, major, minor, stored, _, count, crc = layout.prelude.unpack_from(data)
-        inflate = zlib.decompressobj(-15, zdict=layout.dictionary)
-        text = inflate.decompress(bytes(data[layout.prelude.size : old_end]), spec.MAX_HEADER)
+    if _places(data) is None:
+        return data
+    with contextlib.suppress(ValueError, zlib.error, OverflowError):
+        prelude = read_prelude(bytes(data), "")
+        begin = prelude.size + prelude.stored
+        inflate = zlib.decompressobj(-15, zdict=spec.DICTIONARY)
+        text = inflate.decompress(bytes(data[prelude.size : begin]), spec.MAX_HEADER)
         text = _change_text(rng, text) if rng.random() < 0.2 else _change_json(rng, text)
-        stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=layout.dictionary)
+        stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=spec.DICTIONARY)
         new = stream.compress(text) + stream.flush()
-        table = bytes(data[old_end:table_end])
-        rows = layout.rows(table[: len(table) - len(table) % layout.entry.itemsize], 0).copy()
-        rows["offset"] += np.uint64((len(new) - stored) % 2**64)
-        prelude = layout.prelude.pack(magic, major, minor, len(new), len(text), count, crc)
-        return bytearray(prelude) + new + layout.table(rows) + data[table_end:]
+        index = write_index(new, bytes(data[begin : prelude.end]), prelude.sections)
+        return bytearray(index) + data[prelude.end :]
     return data
 
 

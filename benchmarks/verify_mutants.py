@@ -184,7 +184,7 @@ def other_axis(rng: random.Random, parts: Parts) -> Parts:
 def swapped(rng: random.Random, parts: Parts) -> Parts:
     """Two bricks in each other's place."""
     header, sections = parts
-    bricks = [n for n, s in enumerate(sections) if s.kind in (b"QWTS", b"PRIO")]
+    bricks = [n for n, s in enumerate(sections) if s.kind in (b"QWTS", b"CODE")]
     if len(bricks) < 2:
         return flipped(rng, parts)
     a, b = rng.sample(bricks, 2)
@@ -217,7 +217,7 @@ def other_repair(rng: random.Random, parts: Parts) -> Parts:
         )
     )
     data = replace(content, repairs=tuple(repairs)).pack(frames)
-    where = next(n for n, s in enumerate(sections) if (s.kind, s.brick) == (b"PRIO", brick))
+    where = next(n for n, s in enumerate(sections) if (s.kind, s.brick) == (b"CODE", brick))
     sections[where] = replace(sections[where], data=data)
     return header, sections
 

@@ -208,7 +208,7 @@ def make_random_file(
         "range": ranges or [limits.get(dtype, [-0.5, 2.5])] * count,
         "brick": list(brick or shape),
         "field": field.to_json(),
-        "requires": ["siren/1", "qweights/2"],
+        "requires": ["siren/1", "qweights/1"],
     }
     if meta is not None:
         header["meta"] = meta.to_json()

@@ -228,6 +228,7 @@ def inspect(source: object) -> dict[str, Any]:
     import numpy as np
 
     from inif.container.reader import open_container
+    from inif.container.spec import VERSION
 
     with open_container(source) as container:
         header = container.header
@@ -235,7 +236,7 @@ def inspect(source: object) -> dict[str, Any]:
         voxels = math.prod(header["shape"])
         return {
             "file": container.name,
-            "version": f"{container.major}.{container.minor}",
+            "version": VERSION,
             **header,
             "raw_bytes": voxels * itemsize,
             "file_bytes": container.file_bytes,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import struct
 import time
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from inif.container import WHOLE_FILE, open_container, spec
-from inif.container.layout import LONG, SHORT, Layout
 from inif.errors import FormatError, UnsupportedError
 
 HEADER: dict[str, Any] = {
@@ -27,32 +26,37 @@ HEADER: dict[str, Any] = {
 }
 
 
-_ENTRY = struct.Struct("<4sIHHQQI")
-_SHORT_ENTRY = struct.Struct("<4sHII")
-
-
-def deflate(text: bytes, layout: Layout = LONG) -> bytes:
+def deflate(text: bytes) -> bytes:
     """`text` as a stored header."""
-    stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=layout.dictionary)
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=spec.DICTIONARY)
     return stream.compress(text) + stream.flush()
 
 
+def number(value: int) -> bytes:
+    """A number of any size, seven bits a byte, lowest first."""
+    low, value = value & 127, value >> 7
+    return bytes([low | 128]) + number(value) if value else bytes([low])
+
+
 def entry(
-    kind: bytes = b"QWTS",
-    brick: int = 0,
-    level: int = 0,
-    flags: int = 0,
-    offset: int = 0,
-    length: int = 0,
-    crc: int = 0,
-) -> bytes:
-    """One entry of the section table of version 1."""
-    return _ENTRY.pack(kind, brick, level, flags, offset, length, crc)
+    kind: bytes = b"QWTS", brick: int = 0, level: int = 0, length: int = 0, crc: int = 0
+) -> tuple[bytes, int, int, int, int]:
+    """One section as a table states it."""
+    return kind, brick, level, length, crc
 
 
-def short_entry(kind: bytes = b"QWTS", brick: int = 0, length: int = 0, crc: int = 0) -> bytes:
-    """One entry of the section table of version 2."""
-    return _SHORT_ENTRY.pack(kind, brick, length, crc)
+def table_of(entries: Sequence[tuple[bytes, int, int, int, int]]) -> bytes:
+    """A section table of runs of one section each."""
+    kinds = list(dict.fromkeys(kind for kind, *_ in entries))
+    out, due = bytes([len(kinds)]) + b"".join(kinds), 0
+    for kind, brick, level, *_ in entries:
+        step = 0
+        if brick != WHOLE_FILE:
+            away, due = brick - due, brick + 1
+            step = 1 + (2 * away if away >= 0 else -2 * away - 1)
+        out += number(kinds.index(kind) + len(kinds) * level) + number(step) + number(1)
+    out += b"".join(number(length) for *_, length, _ in entries)
+    return out + b"".join(crc.to_bytes(4, "little") for *_, crc in entries)
 
 
 def forge(
@@ -60,53 +64,36 @@ def forge(
     *,
     text: bytes | None = None,
     stored: bytes | None = None,
-    length: int | None = None,
-    table: Callable[[int], list[bytes]] = lambda start: [],
+    entries: Sequence[tuple[bytes, int, int, int, int]] = (),
+    table: bytes | None = None,
     count: int | None = None,
     body: bytes = b"",
-    stored_length: int | None = None,
-    version: tuple[int, int] | None = None,
+    lengths: tuple[int | None, int | None] = (None, None),
+    version: int = 1,
     magic: bytes = spec.MAGIC,
-    layout: Layout = LONG,
 ) -> bytes:
-    """A file with the given parts, the rest consistent; `table` gets the end of the table."""
-    if text is None:
-        text = json.dumps(header).encode()
+    """A file with the given parts, the rest consistent; `lengths` are those of header and table."""
     if stored is None:
-        stored = deflate(text, layout)
-    rows = len(table(1 << 10))
-    start = layout.prelude.size + len(stored) + rows * layout.entry.itemsize
-    index = stored + b"".join(table(start))
-    prelude = layout.prelude.pack(
-        magic,
-        *(version or (layout.major, layout.minor)),
-        len(stored) if stored_length is None else stored_length,
-        len(text) if length is None else length,
-        rows if count is None else count,
-        0,
-    )[:-4]
-    crc = spec.crc32c(index, spec.crc32c(prelude))
-    return prelude + crc.to_bytes(4, "little") + index + body
+        stored = deflate(json.dumps(header).encode() if text is None else text)
+    if table is None:
+        table = table_of(entries) if entries else b""
+    first = magic + bytes([version])
+    numbers = [
+        len(part) if length is None else length
+        for part, length in zip((stored, table), lengths, strict=True)
+    ]
+    numbers.append(len(entries) if count is None else count)
+    rest = b"".join(map(number, numbers)) + stored + table
+    return first + spec.crc32c(first + rest).to_bytes(4, "little") + rest + body
 
 
-def small_file(layout: Layout = LONG) -> tuple[bytes, list[int]]:
+def small_file() -> tuple[bytes, list[int]]:
     """A sound file of three sections, and the offset of each boundary in it."""
     parts = [(b"QWTS", 0, b"first brick"), (b"QWTS", 1, b"2nd"), (b"OMEX", WHOLE_FILE, b"<OME/>")]
-    edges: list[int] = []
-
-    def table(start: int) -> list[bytes]:
-        rows = []
-        edges[:] = [start]
-        for kind, brick, data in parts:
-            crc = spec.crc32c(data)
-            if layout is LONG:
-                rows.append(entry(kind, brick, 0, 0, edges[-1], len(data), crc))
-            else:
-                rows.append(short_entry(kind, min(brick, 65535), len(data), crc))
-            edges.append(edges[-1] + len(data))
-        return rows
-
-    return forge(table=table, body=b"".join(data for *_, data in parts), layout=layout), edges
+    rows = [entry(kind, b, 0, len(data), spec.crc32c(data)) for kind, b, data in parts]
+    data = forge(entries=rows, body=b"".join(data for *_, data in parts))
+    ends = list(itertools.accumulate(len(part) for *_, part in parts))
+    return data, [len(data) - ends[-1] + end for end in (0, *ends)]
 
 
 def refused(data: bytes, limit: int = 100 << 20) -> FormatError | UnsupportedError:
@@ -140,7 +127,8 @@ class Forge:
     forge = staticmethod(forge)
     deflate = staticmethod(deflate)
     entry = staticmethod(entry)
-    short_entry = staticmethod(short_entry)
+    table_of = staticmethod(table_of)
+    number = staticmethod(number)
     small_file = staticmethod(small_file)
     refused = staticmethod(refused)
 
@@ -149,9 +137,3 @@ class Forge:
 def kit() -> type[Forge]:
     """Helpers for forging files."""
     return Forge
-
-
-@pytest.fixture(params=[LONG, SHORT], ids=["version 1", "version 2"])
-def layout(request: pytest.FixtureRequest) -> Layout:
-    """Each version of the index."""
-    return request.param  # type: ignore[no-any-return]

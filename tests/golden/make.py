@@ -65,7 +65,7 @@ def hand_made(
         "dtype": dtype,
         "range": [list(pair) for pair in ranges],
         "field": field.to_json(),
-        "requires": ["siren/1", "qweights/2"],
+        "requires": ["siren/1", "qweights/1"],
     }
     if brick is not None:
         header["brick"] = list(brick)

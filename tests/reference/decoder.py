@@ -29,7 +29,7 @@ Vector = list[float]
 Matrix = list[Vector]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "format.md"
-FEATURES = {"siren/1", "qweights/1", "qweights/2"}
+FEATURES = {"siren/1", "qweights/1"}
 TOTAL = 1 << 24
 
 
@@ -65,36 +65,66 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def dictionary(version: int) -> bytes:
-    """The preset dictionary of a version, from the page itself."""
-    blocks = re.findall(r"```hex\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return bytes.fromhex(blocks[version - 1])
+def dictionary() -> bytes:
+    """The preset dictionary of the header, from the page itself."""
+    block = re.findall(r"```dictionary\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0]
+    return "".join(block.splitlines()).encode()
 
 
-def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int], bytes]]:
+def leb128(data: bytes, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, lowest first, and where the next one begins."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            return value, at
+
+
+def read_table(table: bytes, count: int) -> list[tuple[str, int | None, int, int, int]]:
+    """Kind, brick (None: the whole file), level, length and CRC-32C of each section."""
+    kinds = (
+        [table[at : at + 4].decode("ascii") for at in range(1, 4 * table[0], 4)] if count else []
+    )
+    at, end, numbers = 1 + 4 * len(kinds), len(table) - 4 * count, []
+    while at < end:
+        number, at = leb128(table, at)
+        numbers.append(number)
+    runs, lengths = numbers[: len(numbers) - count], numbers[len(numbers) - count :]
+    places: list[tuple[str, int | None, int]] = []
+    following = 0
+    for what, step, many in zip(runs[::3], runs[1::3], runs[2::3], strict=True):
+        level, index = divmod(what, len(kinds))
+        if step:
+            following += -(step // 2) if step % 2 == 0 else step // 2
+        for _ in range(many):
+            places.append((kinds[index], following if step else None, level))
+            following += step > 0
+    crcs = struct.unpack_from(f"<{count}I", table, end)
+    return [(*p, length, crc) for p, length, crc in zip(places, lengths, crcs, strict=True)]
+
+
+def read_container(data: bytes) -> tuple[dict[str, Any], dict[tuple[str, int | None], bytes]]:
     """The header, and the bytes of every section by kind and brick."""
-    version = 1 if data[8:10] == b"\1\0" else data[8]
-    need(data[:8] == b"\x89INIF\r\n\x1a" and version in (1, 2), "magic and major version")
-    prelude, row = (("<8s2H4I", "<4sI2H2QI"), ("<8s2B2HBI", "<4sHII"))[version - 1]
-    *_, stored, length, count, crc = struct.unpack_from(prelude, data)
-    table = (start := struct.calcsize(prelude)) + stored
-    end = table + struct.calcsize(row) * count
-    need(crc32c(data[: start - 4] + data[start:end]) == crc, "CRC-32C of the index")
-    text = zlib.decompressobj(-15, zdict=dictionary(version)).decompress(data[start:table])
-    need(len(text) == length, "length of the header")
+    need(data[:9] == b"\x89INIF\r\n\x1a\1", "magic and version")
+    stored, at = leb128(data, 13)
+    size, at = leb128(data, at)
+    count, at = leb128(data, at)
+    table, end = at + stored, at + stored + size
+    need(crc32c(data[:9] + data[13:end]) == struct.unpack_from("<I", data, 9)[0], "CRC-32C")
+    text = zlib.decompressobj(-15, zdict=dictionary()).decompress(data[at:table])
     header = json.loads(text.decode("utf-8"))
     need(set(header["requires"]) <= FEATURES, "known features")
     sections = {}
-    for kind, brick, *middle, size, crc in struct.iter_unpack(row, data[table:end]):
-        need(version == 2 or middle[-1] == end, "sections tile the file")
-        need(crc32c(data[end : end + size]) == crc, "CRC-32C of a section")
-        sections[kind.decode("ascii"), brick] = data[end : end + size]
-        end += size
+    for kind, brick, _level, length, crc in read_table(data[table:end], count):
+        need(crc32c(data[end : end + length]) == crc, "CRC-32C of a section")
+        sections[kind, brick] = data[end : end + length]
+        end += length
     need(end == len(data), "the last section ends the file")
     return header, sections
 
 
-# --- Section QWTS: qweights/2 ------------------------------------------------------------------
+# --- Section QWTS: qweights/1 ------------------------------------------------------------------
 
 EIGHTHS = [1.0, 1.0905077, 1.1892071, 1.2968396, 1.4142135, 1.5422108, 1.6817929, 1.8340081]
 
@@ -162,7 +192,7 @@ def group_shapes(header: dict[str, Any]) -> list[tuple[int, int]]:
 
 def read_symbols(section: bytes, shapes: list[tuple[int, int]]) -> tuple[list[float], list[Any]]:
     """Each group's step, and its symbols row by row."""
-    _samples, _inputs, base = struct.unpack_from("<IIf", section)  # of both kinds of checks
+    _samples, _inputs, base = struct.unpack_from("<IIf", section)
     need(2.0**-64 <= base <= 2.0**64, "limits of the base step")
     stream = Stream(section[12 + 5 * len(shapes) :])
     steps, groups = [], []

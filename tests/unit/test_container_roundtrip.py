@@ -6,13 +6,14 @@ import io
 import string
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inif.container import WHOLE_FILE, Section, open_container, pack, packed_size, spec
 from inif.container.header import canonical_json, decode_header, encode_header
-from inif.container.layout import LONG, SHORT, SHORT_SECTIONS
+from inif.container.index import ROW, read_table, write_table
 from inif.image import DTYPES
 
 HEADER = {
@@ -77,12 +78,9 @@ SECTIONS = st.dictionaries(KEYS, st.binary(max_size=300), max_size=8)
 def test_header_and_sections_come_back(header: dict, contents: dict) -> None:
     sections = [Section(k, data, brick, level) for (k, brick, level), data in contents.items()]
     data = pack(header, sections)
-    version = 1 if any(s.level for s in sections) else 2
-    if version == 2:
-        assert len(data) == packed_size(header, sections)
+    assert len(data) == packed_size(header, sections)
     with open_container(data) as container:
         assert container.header == header
-        assert (container.major, container.minor) == (version, 0)
         assert container.file_bytes == len(data)
         assert len(container.sections) == len(sections)
         for (kind, brick, level), content in contents.items():
@@ -94,71 +92,76 @@ def test_header_and_sections_come_back(header: dict, contents: dict) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(headers(), st.sampled_from([spec.DICTIONARY, spec.DICTIONARY_2]))
-def test_a_header_is_written_the_same_way_whatever_its_order(header: dict, preset: bytes) -> None:
+@given(headers())
+def test_a_header_is_written_the_same_way_whatever_its_order(header: dict) -> None:
     backwards = dict(reversed(header.items()))
-    assert encode_header(backwards, preset) == encode_header(header, preset)
-    stored, length = encode_header(header, preset)
-    assert decode_header(stored, length, preset, "x") == header
-    assert length == len(canonical_json(header))
+    assert encode_header(backwards) == encode_header(header)
+    assert decode_header(encode_header(header), "x") == header
 
 
 def test_a_tiny_file_costs_little() -> None:
-    for layout, most in ((LONG, 130), (SHORT, 140)):
-        stored, length = encode_header(HEADER, layout.dictionary)
-        assert length > 400
-        assert len(stored) < most  # of which some 40 for the sha256
-    assert packed_size(HEADER, []) == SHORT.prelude.size + len(stored)
+    stored = encode_header(HEADER)
+    assert len(canonical_json(HEADER)) > 400
+    assert len(stored) < 140  # of which some 40 for the sha256
+    assert packed_size(HEADER, []) == 17 + len(stored)
+    assert packed_size(HEADER, [Section(b"QWTS", bytes(100), 0)]) == 17 + len(stored) + 13 + 100
 
 
-HYBRID = {
-    "axes": "ZYX",
-    "shape": [20, 300, 400],
+LATENT = {
+    "axes": "YX",
+    "shape": [300, 400],
     "dtype": "uint16",
     "range": [[90, 4001]],
-    "codec": {"kind": "av1"},
-    "field": {"kind": "conditional", "start": "a"},
-    "requires": ["hybrid/1", "av1/2", "conditional/1"],
+    "field": {"gains": [16], "kind": "latent", "nets": "1", "step": 2475.1, "tables": "1"},
+    "requires": ["latent/1"],
     "lossy": {"auto": "trial", "effort": 3, "encoder": "inif 0.1.0", "max_error": 512}
-    | {"method": "hybrid", "psnr": 38.21, "seed": 0, "sha256": "9f86d081884c7d65"}
-    | {"target": {"ratio": 256.0}},
+    | {"method": "latent", "psnr": 38.21, "sha256": "9f86d081884c7d65", "target": {"ratio": 256}},
 }
 
 
-def test_the_index_of_a_small_hybrid_is_half_of_what_it_was() -> None:
-    long = LONG.prelude.size + len(encode_header(HYBRID, LONG.dictionary)[0]) + LONG.entry.itemsize
-    assert packed_size(HYBRID, [Section(b"PRIO", bytes(3000), 0)]) - 3000 < long / 2 + 10
+def test_the_index_of_a_latent_file_is_small() -> None:
+    assert packed_size(LATENT, [Section(b"LATN", bytes(3000), 0)]) - 3000 < 85
 
 
-@pytest.mark.parametrize(
-    ("sections", "version"),
-    [
-        ([Section(b"QWTS", b"w", 0)], 2),
-        ([Section(b"QWTS", b"w", 0, 1)], 1),
-        ([Section(b"xtra", b"", b) for b in range(SHORT_SECTIONS)], 2),
-        ([Section(b"xtra", b"", b) for b in range(SHORT_SECTIONS + 1)], 1),
-        ([Section(b"xtra", b"", 65534)], 2),
-        ([Section(b"xtra", b"", 65535)], 1),
-    ],
-    ids=["one", "a level", "few", "many", "the last short number", "the first long number"],
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"LATC", b"LATN", b"CORR", b"note"]),
+            st.one_of(st.just(WHOLE_FILE), st.integers(0, 9), st.integers(0, 2**24 - 1)),
+            st.one_of(st.just(0), st.integers(0, 65535)),
+            st.one_of(st.integers(0, 300), st.integers(0, 2**50)),
+            st.integers(0, 2**32 - 1),
+            st.integers(1, 5),
+        ),
+        max_size=30,
+    )
 )
-def test_what_version_2_cannot_say_is_written_in_version_1(
-    sections: list[Section], version: int
-) -> None:
-    header = {**HEADER, "shape": [70_000, 1, 1], "brick": [1, 1, 1]}
-    container = open_container(pack(header, sections))
-    assert container.major == version
-    assert [(s.kind, s.brick, s.level) for s in container.sections] == [
-        (s.kind, s.brick, s.level) for s in sections
-    ]
+def test_a_table_says_what_was_written(parts: list[tuple]) -> None:
+    rows = []
+    for kind, brick, level, length, crc, count in parts:
+        bricks = [brick] if brick == WHOLE_FILE else range(brick, min(brick + count, 2**24))
+        rows += [(kind, b, level, 0, length + i, crc) for i, b in enumerate(bricks)]
+    table = np.array(rows, ROW)
+    table["offset"] = 77 + np.cumsum(table["length"]) - table["length"]
+    stored = write_table(table)
+    back = read_table(
+        stored, len(rows), start=77, bricks=2**24, known=spec.SUPPORTED_KINDS, name="x"
+    )
+    assert back.tobytes() == table.tobytes()
 
 
-def test_a_header_too_large_for_version_2_is_written_in_version_1() -> None:
-    header = {**HEADER, "later": "abcdefgh" * 9000}
-    parts = [Section(b"QWTS", b"w", 0)]
-    data = pack(header, parts)
-    assert open_container(data).major == 1
-    assert len(data) == packed_size(header, parts)
+def test_a_million_sections_take_seven_bytes_each() -> None:
+    count = spec.MAX_SECTIONS
+    rows = np.zeros(count, ROW)
+    rows["kind"], rows["brick"] = b"LATN", np.arange(count)
+    rows["length"] = rows["crc"] = 1_000_000
+    rows["offset"] = 1_000_000 * np.arange(count)
+    stored = write_table(rows)
+    assert len(stored) < 7 * count + 20
+    known = spec.SUPPORTED_KINDS
+    back = read_table(stored, count, start=0, bricks=count, known=known, name="x")
+    assert np.array_equal(back, rows)
 
 
 def test_sections_are_numbered_in_file_order() -> None:

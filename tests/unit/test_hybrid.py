@@ -228,7 +228,7 @@ def test_what_cannot_be_done_is_said() -> None:
 
 
 def rewritten(file: inif.File, data: bytes | None = None, **changes: Any) -> bytes:
-    """The file with other header fields, or another PRIO section."""
+    """The file with other header fields, or another CODE section."""
     with open_container(file.to_bytes()) as container:
         section = container.read(container.require(KIND, 0)) if data is None else data
         return pack(container.header | changes, [Section(KIND, section, 0)])
@@ -265,7 +265,7 @@ def test_sections_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         "two repairs": BrickData(good.streams, good.check, good.repairs * 2).pack(6),
     }
     for name, data in bad.items():
-        with pytest.raises(FormatError, match="PRIO"):
+        with pytest.raises(FormatError, match="CODE"):
             print(name, np.asarray(inif.open(rewritten(file, data))).shape)
 
 

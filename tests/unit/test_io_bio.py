@@ -30,7 +30,7 @@ class FakeImage:
     order = "TCZYX"
     xml: str | None = None
 
-    def __init__(self, path: str, reader: Any) -> None:
+    def __init__(self, path: str, reader: Any, **options: Any) -> None:
         if Path(path).read_bytes().endswith(b"broken"):
             raise RuntimeError("no such block")
         self.path, self.reader = path, reader
@@ -40,6 +40,12 @@ class FakeImage:
         self.physical_pixel_sizes = SimpleNamespace(Z=None, Y=0.5, X=0.25)
         self.time_interval = timedelta(milliseconds=500)
         self.channel_names = ["DNA", "actin", "tubulin"][: self.shape[1]]
+
+    @property
+    def dask_data(self) -> Any:
+        import dask.array
+
+        return dask.array.from_array(self.data, chunks=(1, 1, 1, *self.shape[3:]))
 
     def set_scene(self, scene: int) -> None:
         self.current = scene
@@ -86,7 +92,7 @@ def test_reading(tmp_path: Path, fake: type[FakeImage], kind: str) -> None:
 
 def test_sizes_of_one_are_those_of_libraries(tmp_path: Path, fake: type[FakeImage]) -> None:
     class Plain(fake):  # type: ignore[misc, valid-type]
-        def __init__(self, path: str, reader: Any) -> None:
+        def __init__(self, path: str, reader: Any, **options: Any) -> None:
             super().__init__(path, reader)
             self.scenes = ("a",)
             self.physical_pixel_sizes = SimpleNamespace(Z=1.0, Y=1.0, X=1.0)

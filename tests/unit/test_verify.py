@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import inif
-from inif.coding import qweights
-from inif.coding.check import Check
 from inif.container import Section, open_container, pack
 from inif.decode.brick import Intensities
-from inif.decode.check import digest, mean_of
+from inif.decode.check import digest
 from inif.decode.codec import KIND, CodecSpec
 from inif.decode.hybrid import HybridBrick
 from inif.encode import repair
@@ -208,24 +205,6 @@ def test_streams_that_trade_bytes() -> None:
     ]
     one, other = (digest(header, 0, brick.inputs()) for brick in bricks)
     assert one != other
-
-
-def test_first_files_say_what_could_not_be_told(random_file: Callable[..., bytes]) -> None:
-    data = random_file("YX", (20, 30))
-    with inif.open(data) as file:
-        header, (quantized, check) = file.header, file.bricks.section(0)  # type: ignore[attr-defined]
-        mean = mean_of(np.asarray(file), None, 0, file.intensities)
-    header = {**header, "requires": ["siren/1", "qweights/1"]}
-
-    def first(**stated: Any) -> dict[str, Any]:
-        section = qweights.pack(quantized, replace(Check(check.crc, None, mean), **stated))
-        return inif.verify(pack(header, [Section(qweights.KIND, section, 0)]))
-
-    assert first()["exact"]
-    differs = first(crc=check.crc ^ 1)
-    assert differs["ok"]
-    assert "cannot be told apart" in differs["remarks"][0]
-    damaged(first(crc=check.crc ^ 1, mean=mean + 1e-3), 0)
 
 
 def test_every_flipped_byte_of_a_section_is_found(random_file: Callable[..., bytes]) -> None:

@@ -85,7 +85,6 @@ class Aom(Codec):
     exact = True
     package = "av"
     apart = True
-    version = 2
     _microseconds = (0.8, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:

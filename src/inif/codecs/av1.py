@@ -78,7 +78,6 @@ class Av1(Codec):
     suffix = ".obu"
     exact = True
     package = "av"
-    version = 2
     _microseconds = (0.2, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 _LARGEST = 1 << 56
+_MOST_BYTES = 8
 
 
 def write(value: int) -> bytes:
@@ -64,3 +67,50 @@ def split(data: bytes, at: int, count: int) -> tuple[list[bytes], bytes]:
         parts.append(data[at : at + length])
         at += length
     return parts, data[at:]
+
+
+def write_all(values: np.ndarray) -> bytes:
+    """The bytes of many numbers, one after the other.
+
+    Parameters
+    ----------
+    values
+        (n,) int64, from 0 to 2**56 - 1.
+    """
+    sizes = np.ones(len(values), np.int64)
+    for k in range(1, _MOST_BYTES):
+        sizes += values >> (7 * k) > 0
+    ends = np.cumsum(sizes)
+    out = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)
+    for k in range(int(sizes.max(initial=0))):
+        some = sizes > k
+        more = np.where(sizes[some] > k + 1, 0x80, 0)
+        out[(ends - sizes)[some] + k] = values[some] >> (7 * k) & 0x7F | more
+    return out.tobytes()
+
+
+def read_all(data: bytes, most: int) -> np.ndarray:
+    """All numbers that fewer than 2**31 bytes hold: (n,) int64, n at most `most`.
+
+    Raises
+    ------
+    ValueError
+        There are more numbers, the last has no end, or one has more than eight bytes.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    last = raw < 0x80
+    count = int(np.count_nonzero(last))  # before anything larger than the data is allocated
+    if count > most:
+        raise ValueError(f"{count} numbers, at most {most} expected")
+    if len(raw) and not last[-1]:
+        raise ValueError("the last number has no end")
+    ends = np.flatnonzero(last).astype(np.int32)
+    sizes = np.diff(ends, prepend=np.int32(-1))
+    starts = ends - sizes + 1
+    if sizes.max(initial=0) > _MOST_BYTES:
+        raise ValueError("a number is too large")
+    values = np.zeros(count, np.int64)
+    for k in range(int(sizes.max(initial=0))):
+        some = np.flatnonzero(sizes > k) if k else slice(None)
+        values[some] |= (raw[starts[some] + k] & 0x7F).astype(np.int64) << (7 * k)
+    return values

@@ -17,8 +17,8 @@ from inif.coding.check import Check
 from inif.coding.models import MAX_SYMBOL, ModelSpec, fit
 from inif.errors import FormatError
 
-FEATURE, FIRST = "qweights/2", "qweights/1"
-"""The section's name in a header's ``requires``, now and first: that has other checks."""
+FEATURE = "qweights/1"
+"""The section's name in a header's ``requires``."""
 
 KIND = b"QWTS"
 FREE_WEIGHTS = 1 << 20
@@ -98,9 +98,8 @@ def unpack(
     *,
     file: object,
     brick: int,
-    means: bool = False,
 ) -> tuple[QuantizedWeights, Check]:
-    """The inverse of `pack`, for groups of known shapes; `means` for sections of `FIRST`.
+    """The inverse of `pack`, for groups of known shapes.
 
     Raises
     ------
@@ -121,7 +120,7 @@ def unpack(
     if len(data) < start:
         raise bad(f"{len(data)} bytes, at least {start} needed")
     try:
-        stated = Check.unpack(data, means=means)
+        stated = Check.unpack(data)
     except ValueError as error:
         raise bad(str(error)) from None
     (base,) = _BASE.unpack_from(data, check.SIZE)

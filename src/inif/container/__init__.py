@@ -1,7 +1,7 @@
-"""The safe ``.inif`` container, format versions 1 and 2: docs/format.md is its specification."""
+"""The safe ``.inif`` container, format version 1: docs/format.md is its specification."""
 
 from inif.container.reader import Container, open_container
-from inif.container.source import Source, open_source
+from inif.container.source import ByteSource, open_source
 from inif.container.spec import WHOLE_FILE, Rejection
 from inif.container.spool import Spool, Stored
 from inif.container.table import SectionEntry, SectionTable
@@ -11,13 +11,13 @@ from inif.outputs import write_file
 
 __all__ = [
     "WHOLE_FILE",
+    "ByteSource",
     "Container",
     "Packed",
     "Rejection",
     "Section",
     "SectionEntry",
     "SectionTable",
-    "Source",
     "Spool",
     "Stored",
     "assemble",

@@ -13,7 +13,7 @@ import re
 import zlib
 from typing import Any
 
-from inif.container.spec import MAX_DIGITS, MAX_HEADER, MAX_NESTING, Rejection
+from inif.container.spec import DICTIONARY, MAX_DIGITS, MAX_HEADER, MAX_NESTING, Rejection
 from inif.errors import FormatError
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -43,12 +43,8 @@ def canonical_json(header: dict[str, Any]) -> bytes:
         ) from None
 
 
-def encode_header(
-    header: dict[str, Any], dictionary: bytes, blanks: bytes = b""
-) -> tuple[bytes, int]:
-    """The stored header and the length of its JSON in bytes; `dictionary` is its layout's.
-
-    `blanks`, white space, follows the JSON and counts as part of it.
+def encode_header(header: dict[str, Any], blanks: bytes = b"") -> bytes:
+    """The stored header; `blanks`, white space, follows the JSON and counts as part of it.
 
     Raises
     ------
@@ -65,19 +61,19 @@ def encode_header(
             fix="shorten the image's metadata (names of channels)",
             rejection=Rejection.HEADER_TOO_LARGE,
         )
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=dictionary)
-    return deflate.compress(text) + deflate.flush(), len(text)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=DICTIONARY)
+    return deflate.compress(text) + deflate.flush()
 
 
-def decode_header(stored: bytes, length: int, dictionary: bytes, name: str) -> dict[str, Any]:
-    """The header held in `stored`, whose JSON must be `length` bytes long.
+def decode_header(stored: bytes, name: str) -> dict[str, Any]:
+    """The header that a stored header holds.
 
     Raises
     ------
     FormatError
-        HEADER_DEFLATE, HEADER_JSON or DUPLICATE_KEY.
+        HEADER_DEFLATE, HEADER_TOO_LARGE, HEADER_JSON or DUPLICATE_KEY.
     """
-    text = _inflate(stored, length, dictionary, name)
+    text = _inflate(stored, name)
     depth = max(itertools.accumulate(_STEP.get(c, 0) for c in _STRING.sub(b"", text)), default=0)
     if depth > MAX_NESTING:
         raise _bad_json(f"{depth} levels of nesting", name, f"at most {MAX_NESTING} levels")
@@ -113,18 +109,25 @@ def decode_header(stored: bytes, length: int, dictionary: bytes, name: str) -> d
     return header
 
 
-def _inflate(stored: bytes, length: int, dictionary: bytes, name: str) -> bytes:
+def _inflate(stored: bytes, name: str) -> bytes:
     problem = None
-    inflate = zlib.decompressobj(-15, zdict=dictionary)
+    inflate = zlib.decompressobj(-15, zdict=DICTIONARY)
     try:
-        # One byte more than declared, so that a longer stream shows without being inflated whole.
-        text = inflate.decompress(stored, length + 1)
+        # One byte more than allowed, so that a longer stream shows without being inflated whole.
+        text = inflate.decompress(stored, MAX_HEADER + 1)
     except zlib.error as error:
         problem = str(error)
     else:
-        if len(text) != length:
-            problem = f"{'more' if len(text) > length else len(text)} bytes"
-        elif not inflate.eof:
+        if len(text) > MAX_HEADER:
+            raise FormatError(
+                "the header is too large",
+                file=name,
+                field="header",
+                expected=f"at most {MAX_HEADER} bytes of JSON",
+                got="more",
+                rejection=Rejection.HEADER_TOO_LARGE,
+            )
+        if not inflate.eof:
             problem = "a stream without end"
         elif inflate.unused_data:
             problem = f"{len(inflate.unused_data)} bytes after the end of the stream"
@@ -133,7 +136,7 @@ def _inflate(stored: bytes, length: int, dictionary: bytes, name: str) -> bytes:
             "the header cannot be inflated",
             file=name,
             field="header",
-            expected=f"a raw DEFLATE stream of {length} bytes",
+            expected="one raw DEFLATE stream",
             got=problem,
             rejection=Rejection.HEADER_DEFLATE,
         )

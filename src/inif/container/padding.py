@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
+from inif.coding import leb128
 from inif.config import Window
 from inif.container.writer import Packed, Section, assemble, packed_size
 
@@ -31,12 +32,16 @@ def padded(header: dict[str, Any], sections: Iterable[Section], window: Window) 
         As `inif.container.writer.assemble`.
     """
     parts = list(sections)
-    if packed_size(header, parts) >= window.least:
-        return assemble(header, parts)
-    filled = packed_size(header, [*parts, Section(KIND, b"")])
-    if filled <= window.most:
-        return assemble(header, [*parts, Section(KIND, bytes(max(0, window.least - filled)))])
-    count = 0
-    while packed_size(header, parts, _BLANKS[:count]) < window.least and count < len(_BLANKS):
-        count += 1
-    return assemble(header, parts, blanks=_BLANKS[:count])
+    for count in range(len(_BLANKS) + 1):
+        blanks = _BLANKS[:count]
+        if count == len(_BLANKS) or packed_size(header, parts, blanks) >= window.least:
+            break
+        spare = max(0, window.least - packed_size(header, [*parts, Section(KIND, b"")], blanks))
+        length = (
+            spare - len(leb128.write(spare)) + 1
+        )  # which takes more bytes itself if it is large
+        for zeros in range(max(0, length - 1), length + 2):
+            filled = [*parts, Section(KIND, bytes(zeros))]
+            if window.least <= packed_size(header, filled, blanks) <= window.most:
+                return assemble(header, filled, blanks=blanks)
+    return assemble(header, parts, blanks=blanks)

@@ -7,15 +7,22 @@ brick without being downloaded.
 from __future__ import annotations
 
 import hashlib
-import struct
+import math
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
 from inif.container import spec
 from inif.container.header import decode_header
-from inif.container.layout import LONG, SHORT, Layout, layout_of
-from inif.container.source import Source, open_source, origin
+from inif.container.index import (
+    FIRST_BYTES,
+    LONGEST_PRELUDE,
+    index_crc,
+    read_prelude,
+    read_table,
+    truncated,
+)
+from inif.container.source import ByteSource, open_source, origin
 from inif.container.spec import Rejection
 from inif.container.table import SectionEntry, SectionTable
 from inif.container.validate import grid_shape, validate_header
@@ -24,8 +31,6 @@ from inif.errors import FormatError, InifError, UnsupportedError
 _CHUNK = 1 << 20
 _RUN = 8 << 20
 """Bytes of sections that are read together, at most."""
-
-_VERSION = struct.Struct("<8xH")
 
 # How the magic looks after text-mode transfers: newlines changed, high bit cut, UTF-8 "repaired".
 _TEXT_MODE = (
@@ -51,25 +56,21 @@ class Container:
         Every section, in file order.
     grid
         Bricks along each axis; bricks are numbered in C order.
-    major, minor
-        The format version.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: ByteSource,
         head: bytes,
         data_at: int,
         header: dict[str, Any],
         sections: SectionTable,
-        version: tuple[int, int],
     ) -> None:
         self._source = source
         self._head = head
         self._data_at = data_at
         self.header = header
         self.sections = sections
-        self.major, self.minor = version
         self.grid = grid_shape(header)
 
     @property
@@ -205,7 +206,7 @@ def open_container(
     supported: Collection[str] = spec.SUPPORTED,
     kinds: Collection[bytes] = spec.SUPPORTED_KINDS,
 ) -> Container:
-    """Open a path, URL, bytes, binary file object or `Source`; no section is read.
+    """Open a path, URL, bytes, binary file object or `ByteSource`; no section is read.
 
     Parameters
     ----------
@@ -256,77 +257,60 @@ class _Planned:
         pass
 
 
-def _open(source: Source, supported: Collection[str], kinds: Collection[bytes]) -> Container:
+def _open(source: ByteSource, supported: Collection[str], kinds: Collection[bytes]) -> Container:
     name, size = source.name, source.size
     head = source.read(0, min(spec.FIRST_READ, size))
-    _check_magic(head, name)
-    layout = _layout_of(head, name)
-    prelude = layout.prelude
-    if size < prelude.size:
-        raise _truncated(name, prelude.size, size)
-    _, major, minor, stored, length, count, crc = prelude.unpack_from(head)
-    for field, got, limit, why in (
-        ("stored header length", stored, layout.most_header, Rejection.HEADER_TOO_LARGE),
-        ("header JSON length", length, layout.most_header, Rejection.HEADER_TOO_LARGE),
-        ("section count", count, layout.most_sections, Rejection.TABLE_TOO_LARGE),
-    ):
-        if got > limit:
-            raise FormatError(
-                "the prelude holds a number beyond the limits of the format",
-                file=name,
-                field=field,
-                expected=f"at most {limit}",
-                got=got,
-                rejection=why,
-            )
-    table_at = prelude.size + stored
-    data_at = table_at + count * layout.entry.itemsize
-    if data_at > size:
-        raise _truncated(name, data_at, size)
-    if data_at > len(head):
-        head += source.read(len(head), data_at - len(head))
-    if spec.crc32c(head[prelude.size : data_at], spec.crc32c(head[: prelude.size - 4])) != crc:
+    _check_start(head, name)
+    prelude = read_prelude(head, name)
+    if prelude.end > size:
+        raise truncated(name, prelude.end, size)
+    if prelude.end > len(head):
+        head += source.read(len(head), prelude.end - len(head))
+    crc = index_crc(head[: prelude.end])
+    if crc != prelude.crc:
         raise FormatError(
             "the beginning of the file is damaged",
             file=name,
             field="prelude, header or section table",
-            expected=f"crc32c {crc:08x}",
+            expected=f"crc32c {prelude.crc:08x}",
+            got=f"crc32c {crc:08x}",
             fix="get the file again from its source",
             rejection=Rejection.TABLE_CRC,
         )
-    header = decode_header(head[prelude.size : table_at], length, layout.dictionary, name)
+    table_at = prelude.size + prelude.stored
+    header = decode_header(head[prelude.size : table_at], name)
     validate_header(header, name, supported)
-    table = SectionTable(layout.rows(head[table_at:data_at], data_at))
-    bricks = 1
-    for n in grid_shape(header):
-        bricks *= n
-    table.check(start=data_at, end=size, bricks=bricks, kinds=kinds, name=name)
-    return Container(source, head, data_at, header, table, (major, minor))
+    rows = read_table(
+        head[table_at : prelude.end],
+        prelude.sections,
+        start=prelude.end,
+        bricks=math.prod(grid_shape(header)),
+        known=kinds,
+        name=name,
+    )
+    table = SectionTable(rows)
+    table.check(start=prelude.end, end=size, name=name)
+    return Container(source, head, prelude.end, header, table)
 
 
-def _layout_of(head: bytes, name: str) -> Layout:
-    if len(head) < _VERSION.size:
-        raise _truncated(name, SHORT.prelude.size, len(head))
-    (version,) = _VERSION.unpack_from(head)
-    layout = layout_of(version)
-    if layout is None:
-        raise UnsupportedError(
-            "the file was made by a newer inif, or is damaged",
-            file=name,
-            field="version",
-            expected=f"{LONG.major}.x or {SHORT.major}.x",
-            got=f"{version}.{int.from_bytes(head[10:12], 'little')}",
-            fix="update inif, or get the file again from its source",
-            rejection=Rejection.BAD_VERSION,
-        )
-    return layout
-
-
-def _check_magic(head: bytes, name: str) -> None:
+def _check_start(head: bytes, name: str) -> None:
+    """Refuse what does not begin with the magic and a known version."""
     if head.startswith(spec.MAGIC):
+        if len(head) < FIRST_BYTES:
+            raise truncated(name, LONGEST_PRELUDE, len(head))
+        if head[8] != spec.VERSION:
+            raise UnsupportedError(
+                "the file was made by a newer inif, or is damaged",
+                file=name,
+                field="version",
+                expected=spec.VERSION,
+                got=head[8],
+                fix="update inif, or get the file again from its source",
+                rejection=Rejection.BAD_VERSION,
+            )
         return
     if spec.MAGIC.startswith(head):
-        raise _truncated(name, SHORT.prelude.size, len(head))
+        raise truncated(name, LONGEST_PRELUDE, len(head))
     if head.startswith(_TEXT_MODE):
         raise FormatError(
             "the file was transferred in text mode, which changed its bytes",
@@ -344,15 +328,4 @@ def _check_magic(head: bytes, name: str) -> None:
         expected=spec.MAGIC.hex(" "),
         got=head[:8].hex(" "),
         rejection=Rejection.BAD_MAGIC,
-    )
-
-
-def _truncated(name: str, expected: int, got: int) -> FormatError:
-    return FormatError(
-        "the file is truncated",
-        file=name,
-        expected=f"at least {expected} bytes",
-        got=f"{got} bytes",
-        fix="get the file again from its source",
-        rejection=Rejection.TRUNCATED,
     )

@@ -20,7 +20,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
 
 
 @runtime_checkable
-class Source(Protocol):
+class ByteSource(Protocol):
     """What a reader needs of a file.
 
     Attributes
@@ -41,8 +41,8 @@ class Source(Protocol):
         """Release what this source opened itself."""
 
 
-def open_source(source: object) -> Source:
-    """A `Source` over a path, a URL, bytes, or a seekable binary file object.
+def open_source(source: object) -> ByteSource:
+    """A `ByteSource` over a path, a URL, bytes, or a seekable binary file object.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def open_source(source: object) -> Source:
     MissingExtraError
         A URL, and fsspec or what it needs for this protocol is not installed.
     """
-    if isinstance(source, Source) and not hasattr(source, "seek"):
+    if isinstance(source, ByteSource) and not hasattr(source, "seek"):
         return source
     if isinstance(source, bytes | bytearray | memoryview):
-        return BytesSource(bytes(source))
+        return MemorySource(bytes(source))
     if isinstance(source, str) and is_web(source):
         return WebSource(source)
     if isinstance(source, str) and _URL.match(source):
@@ -71,7 +71,7 @@ def open_source(source: object) -> Source:
     )
 
 
-def origin(source: Source) -> object:
+def origin(source: ByteSource) -> object:
     """What `open_source` takes to open the same file again, in another process too.
 
     Raises
@@ -79,7 +79,7 @@ def origin(source: Source) -> object:
     InputError
         The source is a file object, which only its owner could open again.
     """
-    if isinstance(source, BytesSource):
+    if isinstance(source, MemorySource):
         return source.data
     if isinstance(source, RemoteSource | WebSource):
         return source.url
@@ -95,7 +95,7 @@ def origin(source: Source) -> object:
     return source.path
 
 
-class BytesSource:
+class MemorySource:
     """A file held in memory."""
 
     def __init__(self, data: bytes, name: str = "<bytes>") -> None:
@@ -104,7 +104,7 @@ class BytesSource:
         self.size = len(data)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See `Source.read`."""
+        """See `ByteSource.read`."""
         return _exactly(self.data[offset : offset + length], offset, length, self)
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class FileSource:
             raise _unreadable(name, error) from error
 
     def read(self, offset: int, length: int) -> bytes:
-        """See `Source.read`."""
+        """See `ByteSource.read`."""
         if offset + length > self.size:  # before the file allocates the buffer
             raise _truncated(offset, length, self)
         try:
@@ -163,7 +163,7 @@ class WebSource:
         self.url, self.name, self.size = url, self._file.name, self._file.size
 
     def read(self, offset: int, length: int) -> bytes:
-        """See `Source.read`."""
+        """See `ByteSource.read`."""
         if offset + length > self.size:
             raise _truncated(offset, length, self)
         return self._file.read(offset, length)
@@ -202,7 +202,7 @@ class RemoteSource:
             self.size = len(self._whole)
 
     def read(self, offset: int, length: int) -> bytes:
-        """See `Source.read`."""
+        """See `ByteSource.read`."""
         if offset + length > self.size:
             raise _truncated(offset, length, self)
         with self._lock:
@@ -257,13 +257,13 @@ def _open_path(path: str | os.PathLike[str]) -> FileSource:
     return FileSource(file, name=name, path=os.path.abspath(name))
 
 
-def _exactly(data: bytes, offset: int, length: int, source: Source) -> bytes:
+def _exactly(data: bytes, offset: int, length: int, source: ByteSource) -> bytes:
     if len(data) != length:
         raise _truncated(offset, length, source, offset + len(data))
     return data
 
 
-def _truncated(offset: int, length: int, source: Source, end: int | None = None) -> FormatError:
+def _truncated(offset: int, length: int, source: ByteSource, end: int | None = None) -> FormatError:
     return FormatError(
         "the file is truncated",
         file=source.name,

@@ -7,7 +7,7 @@ second copy of its sections is ever in memory.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from inif.container import spec
 from inif.container.header import encode_header
-from inif.container.layout import LONG, Layout, layout_for, tiled
+from inif.container.index import ROW, write_index, write_table
 from inif.container.reader import check_index
 from inif.container.spool import Stored
 
@@ -102,12 +102,7 @@ def assemble(
         The header or the sections break the format.
     """
     parts = tuple(sections)
-    rows = np.array(
-        [(p.kind, p.brick, p.level, 0, 0, len(p.data), p.crc) for p in parts], spec.TABLE_DTYPE
-    )
-    layout, stored, length = _laid_out(header, rows, blanks)
-    start = layout.prelude.size + len(stored) + len(parts) * layout.entry.itemsize
-    packed = Packed(header, parts, layout.index(stored, length, tiled(rows, start)))
+    packed = Packed(header, parts, _index(header, parts, [part.crc for part in parts], blanks))
     check_index(packed.index, packed.size, name, supported=supported, kinds=kinds)
     return packed
 
@@ -119,20 +114,19 @@ def pack(header: dict[str, Any], sections: Iterable[Section], **options: Any) ->
 
 def packed_size(header: dict[str, Any], sections: Iterable[Section], blanks: bytes = b"") -> int:
     """The size in bytes of what `assemble` gives; only the lengths of the sections' bytes count."""
-    parts = list(sections)
-    rows = np.array(
-        [(p.kind, p.brick, p.level, 0, 0, len(p.data), 0) for p in parts], spec.TABLE_DTYPE
-    )
-    layout, stored, _ = _laid_out(header, rows, blanks)
-    table = len(rows) * layout.entry.itemsize
-    return layout.prelude.size + len(stored) + table + sum(len(p.data) for p in parts)
+    parts = tuple(sections)
+    index = _index(header, parts, [0] * len(parts), blanks)
+    return len(index) + sum(len(part.data) for part in parts)
 
 
-def _laid_out(header: dict[str, Any], rows: np.ndarray, blanks: bytes) -> tuple[Layout, bytes, int]:
-    """The layout that suits a header and a section table, and the header as it stores it."""
-    layout = layout_for(len(rows))
-    stored, length = encode_header(header, layout.dictionary, blanks)
-    if not layout.holds(len(stored), length, rows):
-        layout = LONG
-        stored, length = encode_header(header, layout.dictionary, blanks)
-    return layout, stored, length
+def _index(
+    header: dict[str, Any], parts: Sequence[Section], crcs: Sequence[int], blanks: bytes
+) -> bytes:
+    rows = np.zeros(len(parts), ROW)
+    if parts:
+        rows["kind"] = [part.kind for part in parts]
+        rows["brick"] = [part.brick for part in parts]
+        rows["level"] = [part.level for part in parts]
+        rows["length"] = [len(part.data) for part in parts]
+        rows["crc"] = crcs
+    return write_index(encode_header(header, blanks), write_table(rows), len(parts))

@@ -91,11 +91,6 @@ class ExactBrick:
     """A brick whose samples are the same on every machine, and so are what they follow from."""
 
     @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples that machines may round otherwise."""
-        return False
-
-    @property
     def opaque(self) -> bool:
         """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
         return False
@@ -133,11 +128,6 @@ class BrickDecoder:
     def nbytes(self) -> int:
         """Memory that the brick takes."""
         return sum(w.nbytes for w in self.weights)
-
-    @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples."""
-        return True
 
     @property
     def opaque(self) -> bool:
@@ -232,7 +222,6 @@ class FieldBricks:
         if device is not None:
             self.field = _on_device(self.field, device)
         self._as_outputs = header["field"].get("channels") != "coordinate"
-        self._means = qweights.FEATURE not in header["requires"]
         if self._c >= 0 and self._as_outputs and grid.counts[self._c] > 1:
             raise FormatError(
                 "bricks cut the channel axis of a field whose outputs are the channels",
@@ -247,7 +236,7 @@ class FieldBricks:
         name = self._container.name
         data = self._container.read(self._container.require(qweights.KIND, brick))
         shapes = self.field.group_shapes
-        return qweights.unpack(data, shapes, file=name, brick=brick, means=self._means)
+        return qweights.unpack(data, shapes, file=name, brick=brick)
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""

@@ -10,7 +10,6 @@ import numpy as np
 from inif.coding.check import Check
 from inif.container.header import canonical_json
 from inif.container.spec import crc32c
-from inif.decode.brick import Intensities
 
 _STATED = ("axes", "dtype", "field", "codec", "shape")
 
@@ -47,24 +46,6 @@ def digest(header: Mapping[str, Any], number: int, inputs: Iterable[bytes]) -> i
     for part in inputs:
         crc = crc32c(part, crc)
     return crc
-
-
-def mean_of(
-    samples: np.ndarray, channel_axis: int | None, start: int, intensities: Intensities
-) -> float:
-    """The mean that files of ``hybrid/1`` and ``qweights/1`` state of a brick's samples.
-
-    Parameters
-    ----------
-    channel_axis, start
-        Where C is among its axes, and the brick's first channel.
-    """
-    moved = samples[None] if channel_axis is None else np.moveaxis(samples, channel_axis, 0)
-    means = moved.reshape(len(moved), -1).mean(axis=1, dtype=np.float64)
-    low, high = intensities.ranges[start : start + len(moved)].T
-    half = (high - low) / 2
-    scaled = np.where(half > 0, (means - low - half) / np.where(half > 0, half, 1), 0)
-    return float(np.float32(scaled.mean()))
 
 
 def little_endian(samples: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""What a hybrid file says of its codec: the header's object, and the PRIO section of a brick.
+"""What a hybrid file says of its codec: the header's object, and the CODE section of a brick.
 
 See docs/format.md, "Hybrid".
 """
@@ -17,10 +17,10 @@ from inif.errors import FormatError
 from inif.fields.conditional import Repair
 from inif.frames import ORDERS
 
-FEATURE, FIRST = "hybrid/2", "hybrid/1"
-"""A hybrid's name in a header's ``requires``, now and first: that has other checks."""
+FEATURE = "hybrid/1"
+"""A hybrid's name in a header's ``requires``."""
 
-KIND = b"PRIO"
+KIND = b"CODE"
 MAX_BRICK = 1 << 27
 """Most samples of a brick; its streams are decoded whole."""
 
@@ -74,7 +74,7 @@ class CodecSpec:
 
 @dataclass(frozen=True)
 class BrickData:
-    """What a PRIO section holds.
+    """What a CODE section holds.
 
     Attributes
     ----------
@@ -101,10 +101,8 @@ class BrickData:
         return self.check.pack() + leb128.join(parts, self.rest)
 
     @classmethod
-    def unpack(
-        cls, data: bytes, layout: Layout, *, file: object, brick: int, means: bool = False
-    ) -> BrickData:
-        """The inverse of `pack`; `means` for sections of `FIRST`.
+    def unpack(cls, data: bytes, layout: Layout, *, file: object, brick: int) -> BrickData:
+        """The inverse of `pack`.
 
         Raises
         ------
@@ -112,14 +110,14 @@ class BrickData:
             Too short, lengths beyond the section's end, or repairs that cannot be.
         """
         try:
-            check = Check.unpack(data, means=means)
+            check = Check.unpack(data)
             parts, rest = leb128.split(data, SIZE, layout.channels + bool(layout.bases))
             repairs = layout.repairs(parts.pop()) if layout.bases else ()
         except ValueError as error:
             raise FormatError(
                 "this brick's streams cannot be read",
                 file=file,
-                field=f"section PRIO of brick {brick}",
+                field=f"section CODE of brick {brick}",
                 got=str(error),
                 fix="get the file again from its source",
             ) from None

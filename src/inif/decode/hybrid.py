@@ -22,7 +22,7 @@ from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode import residual
 from inif.decode.brick import Intensities, need_bounded
-from inif.decode.codec import FEATURE, KIND, MAX_BRICK, BrickData, CodecSpec, Layout
+from inif.decode.codec import KIND, MAX_BRICK, BrickData, CodecSpec, Layout
 from inif.decode.residual import Residual
 from inif.errors import FormatError
 from inif.fields.conditional import KIND as CONDITIONAL
@@ -95,11 +95,6 @@ class HybridBrick:
     def nbytes(self) -> int:
         """Memory that the decoded streams take, once they are."""
         return 2 * math.prod(self.extent)
-
-    @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples."""
-        return any(repair.active for repair in self.repairs) or self.rest is not None
 
     @property
     def opaque(self) -> bool:
@@ -233,7 +228,6 @@ class HybridBricks:
         self._axes: str = header["axes"]
         self._c = self._axes.find("C")
         self.spec = CodecSpec.from_json(header["codec"], file=container.name)
-        self._means = FEATURE not in header["requires"]
         kind = header["field"].get("kind")
         self.rest: Residual | None = None
         if residual.FEATURE in header["requires"]:
@@ -263,7 +257,7 @@ class HybridBricks:
         data = self._container.read(self._container.require(KIND, brick))
         layout = Layout(channels, t * z, bases)
         name = self._container.name
-        return BrickData.unpack(data, layout, file=name, brick=brick, means=self._means)
+        return BrickData.unpack(data, layout, file=name, brick=brick)
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""
@@ -280,7 +274,7 @@ class HybridBricks:
             self.grid.channels(brick, self._c).start,
             self._intensities,
             os.cpu_count() or 1,
-            (self._container.name, f"section PRIO of brick {brick}"),
+            (self._container.name, f"section CODE of brick {brick}"),
             self.start,
             section.repairs,
             self.rest,

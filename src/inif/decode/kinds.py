@@ -24,11 +24,6 @@ class Brick(Protocol):
         ...
 
     @property
-    def computed(self) -> bool:
-        """Whether a network has a part in its samples."""
-        ...
-
-    @property
     def opaque(self) -> bool:
         """Whether a codec's own arithmetic, which nothing here can repeat, has a part in them."""
         ...

@@ -371,7 +371,7 @@ class LatentBricks:
         """The digests of a brick."""
         data = self._container.read(self._container.require(FINE, brick))
         self._need_check(brick, data)
-        return Check.unpack(data, means=False)
+        return Check.unpack(data)
 
     def _plan(self, brick: int) -> Plan:
         return self._spec.plan(self._container.header["axes"], self._grid, brick)

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inif.coding.check import Check
 from inif.decode.apart import stored
-from inif.decode.check import crc_of, digest, mean_of
+from inif.decode.check import crc_of, digest
 from inif.decode.file import File, open_file
 from inif.decode.kinds import Brick
 from inif.errors import InifError
@@ -23,8 +22,6 @@ SHARE, ULPS = 1e-5, 2
 """How far an unrounded sample may be from its exact value: of the range, and units in the last
 place of a float32 number of its size."""
 
-MEAN_TOLERANCE = 1e-4
-_FLIPS = 2
 _SLAB = 1 << 21
 
 
@@ -123,11 +120,7 @@ def _check_brick(file: File, number: int, found: _Findings) -> None:
     samples = file.brick_samples(number)
     same = crc_of(samples) == check.crc
     found.exact &= same
-    if check.inputs is None:
-        if same:
-            return
-        _by_mean(file, number, brick, samples, check, found)
-    elif digest(file.header, number, [*brick.inputs(), stored(file.container)]) != check.inputs:
+    if digest(file.header, number, [*brick.inputs(), stored(file.container)]) != check.inputs:
         found.problems.append(
             f"brick {number} holds the encoder's samples, but not at the place or under the header "
             "that the encoder wrote"
@@ -174,33 +167,4 @@ def _measure(file: File, number: int, brick: Brick, samples: np.ndarray, found: 
         found.problems.append(
             f"the arithmetic of this machine is off: brick {number} decodes to {off} samples that "
             f"are not what its numbers stand for, by up to {worst:.4g} {found.unit}"
-        )
-
-
-def _by_mean(
-    file: File, number: int, brick: Brick, samples: np.ndarray, check: Check, found: _Findings
-) -> None:
-    """What can be told of other samples in a file of `hybrid/1` or `qweights/1`.
-
-    Besides the tolerance of the mean, two samples per channel may fall on the other side of a
-    rounding: in a brick of a few samples, or of a few counts, that alone can exceed it.
-    """
-    c = file.axes.find("C")
-    channels = file.grid.channels(number, c)
-    mean = mean_of(samples, None if c < 0 else c, channels.start, file.intensities)
-    allowed = MEAN_TOLERANCE
-    if file.dtype.kind != "f":
-        low, high = file.intensities.ranges[channels.start : channels.stop].T
-        half = np.maximum((high - low) / 2, 0.5)
-        allowed += float(np.mean(_FLIPS * len(channels) / (samples.size * half)))
-    found.worst = None
-    if not brick.computed or abs(mean - check.mean) > allowed:
-        found.problems.append(
-            f"brick {number} decodes to other samples than the encoder had: "
-            f"their mean is off by {abs(mean - check.mean):.2g} of half the range"
-        )
-    else:
-        found.remarks.append(
-            f"brick {number} decodes differently from the encoder; this file states no more than "
-            "the mean of its samples, so that rounding and damage cannot be told apart"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -9,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InifError, MissingExtraError, UnsupportedError
-from inif.image import Channel, Image, Metadata, check_memory
+from inif.image import Channel, LazyImage, Metadata, Region
 from inif.io.bio_whole import check_czi, check_nd2
 from inif.io.common import (
-    Source,
-    build,
     only_scene,
     reading,
     rgb_channels,
     several_images,
 )
+from inif.io.location import Location
 from inif.io.ome import MAX_XML, parse_ome_xml
+from inif.io.samples import Blocks, build
 
 _PLUGINS = {"czi": "bioio_czi", "nd2": "bioio_nd2", "lif": "bioio_lif"}
 
 
-def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
     """One scene; T, C and Z of length 1 are left out, steps are in µm and s as bioio gives them.
 
     Raises
@@ -36,24 +37,25 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     MissingExtraError
         bioio or its plug-in for the format is not installed.
     """
-    if source.remote:
+    if location.remote:
         raise UnsupportedError(
-            f"{kind.upper()} is read from local files only", file=source.name, fix="download it"
+            f"{kind.upper()} is read from local files only", file=location.name, fix="download it"
         )
     try:
         bio_image: Any = import_module("bioio").BioImage
         plugin: Any = import_module(_PLUGINS[kind]).Reader
     except ImportError as error:
         raise MissingExtraError(
-            error.name or "bioio", "bioio", need=f"reading {kind.upper()}", file=source.name
+            error.name or "bioio", "bioio", need=f"reading {kind.upper()}", file=location.name
         ) from error
     remarks: list[str] = []
-    with reading(source.name, f"{kind.upper()} file"):
-        image = bio_image(source.path, reader=plugin)
-        only_scene(scene, len(image.scenes), source.name)
-        count = check_czi(source.path, scene, source.name) if kind == "czi" else 0
+    with reading(location.name, f"{kind.upper()} file"):
+        planes = {"chunk_dims": "YX"} if kind == "lif" else {}  # the others give planes anyway
+        image = bio_image(location.path, reader=plugin, **planes)
+        only_scene(scene, len(image.scenes), location.name)
+        count = check_czi(location.path, scene, location.name) if kind == "czi" else 0
         if kind == "nd2":
-            check_nd2(source.path, source.name)
+            check_nd2(location.path, location.name)
         if count > len(image.scenes):
             remarks.append(
                 f"this file holds blocks of {count} scenes, and the library for CZI finds "
@@ -63,9 +65,8 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
             remarks.append(several_images(len(image.scenes), scene, str(image.scenes[scene])))
         image.set_scene(scene)
         order: str = image.dims.order
-        check_memory(tuple(image.shape), np.dtype(image.dtype), source.name)
         meta = _metadata(image, scene, remarks)
-        data = np.asarray(image.data)
+        data = image.dask_data
     gone = tuple(i for i, a in enumerate(order) if a not in "YX" and data.shape[i] == 1)
     data = data.squeeze(gone)
     stored = "".join(a for i, a in enumerate(order) if i not in gone)
@@ -73,7 +74,16 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
         samples = data.shape[stored.index("S")]
         meta = Metadata(meta.name, meta.scale, rgb_channels(samples), meta.ome_xml)
         stored = stored.replace("S", "C")
-    return build(data, stored, axes, meta, source.name, remarks)
+
+    lock = threading.Lock()  # not all of these libraries allow several threads
+
+    def load(region: Region) -> np.ndarray:
+        with lock:
+            return np.asarray(data[region].compute(scheduler="synchronous"))
+
+    blocks = Blocks(data.shape, np.dtype(data.dtype), data.chunksize, load, threads=1)
+    what = f"{kind.upper()} file"
+    return build(blocks, what, stored, axes, meta, location.name, remarks)
 
 
 def _metadata(image: Any, scene: int, remarks: list[str]) -> Metadata:

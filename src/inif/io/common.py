@@ -1,4 +1,4 @@
-"""What all readers and writers share: sources, errors, memory, axes, and files that appear whole.
+"""What all readers and writers share: errors, remarks, axes, and files that appear whole.
 
 The libraries behind the readers raise errors of dozens of types and warn in their own ways; here
 each becomes one `InputError` that names the file.
@@ -7,162 +7,32 @@ each becomes one `InputError` that names the file.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
-import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from inif.axes import check_axes
-from inif.errors import InifError, InputError, MissingExtraError, RemarkWarning
-from inif.image import Channel, Image, Metadata
+from inif.errors import InifError, InputError, RemarkWarning
+from inif.image import Channel, Image
 from inif.io.units import known
-from inif.outputs import URL as _URL
 from inif.outputs import replacing as _replacing
-from inif.web import is_web, public
-from inif.web.failures import refused
-
-if TYPE_CHECKING:
-    from inif.web.client import Answer
-
-_READ_AHEAD = 1 << 18
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where an image lies.
-
-    Attributes
-    ----------
-    path
-        Local path, or URL.
-    remote
-        Whether `path` is a URL.
-    """
-
-    path: str
-    remote: bool
-
-    @property
-    def name(self) -> str:
-        """The path for messages: a URL without user, password and query."""
-        if not self.remote:
-            return self.path
-        return public(self.path)
-
-    def open(self) -> BinaryIO:
-        """The file, for reading; the caller closes it."""
-        if not self.remote:
-            return open(self.path, "rb")
-        if is_web(self.path):
-            from inif.web.file import WebFile, WebStream
-
-            return cast(BinaryIO, io.BufferedReader(WebStream(WebFile(self.path)), _READ_AHEAD))
-        return cast(BinaryIO, self.filesystem()[0].open(self.filesystem()[1], "rb"))
-
-    def head(self, count: int) -> bytes:
-        """The first bytes of the file, as many as asked for or as there are."""
-        if is_web(self.path):
-            with self._answer((0, count), enough=count) as answer:
-                if answer.status not in (200, 206, 416):
-                    raise refused(answer.status, self.name)
-                return answer.body.read()[:count]
-        with self.open() as file:
-            return file.read(count)
-
-    def filesystem(self) -> tuple[Any, str]:
-        """The fsspec file system of a URL, and the path in it."""
-        try:
-            from fsspec.core import url_to_fs
-
-            fs, path = url_to_fs(self.path)
-        except ImportError as error:
-            raise MissingExtraError(
-                error.name or "fsspec", "remote", need="reading a URL", file=self.name
-            ) from error
-        return fs, path
-
-    def read_small(self, relative: str, limit: int) -> bytes | None:
-        """A file inside this directory; None if it is absent, InputError if it is larger."""
-        inner = Source(join(self.path, relative), self.remote)
-        if is_web(self.path):
-            with inner._answer(None, limit=limit) as answer:
-                return answer.body.read() if answer.status == 200 else None
-        try:
-            with inner.open() as file:
-                data = file.read(limit + 1)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        if len(data) > limit:
-            raise InputError(
-                "a part of this image is too large",
-                file=self.name,
-                field=relative,
-                expected=f"at most {limit} bytes",
-            )
-        return data
-
-    def holds(self, relative: str) -> bool:
-        """Whether this directory has such a file."""
-        if not self.remote:
-            return os.path.isfile(join(self.path, relative))
-        if is_web(self.path):
-            inner = Source(join(self.path, relative), self.remote)
-            with inner._answer((0, 1), enough=1) as answer:
-                return answer.status in (200, 206)
-        fs, path = self.filesystem()
-        return bool(fs.isfile(join(path, relative)))
-
-    @contextlib.contextmanager
-    def _answer(
-        self, part: tuple[int, int] | None, *, limit: int | None = None, enough: int | None = None
-    ) -> Iterator[Answer]:
-        """What a server answers to one request for this file, or a part of it."""
-        from inif.web.client import Client
-
-        client = Client(self.name)
-        try:
-            answer = client.run(client.get(self.path, self.name, part, limit, enough=enough))
-            with answer.body:
-                yield answer
-        finally:
-            client.close()
-
-
-def source_of(path: str | os.PathLike[str]) -> Source:
-    """The source that a path or URL names."""
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(
-            "an image is read from a path or a URL", expected="str or Path", got=type(path).__name__
-        )
-    text = os.fspath(path)
-    return Source(text, bool(_URL.match(text)))
-
-
-def join(path: str, relative: str) -> str:
-    """A path inside a directory or URL; a query stays at the end."""
-    head, mark, query = path.partition("?") if _URL.match(path) else (path, "", "")
-    return f"{head.rstrip('/')}/{relative}{mark}{query}" if relative else path
+from inif.web import public
 
 
 @contextlib.contextmanager
-def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception) -> Iterator[None]:
-    """Silence a library's warnings and log, and turn what it raises into an InputError."""
+def translated(
+    name: str, problem: str, fix: str, only: type[Exception] = Exception
+) -> Iterator[None]:
+    """Silence a library's log, and turn what it raises into an InputError that names the file."""
     logs = [logging.getLogger(library) for library in ("tifffile", "bioio.bio_image")]
     silence = _Silence()
     for log in logs:
         log.addFilter(silence)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", RemarkWarning)
-            yield
+        yield
     except InifError:
         raise
     except only as error:  # libraries raise what they like on damaged files
@@ -175,6 +45,15 @@ def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception
     finally:
         for log in logs:
             log.removeFilter(silence)
+
+
+@contextlib.contextmanager
+def guarded(name: str, problem: str, fix: str, only: type[Exception] = Exception) -> Iterator[None]:
+    """`translated`, with the library's warnings silenced too; for one thread at a time."""
+    with translated(name, problem, fix, only), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", RemarkWarning)
+        yield
 
 
 def reading(name: str, kind: str) -> contextlib.AbstractContextManager[None]:
@@ -216,33 +95,6 @@ def several_images(count: int, scene: int, name: str | None = None) -> str:
     title = one_line(name)
     taken = f"number {scene} (“{title}”)" if title else f"number {scene}"
     return f"this file holds {count} images, {taken} was taken; --series N takes another"
-
-
-def build(
-    data: np.ndarray,
-    stored: str | None,
-    axes: str | None,
-    meta: Metadata,
-    name: str,
-    remarks: Sequence[str] = (),
-) -> Image:
-    """An `Image`, with the axes that the file states or else those that the user gave.
-
-    Explicit `axes` win if they fit the array. Metadata of axes that the image does not have are
-    left out; channels that say nothing, or whose number does not fit, are too. Steps are made
-    sound, with a remark on each that was not (`sound_scale`).
-
-    Raises
-    ------
-    AxesError
-        Neither the file nor the user names the axes, or the names do not fit.
-    """
-    chosen = check_axes(axes or stored, data.shape, file=name)
-    count = data.shape[chosen.index("C")] if "C" in chosen else 1
-    channels = meta.channels if any(c.name or c.color for c in meta.channels) else ()
-    scale, doubts = sound_scale({a: meta.scale[a] for a in chosen if a in meta.scale})
-    meta = replace(meta, scale=scale, channels=channels if len(channels) == count else ())
-    return Image(data, chosen, meta, name, (*remarks, *doubts))
 
 
 def sound_scale(

@@ -5,6 +5,7 @@ Never unpickles. A header is believed only as far as the file is long.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zipfile
 from typing import Any, BinaryIO, cast
@@ -13,22 +14,22 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from inif.errors import InputError
-from inif.image import Image, Metadata, check_memory
+from inif.image import Image, LazyImage, Metadata, check_memory
 from inif.io.common import (
-    Source,
-    build,
     only_scene,
     reading,
     replacing,
     unkept_metadata,
 )
+from inif.io.location import Location
+from inif.io.samples import Run, Samples, Turned, Whole, build
 
 MAX_HEADER = 10_000
 """Longest NPY header that is read, in bytes (NumPy's own bound for files it does not trust)."""
 
 
-def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
-    """The array of an NPY file, or the only array of an NPZ file.
+def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
+    """The array of an NPY file, or the only array of an NPZ file, which is read whole.
 
     Raises
     ------
@@ -37,15 +38,19 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     AxesError
         `axes` is missing or does not fit.
     """
-    only_scene(scene, 1, source.name)
-    with reading(source.name, kind.upper() + " file"), source.open() as file:
-        if kind == "npy":
-            size = file.seek(0, 2)
-            file.seek(0)
-            data = _array(file, size, source.name)
-        else:
-            data = _from_zip(file, source.name)
-    return build(data, None, axes, Metadata(), source.name)
+    only_scene(scene, 1, location.name)
+    what = f"{kind.upper()} file"
+    with reading(location.name, what), contextlib.ExitStack() as stack:
+        file = stack.enter_context(location.open())
+        if kind == "npz":
+            return build(
+                _from_zip(file, location.name), what, None, axes, Metadata(), location.name
+            )
+        size = file.seek(0, 2)
+        file.seek(0)
+        samples = _array(file, size, location.name)
+        close = stack.pop_all().close
+        return build(samples, what, None, axes, Metadata(), location.name, close=close)
 
 
 def write(image: Image, path: str, *, overwrite: bool) -> None:
@@ -65,7 +70,7 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
         raise InputError("NPY holds no Python objects here", file=path, field="dtype", got=dtype)
 
 
-def _from_zip(file: BinaryIO, name: str) -> np.ndarray:
+def _from_zip(file: BinaryIO, name: str) -> Whole:
     with zipfile.ZipFile(file) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
         if not members:
@@ -85,10 +90,12 @@ def _from_zip(file: BinaryIO, name: str) -> np.ndarray:
                 fix="save the wanted one alone, with numpy.save",
             )
         with archive.open(members[0]) as member:
-            return _array(cast(BinaryIO, member), members[0].file_size, name)
+            samples = _array(cast(BinaryIO, member), members[0].file_size, name)
+            check_memory(samples.shape, samples.dtype, name)
+            return Whole(samples(tuple(slice(0, n) for n in samples.shape)))
 
 
-def _array(file: BinaryIO, size: int, name: str) -> np.ndarray:
+def _array(file: BinaryIO, size: int, name: str) -> Samples:
     version = npy_format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise InputError(
@@ -119,14 +126,5 @@ def _array(file: BinaryIO, size: int, name: str) -> np.ndarray:
             got=f"{size - file.tell()} bytes",
             fix="get the file again from its source",
         )
-    check_memory(shape, dtype, name)
-    data = np.empty(count, dtype)
-    into = data.view(np.uint8) if data.nbytes else np.empty(0, np.uint8)
-    filled = 0
-    while filled < into.size:  # a ZIP member may give less than asked for
-        part = file.read(min(1 << 24, into.size - filled))
-        if not part:
-            raise EOFError("the file ends too early")
-        into[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
-        filled += len(part)
-    return data.reshape(shape[::-1]).T if fortran else data.reshape(shape)
+    run = Run(file, file.tell(), shape[::-1] if fortran else shape, dtype)
+    return Turned(run) if fortran else run

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from inif.errors import InputError, MissingExtraError
-from inif.image import Channel, Image, Metadata
+from inif.image import Channel, LazyImage, Metadata
 from inif.io.common import (
-    Source,
-    build,
     hex_color,
     only_scene,
     reading,
     several_images,
 )
+from inif.io.location import Location
 from inif.io.ome import MAX_XML
 from inif.io.ome_zarr_axes import Dimensions, of_multiscales
 from inif.io.ome_zarr_series import OME_XML, node_at, pick_series, with_xml
+from inif.io.samples import build
 
 if TYPE_CHECKING:
     from inif.io.ome_zarr_store import Watched
@@ -55,7 +56,7 @@ class _Found:
     listed: bool = False
 
 
-def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
     """The full-resolution array of an OME-Zarr image, or a plain Zarr array, axes as stored.
 
     A step of 1 without a unit, which OME-Zarr demands where nothing is known, is read as not
@@ -76,42 +77,43 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     MissingExtraError
         A URL, and fsspec or what it needs for the protocol is not installed.
     """
-    from inif.io.ome_zarr_store import open_store, read_array, read_small
+    from inif.io.ome_zarr_store import missing_chunks, open_store, read_small, samples
 
-    with reading(source.name, "Zarr store"):
+    with reading(location.name, "Zarr store"), contextlib.ExitStack() as stack:
         try:
-            store = open_store(source, zipped=kind == "zarr-zip")
+            store = open_store(location, zipped=kind == "zarr-zip")
         except ImportError as error:
-            if not source.remote:
+            if not location.remote:
                 raise
             raise MissingExtraError(
-                error.name or "fsspec", "remote", need="reading a URL", file=source.name
+                error.name or "fsspec", "remote", need="reading a URL", file=location.name
             ) from error
-        try:
-            found = _find(store, scene, source.name)
-            dimensions, remarks = found.dimensions, list(found.remarks)
-            chosen = dimensions.choose(axes, found.array.shape, source.name)
-            scale, more = dimensions.scale(chosen)
-            remarks += more
-            meta = replace(found.meta, scale=scale)
-            meta, more = _with_channels(meta, chosen, found.array.shape)
-            remarks += more
-            meta, more = with_xml(
-                meta,
-                read_small(source, store, OME_XML, MAX_XML),
-                found.groups,
-                found.index,
-                dimensions.known,
-                found.array.shape,
-                listed=found.listed,
-            )
-            remarks += more
-            data, more = read_array(found.array, store, source.name)
-            remarks += more
-        finally:
-            store.close()
-    labels = found.labels or bool(_LABELS.search(source.path.split("?")[0]))
-    return replace(build(data, None, chosen, meta, source.name, remarks), labels=labels)
+        stack.callback(store.close)
+        found = _find(store, scene, location.name)
+        dimensions, remarks = found.dimensions, list(found.remarks)
+        chosen = dimensions.choose(axes, found.array.shape, location.name)
+        scale, more = dimensions.scale(chosen)
+        remarks += more
+        meta = replace(found.meta, scale=scale)
+        meta, more = _with_channels(meta, chosen, found.array.shape)
+        remarks += more
+        meta, more = with_xml(
+            meta,
+            read_small(location, store, OME_XML, MAX_XML),
+            found.groups,
+            found.index,
+            dimensions.known,
+            found.array.shape,
+            listed=found.listed,
+        )
+        remarks += more
+        return build(
+            samples(found.array, store, location.name),
+            *("Zarr store", None, chosen, meta, location.name, remarks),
+            close=stack.pop_all().close,
+            labels=found.labels or bool(_LABELS.search(location.path.split("?")[0])),
+            noticed=lambda: missing_chunks(found.array, store),
+        )
 
 
 def _find(store: Watched, scene: int, name: str) -> _Found:

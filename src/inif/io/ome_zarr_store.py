@@ -7,8 +7,12 @@ of them unpickles; only codecs from a list are run.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +20,11 @@ from zarr.abc.store import SuffixByteRequest
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from inif.errors import InifError, InputError
-from inif.image import check_memory
-from inif.io.common import Source
+from inif.image import Region, check_memory
+from inif.io.location import Location
 from inif.io.ome_zarr_web import WebStore
 from inif.io.ome_zarr_zip import ZipArchive
+from inif.io.samples import Blocks, grown
 from inif.web import is_web
 
 _CODECS = frozenset(
@@ -35,86 +40,94 @@ _NO_CHUNK = 2**64 - 1
 
 
 class Watched(WrapperStore[Any]):
-    """A store that notes which keys it was asked for in vain, and what the indices of shards say.
+    """A store that notes which chunks of an array were asked for in vain.
 
     Attributes
     ----------
     inner
         The store itself.
-    absent
-        Keys that are not in the store.
-    index_bytes
-        Length of a shard's index, which ends each shard that is read from now on; 0: no shards.
-    indices
-        Key of a shard → its index.
+    index
+        What the index at the end of each shard means, from now on; None: no shards.
+    missing
+        Key of a chunk that is not in the store, or of a shard → how many chunks that are.
     """
 
     def __init__(self, store: Any) -> None:
         super().__init__(store)
         self.inner = store
-        self.absent: set[str] = set()
-        self.index_bytes = 0
-        self.indices: dict[str, bytes] = {}
+        self.index: ShardIndex | None = None
+        self.missing: dict[str, int] = {}
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """See `zarr.abc.store.Store.get`."""
         found = await super().get(key, prototype, byte_range)
         if found is None:
-            self.absent.add(key)
-        elif self.index_bytes and (byte_range is None or isinstance(byte_range, SuffixByteRequest)):
-            self.indices[key] = found.as_numpy_array()[-self.index_bytes :].tobytes()
+            self.missing[key] = self.index.inside(key) if self.index else 1
+        elif self.index and (byte_range is None or isinstance(byte_range, SuffixByteRequest)):
+            self.missing[key] = self.index.missing(key, found.as_numpy_array())
         return found
 
 
-def open_store(source: Source, *, zipped: bool) -> Watched:
+def open_store(location: Location, *, zipped: bool) -> Watched:
     """The store of a directory, of a ZIP file, or behind a URL."""
     if zipped:
-        return Watched(ZipArchive(source))
-    if is_web(source.path):
-        return Watched(WebStore(source))
-    if source.remote:
-        return Watched(FsspecStore.from_url(source.path, read_only=True))
-    return Watched(LocalStore(source.path, read_only=True))
+        return Watched(ZipArchive(location))
+    if is_web(location.path):
+        return Watched(WebStore(location))
+    if location.remote:
+        return Watched(FsspecStore.from_url(location.path, read_only=True))
+    return Watched(LocalStore(location.path, read_only=True))
 
 
-def read_small(source: Source, store: Watched, relative: str, limit: int) -> bytes | None:
+def read_small(location: Location, store: Watched, relative: str, limit: int) -> bytes | None:
     """A file of the store that is no array; None if it is absent, InputError if it is larger."""
     if isinstance(store.inner, ZipArchive):
         return store.inner.read(relative)
-    return source.read_small(relative, limit)
+    return location.read_small(relative, limit)
 
 
-def read_array(array: Any, store: Watched, name: str) -> tuple[np.ndarray, list[str]]:
-    """All samples of an array, and remarks.
+def samples(array: Any, store: Watched, name: str) -> Blocks:
+    """The samples of an array, by chunks; in a ZIP file, which gives whole shards only, by shards.
 
     Raises
     ------
     InputError
-        Codecs that are not safe, more samples than memory, or a damaged chunk, which is named.
+        Codecs that are not safe, or chunks larger than memory; on reading, a damaged chunk, which
+        is named.
     """
     check_codecs(array, name)
     dtype = np.dtype(array.dtype)
-    check_memory(array.shape, dtype, name)
-    chunk = array.shards or array.chunks
-    check_memory(chunk, dtype, name)
+    largest = array.shards or array.chunks
+    check_memory(largest, dtype, name)
+    zipped = isinstance(store.inner, ZipArchive)
     if isinstance(store.inner, ZipArchive | WebStore):
-        store.inner.limit = 2 * math.prod(chunk) * dtype.itemsize + (1 << 24)
-    store.index_bytes = _index_bytes(array)
-    store.absent.clear()
-    try:
-        data = np.asarray(array[...])
-    except (InifError, MemoryError):
-        raise
-    except Exception as error:  # codecs raise what they like
-        raise _damaged(array, error, name) from error
-    missing, total = _count_missing(array, store)
-    if not missing:
-        return data, []
+        store.inner.limit = 2 * math.prod(largest) * dtype.itemsize + (1 << 24)
+    store.index = ShardIndex.of(array)
+    store.missing.clear()
+
+    def load(region: Region) -> np.ndarray:
+        try:
+            return np.asarray(array[region])
+        except (InifError, MemoryError):
+            raise
+        except Exception as error:  # codecs raise what they like
+            raise _damaged(array, region, error, name) from error
+
+    block = grown(largest if zipped else array.chunks, array.shape, dtype, 2)
+    return Blocks(array.shape, dtype, block, load)
+
+
+def missing_chunks(array: Any, store: Watched) -> tuple[str, ...]:
+    """The remark on chunks that were not in the store when they were to be read."""
+    count = sum(store.missing.values())
+    if not count:
+        return ()
     what = f"array {array.path}" if array.path else "the array"
-    return data, [
-        f"{missing} of {total} chunks of {what} are not in the store: they were read as the fill "
-        f"value {array.fill_value}"
-    ]
+    total = math.prod(_grid(array.shape, array.chunks))
+    return (
+        f"{count} of {total} chunks of {what} are not in the store: they were read as the fill "
+        f"value {array.fill_value}",
+    )
 
 
 def check_codecs(array: Any, name: str) -> None:
@@ -147,11 +160,12 @@ def _codec_names(metadata: Any) -> set[str]:
     return names
 
 
-def _damaged(array: Any, error: Exception, name: str) -> InputError:
-    """The error on an array whose samples cannot be read, with the first chunk that is to blame."""
+def _damaged(array: Any, region: Region, error: Exception, name: str) -> InputError:
+    """The error on a region that cannot be read, with the first chunk that is to blame."""
     chunk = array.shards or array.chunks
     field = array.path or None
-    for place in np.ndindex(*_grid(array.shape, chunk)):
+    ranges = [range(s.start // c, -(-s.stop // c)) for s, c in zip(region, chunk, strict=True)]
+    for place in itertools.product(*ranges):
         part = tuple(slice(i * n, (i + 1) * n) for i, n in zip(place, chunk, strict=True))
         try:
             array[part]
@@ -167,44 +181,64 @@ def _damaged(array: Any, error: Exception, name: str) -> InputError:
     )
 
 
-def _grid(shape: tuple[int, ...], chunk: tuple[int, ...]) -> tuple[int, ...]:
+def _grid(shape: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:
     return tuple(-(-n // c) for n, c in zip(shape, chunk, strict=True))
 
 
-def _key(array: Any, place: tuple[int, ...]) -> str:
-    return f"{array.path}/{array.metadata.encode_chunk_key(place)}".lstrip("/")
+def _key(array: Any, place: Sequence[int]) -> str:
+    return f"{array.path}/{array.metadata.encode_chunk_key(tuple(place))}".lstrip("/")
 
 
-def _index_bytes(array: Any) -> int:
-    """The length of the index that ends each shard; 0 without shards, or for another index."""
-    if array.shards is None:
-        return 0
-    shard = json.loads(json.dumps(array.metadata.to_dict(), default=str))["codecs"][0]
-    settings = shard.get("configuration", {})
-    codecs = [c.get("name") for c in settings.get("index_codecs", [])]
-    if settings.get("index_location", "end") != "end" or codecs not in (
-        ["bytes"],
-        ["bytes", "crc32c"],
-    ):
-        return 0
-    count = math.prod(s // c for s, c in zip(array.shards, array.chunks, strict=True))
-    return int(16 * count + (4 if "crc32c" in codecs else 0))
+@dataclass(frozen=True)
+class ShardIndex:
+    """The index that ends each shard of an array: where its chunks lie, and which are not there.
 
+    Attributes
+    ----------
+    array
+        The array.
+    checked
+        Whether a checksum of 4 bytes follows.
+    """
 
-def _count_missing(array: Any, store: Watched) -> tuple[int, int]:
-    """How many chunks are not in the store, after the array was read, and how many there can be."""
-    grid = _grid(array.shape, array.chunks)
-    if array.shards is None:
-        return len(store.absent), math.prod(grid)
-    per_shard = tuple(s // c for s, c in zip(array.shards, array.chunks, strict=True))
-    missing = 0
-    for place in np.ndindex(*_grid(array.shape, array.shards)):
-        inside = [min(n, g - i * n) for i, n, g in zip(place, per_shard, grid, strict=True)]
-        key = _key(array, place)
-        if key in store.absent:
-            missing += math.prod(inside)
-        elif key in store.indices:
-            entries = np.frombuffer(store.indices[key], "<u8", 2 * math.prod(per_shard))
-            offsets = entries.reshape(*per_shard, 2)[..., 0]
-            missing += int(np.sum(offsets[tuple(map(slice, inside))] == _NO_CHUNK))
-    return missing, math.prod(grid)
+    array: Any
+    checked: bool
+
+    @classmethod
+    def of(cls, array: Any) -> ShardIndex | None:
+        """That of an array; None without shards, or for an index of another kind."""
+        if array.shards is None:
+            return None
+        shard = json.loads(json.dumps(array.metadata.to_dict(), default=str))["codecs"][0]
+        settings = shard.get("configuration", {})
+        codecs = [c.get("name") for c in settings.get("index_codecs", [])]
+        if settings.get("index_location", "end") != "end" or codecs[:1] != ["bytes"]:
+            return None
+        return cls(array, codecs[1:] == ["crc32c"]) if codecs[1:] in ([], ["crc32c"]) else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Chunks in a shard."""
+        sizes = zip(self.array.shards, self.array.chunks, strict=True)
+        return tuple(s // c for s, c in sizes)
+
+    def _inside(self, key: str) -> tuple[int, ...]:
+        """How many chunks of a shard lie within the array, along each axis."""
+        grid = _grid(self.array.shape, self.array.chunks)
+        place = map(int, re.findall(r"\d+", key)[-len(grid) :])
+        sizes = zip(place, self.shape, grid, strict=True)
+        return tuple(max(min(n, g - i * n), 0) for i, n, g in sizes)
+
+    def inside(self, key: str) -> int:
+        """How many chunks of the array a shard holds if it is whole."""
+        return math.prod(self._inside(key))
+
+    def missing(self, key: str, value: np.ndarray) -> int:
+        """How many of them a shard does not hold; `value` are bytes, its index the last of them."""
+        length = 16 * math.prod(self.shape)
+        end = value.nbytes - (4 if self.checked else 0)
+        index = value.view(np.uint8)[max(end - length, 0) : end]
+        if index.size < length:
+            return 0  # damaged, which reading it will tell
+        offsets = np.frombuffer(index.tobytes(), "<u8").reshape(*self.shape, 2)[..., 0]
+        return int(np.sum(offsets[tuple(map(slice, self._inside(key)))] == _NO_CHUNK))

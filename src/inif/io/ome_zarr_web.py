@@ -7,7 +7,7 @@ from typing import Any
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 
 from inif.errors import InputError
-from inif.io.common import Source, join
+from inif.io.location import Location, join
 from inif.io.ome_zarr_readonly import MAX_METADATA, ReadOnlyStore, cut
 from inif.outputs import ZARR_MARKERS
 from inif.web.client import Client, Part
@@ -29,10 +29,10 @@ class WebStore(ReadOnlyStore):
     limit = MAX_METADATA
     refusal: InputError | None = None
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, location: Location) -> None:
         super().__init__()
-        self._source = source
-        self._client = Client(source.name)
+        self._location = location
+        self._client = Client(location.name)
 
     async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
         """See `zarr.abc.store.Store.get`."""
@@ -43,14 +43,14 @@ class WebStore(ReadOnlyStore):
             part = byte_range.offset, None
         elif isinstance(byte_range, SuffixByteRequest):
             part = None, byte_range.suffix
-        url, name = join(self._source.path, key), join(self._source.name, key)
+        url, name = join(self._location.path, key), join(self._location.name, key)
         answer = await self._client.within(self._client.get(url, name, part, self.limit))
         with answer.body:
             data = answer.body.read()
         if answer.status in (404, 410):
             return None
         if answer.status == 403 and key.rpartition("/")[2] in (*ZARR_MARKERS, ".zmetadata"):
-            self.refusal = refused(403, self._source.name)
+            self.refusal = refused(403, self._location.name)
             return None
         if answer.status not in (200, 206):
             raise refused(answer.status, name)
@@ -58,8 +58,8 @@ class WebStore(ReadOnlyStore):
 
     async def exists(self, key: str) -> bool:
         """Whether the server has it."""
-        url = join(self._source.path, key)
-        answer = await self._client.within(self._client.get(url, self._source.name, (0, 1)))
+        url = join(self._location.path, key)
+        answer = await self._client.within(self._client.get(url, self._location.name, (0, 1)))
         answer.body.close()
         return answer.status in (200, 206)
 

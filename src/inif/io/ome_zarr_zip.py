@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from inif.errors import InputError
-from inif.io.common import Source
+from inif.io.location import Location
 from inif.io.ome_zarr_readonly import MAX_METADATA, ReadOnlyStore, cut
 from inif.outputs import ZARR_MARKERS
 
@@ -36,7 +36,7 @@ class ZipArchive(ReadOnlyStore):
 
     limit = MAX_METADATA
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, location: Location) -> None:
         """Find the store in the file.
 
         Raises
@@ -45,9 +45,9 @@ class ZipArchive(ReadOnlyStore):
             Several stores, or an encrypted one.
         """
         super().__init__()
-        self._name = source.name
+        self._name = location.name
         self._last: tuple[str, bytes] = ("", b"")
-        self._file = source.open()
+        self._file = location.open()
         try:
             self._zip = zipfile.ZipFile(self._file)
             roots = store_roots(self._zip.namelist())

@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Channel, Image, Metadata, check_memory
+from inif.image import Channel, Image, LazyImage, Metadata, check_memory
 from inif.io.common import (
-    Source,
-    build,
     only_scene,
     reading,
     replacing,
     rgb_channels,
     unkept_metadata,
 )
+from inif.io.location import Location
+from inif.io.samples import Whole, build
 
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type → samples per pixel as stored
 MAX_FILE = 1 << 31
 """Longest PNG file that is read, in bytes."""
 
 
-def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
     """Samples, axes "YX", or "YXC" with the channels R, G, B(, A); palettes become R, G, B.
 
     Raises
@@ -38,19 +38,20 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
     AxesError
         `axes` does not fit.
     """
-    only_scene(scene, 1, source.name)
-    with reading(source.name, "PNG file"):
+    only_scene(scene, 1, location.name)
+    with reading(location.name, "PNG file"):
         import imagecodecs
 
-        with source.open() as file:
+        with location.open() as file:
             packed = file.read(MAX_FILE)
-        _check_header(packed, source.name)
+        _check_header(packed, location.name)
         data: np.ndarray = imagecodecs.png_decode(packed)
     if data.ndim == 2:
-        return build(data, "YX", axes, Metadata(), source.name)
+        return build(Whole(data), "PNG file", "YX", axes, Metadata(), location.name)
     grey = (Channel("grey"), Channel("A"))
     channels = rgb_channels(data.shape[-1]) or grey
-    return build(data, "YXC", axes, Metadata(channels=channels), source.name)
+    meta = Metadata(channels=channels)
+    return build(Whole(data), "PNG file", "YXC", axes, meta, location.name)
 
 
 def write(image: Image, path: str, *, overwrite: bool) -> None:

@@ -6,9 +6,11 @@ Names of microscope files lie (".tif" that is a PNG, ".lsm" that is a TIFF), fir
 from __future__ import annotations
 
 import os
+import re
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -16,49 +18,66 @@ import numpy as np
 
 from inif.errors import InputError, RemarkWarning
 from inif.image import Image, LazyImage
-from inif.io.common import Source, guarded, reading, source_of
+from inif.io.common import guarded, reading
+from inif.io.location import Location, location_of
 from inif.outputs import ZARR_MARKERS, check_target
 
-_MAGIC: tuple[tuple[str, int, bytes], ...] = (
-    ("tiff", 0, b"II*\x00"),
-    ("tiff", 0, b"MM\x00*"),
-    ("tiff", 0, b"II+\x00"),
-    ("tiff", 0, b"MM\x00+"),
-    ("png", 0, b"\x89PNG\r\n\x1a\n"),
-    ("npy", 0, b"\x93NUMPY"),
-    ("npz", 0, b"PK\x03\x04"),
-    ("npz", 0, b"PK\x05\x06"),
-    ("czi", 0, b"ZISRAWFILE"),
-    ("nd2", 0, b"\xda\xce\xbe\n"),
-    ("lif", 0, b"\x70\x00\x00\x00"),
+
+@dataclass(frozen=True)
+class _Reader:
+    """A kind of file that can be read.
+
+    Attributes
+    ----------
+    kind
+        Its name here.
+    module
+        Has ``open_file(location, kind, axes, scene)``, which gives a `LazyImage`.
+    magic
+        A pattern of a file's first bytes; none for what `detect` knows by the files in it.
+    """
+
+    kind: str
+    module: str
+    magic: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """A kind of file that can be written.
+
+    Attributes
+    ----------
+    kind
+        Its name here.
+    module
+        Has ``write``, ``unkept`` and ``check``.
+    suffixes
+        Of names that ask for it.
+    """
+
+    kind: str
+    module: str
+    suffixes: tuple[str, ...]
+
+
+READERS = (
+    _Reader("tiff", "inif.io.tiff", rb"II[*+]\0|MM\0[*+]"),
+    _Reader("png", "inif.io.png", rb"\x89PNG\r\n\x1a\n"),
+    _Reader("npy", "inif.io.npy", rb"\x93NUMPY"),
+    _Reader("npz", "inif.io.npy", rb"PK(\x03\x04|\x05\x06)"),
+    _Reader("zarr", "inif.io.ome_zarr"),
+    _Reader("zarr-zip", "inif.io.ome_zarr"),
+    _Reader("czi", "inif.io.bio", rb"ZISRAWFILE"),
+    _Reader("nd2", "inif.io.bio", rb"\xda\xce\xbe\n"),
+    _Reader("lif", "inif.io.bio", rb"\x70\0\0\0.{4}\*"),
 )
-_READERS = {
-    "tiff": "inif.io.tiff",
-    "png": "inif.io.png",
-    "npy": "inif.io.npy",
-    "npz": "inif.io.npy",
-    "zarr": "inif.io.ome_zarr",
-    "zarr-zip": "inif.io.ome_zarr",
-    "czi": "inif.io.bio",
-    "nd2": "inif.io.bio",
-    "lif": "inif.io.bio",
-}
-_SUFFIXES = {
-    ".ome.tif": "ome-tiff",
-    ".ome.tiff": "ome-tiff",
-    ".tif": "ome-tiff",
-    ".tiff": "ome-tiff",
-    ".ome.zarr": "ome-zarr",
-    ".zarr": "ome-zarr",
-    ".npy": "npy",
-    ".png": "png",
-}
-_WRITERS = {
-    "ome-tiff": "inif.io.tiff",
-    "ome-zarr": "inif.io.ome_zarr_write",
-    "npy": "inif.io.npy",
-    "png": "inif.io.png",
-}
+WRITERS = (
+    _Writer("ome-tiff", "inif.io.tiff", (".ome.tif", ".ome.tiff", ".tif", ".tiff")),
+    _Writer("ome-zarr", "inif.io.ome_zarr_write", (".ome.zarr", ".zarr")),
+    _Writer("npy", "inif.io.npy", (".npy",)),
+    _Writer("png", "inif.io.png", (".png",)),
+)
 _READABLE = "TIFF, OME-TIFF, OME-Zarr or Zarr (also zipped), NPY, NPZ, PNG, CZI, ND2 or LIF"
 _HINTS = (
     (b"\x89INIF", "this is an .inif file: decompress it, or open it with inif.open"),
@@ -68,8 +87,10 @@ _HINTS = (
 )
 
 
-def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: int = 0) -> Image:
-    """Read an image of any supported format, chosen by its content.
+def open_image(
+    path: str | os.PathLike[str], *, axes: str | None = None, scene: int = 0
+) -> LazyImage:
+    """Open an image of any supported format, chosen by its content; samples are read on request.
 
     Parameters
     ----------
@@ -83,40 +104,38 @@ def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: 
 
     Returns
     -------
-    Image
+    LazyImage
         Samples as they are stored, any dtype; `inif.image.check_image` says which can be
-        compressed.
+        compressed. It holds the file open until it is closed.
 
     Raises
     ------
     InputError
-        No such file, no supported format, damaged, incomplete, or too large for the memory.
+        No such file, no supported format, damaged, incomplete, or no part of it fits into memory.
     AxesError
         The axes are not known.
     MissingExtraError
         The format or the URL needs an optional package.
     """
-    source = source_of(path)
-    kind = detect(source.path)
-    reader: Callable[[Source, str, str | None, int], Image] = import_module(_READERS[kind]).read
-    return reader(source, kind, axes, scene)
+    location = location_of(path)
+    kind = detect(location.path)
+    (module,) = (r.module for r in READERS if r.kind == kind)
+    image: LazyImage = import_module(module).open_file(location, kind, axes, scene)
+    return image
 
 
-def open_image(
-    path: str | os.PathLike[str], *, axes: str | None = None, scene: int = 0
-) -> LazyImage:
-    """As `read_image`, but samples are read from the file when they are asked for."""
-    image = read_image(path, axes=axes, scene=scene)
-    return LazyImage(
-        image.axes,
-        image.shape,
-        image.dtype,
-        lambda region: image.data[region],
-        image.meta,
-        image.source,
-        image.remarks,
-        image.labels,
-    )
+def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: int = 0) -> Image:
+    """As `open_image`, but with all samples in memory.
+
+    Raises
+    ------
+    InputError
+        As there, or the image is too large for the memory.
+    """
+    with open_image(path, axes=axes, scene=scene) as image:
+        name = image.source or ""
+        with guarded(name, "this image cannot be read", "export it again"):
+            return image.load()
 
 
 def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -138,7 +157,7 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
     kind = check_output(
         path, shape=image.data.shape, axes=image.axes, dtype=image.data.dtype, overwrite=overwrite
     )
-    module = import_module(_WRITERS[kind])
+    module = _writing(kind)
     module.write(image, os.fspath(path), overwrite=overwrite)
     for remark in module.unkept(image):
         warnings.warn(remark, RemarkWarning, stacklevel=2)
@@ -152,18 +171,18 @@ def output_format(path: str | os.PathLike[str]) -> str:
     InputError
         No supported suffix, or a URL.
     """
-    source = source_of(path)
-    if source.remote:
-        raise InputError("images are written to local files only", file=source.name)
-    name = os.path.basename(source.path.rstrip("/")).lower()
-    for suffix, kind in _SUFFIXES.items():
-        if name.endswith(suffix) and name != suffix:
-            return kind
+    location = location_of(path)
+    if location.remote:
+        raise InputError("images are written to local files only", file=location.name)
+    name = os.path.basename(location.path.rstrip("/")).lower()
+    for writer in WRITERS:
+        if any(name.endswith(suffix) and name != suffix for suffix in writer.suffixes):
+            return writer.kind
     raise InputError(
         "this output format is not supported",
-        file=source.path,
+        file=location.path,
         field="suffix",
-        expected=", ".join(_SUFFIXES),
+        expected=", ".join(suffix for writer in WRITERS for suffix in writer.suffixes),
         got=os.path.splitext(name)[1] or "none",
     )
 
@@ -196,8 +215,7 @@ def check_output(
                 expected="every axis ≥ 1",
                 got=tuple(shape),
             )
-        module = import_module(_WRITERS[kind])
-        module.check(os.fspath(path), tuple(shape), axes, np.dtype(dtype))
+        _writing(kind).check(os.fspath(path), tuple(shape), axes, np.dtype(dtype))
     return kind
 
 
@@ -211,42 +229,51 @@ def detect(path: str | os.PathLike[str]) -> str:
     InputError
         There is no such file, or it is none of these.
     """
-    source = source_of(path)
-    if source.remote or os.path.isdir(source.path):
-        with guarded(source.name, "this cannot be read", "check the address and the permissions"):
-            if any(source.holds(marker) for marker in ZARR_MARKERS):
+    location = location_of(path)
+    if location.remote or os.path.isdir(location.path):
+        with guarded(location.name, "this cannot be read", "check the address and the permissions"):
+            if any(location.holds(marker) for marker in ZARR_MARKERS):
                 return "zarr"
-        if not source.remote:
-            raise _unknown(source, "a directory without zarr.json, .zattrs, .zgroup or .zarray")
+        if not location.remote:
+            raise _unknown(location, "a directory without zarr.json, .zattrs, .zgroup or .zarray")
     try:
-        with guarded(source.name, "this cannot be read", "check the path and the permissions"):
-            head = source.head(64)
+        with guarded(location.name, "this cannot be read", "check the path and the permissions"):
+            head = location.head(64)
     except InputError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise InputError(
-                "there is no such file", file=source.name, fix="check the path"
+                "there is no such file", file=location.name, fix="check the path"
             ) from None
         raise
-    for kind, offset, magic in _MAGIC:
-        if head[offset : offset + len(magic)] == magic and (kind != "lif" or head[8:9] == b"*"):
-            return _zip_kind(source) if kind == "npz" else kind
+    for reader in READERS:
+        if reader.magic and re.match(reader.magic, head, re.DOTALL):
+            return _zip_kind(location) if reader.kind == "npz" else reader.kind
     raise _unknown(
-        source, f"a file that starts with {head[:8]!r}" if head else "an empty file", head
+        location, f"a file that starts with {head[:8]!r}" if head else "an empty file", head
     )
 
 
-def _zip_kind(source: Source) -> str:
+def _writing(kind: str) -> Any:
+    (module,) = (w.module for w in WRITERS if w.kind == kind)
+    return import_module(module)
+
+
+def _zip_kind(location: Location) -> str:
     """What a ZIP file holds: "zarr-zip", or "npz" for anything else."""
-    with reading(source.name, "ZIP file"), source.open() as file, zipfile.ZipFile(file) as archive:
+    with (
+        reading(location.name, "ZIP file"),
+        location.open() as file,
+        zipfile.ZipFile(file) as archive,
+    ):
         names = (name.rpartition("/")[2] for name in archive.namelist())
         return "zarr-zip" if any(name in ZARR_MARKERS for name in names) else "npz"
 
 
-def _unknown(source: Source, got: str, head: bytes = b"") -> InputError:
+def _unknown(location: Location, got: str, head: bytes = b"") -> InputError:
     fix = next((hint for magic, hint in _HINTS if head.startswith(magic)), None)
     return InputError(
         "this is not an image that can be read",
-        file=source.name,
+        file=location.name,
         expected=_READABLE,
         got=got,
         fix=fix or "export it as OME-TIFF or OME-Zarr",

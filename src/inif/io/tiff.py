@@ -7,17 +7,14 @@ its tags say is in `tiff_ome` and `tiff_said`.
 from __future__ import annotations
 
 import contextlib
-import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Channel, Image, Metadata, check_memory
+from inif.image import Channel, Image, LazyImage, Metadata
 from inif.io.common import (
-    Source,
-    build,
     one_line,
     only_scene,
     planes_last,
@@ -26,23 +23,25 @@ from inif.io.common import (
     several_images,
 )
 from inif.io.imagej import imagej_metadata, ramp_color
+from inif.io.location import Location
 from inif.io.ome import PIXEL_TYPES, parse_ome_xml
 from inif.io.ome_update import can_update, ome_document
+from inif.io.samples import Samples, build
 from inif.io.tiff_ome import image_number, missing_files, open_tiff, spare_pages, stated_planes
 from inif.io.tiff_said import pixel_size, rational, sample_channels, sample_remarks, vendor_scale
+from inif.io.tiff_samples import run_of, samples_of
 from inif.io.tiff_whole import (
     ImageJCounts,
     check_imagej,
     check_pages,
     check_shaped,
     incomplete,
-    one_run,
     planes_of,
 )
 from inif.io.units import in_ome
 
 
-def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
+def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
     """One series of a TIFF file, with axes from OME-XML, ImageJ or tifffile's own description.
 
     Axes of length 1 other than Y and X are left out; colour samples become the C axis. OME-XML that
@@ -56,26 +55,30 @@ def read(source: Source, kind: str, axes: str | None, scene: int) -> Image:
         The file does not name its axes, as a plain multi-page TIFF does not.
     """
     remarks: list[str] = []
-    with reading(source.name, "TIFF file"), contextlib.ExitStack() as stack:
-        target: Any = stack.enter_context(source.open()) if source.remote else source.path
-        tif, xml = open_tiff(stack, target, source.name, axes, remarks)
-        only_scene(scene, len(tif.series), source.name)
+    with reading(location.name, "TIFF file"), contextlib.ExitStack() as stack:
+        target: Any = stack.enter_context(location.open()) if location.remote else location.path
+        tif, xml = open_tiff(stack, target, location.name, axes, remarks)
+        only_scene(scene, len(tif.series), location.name)
         series = tif.series[scene]
-        check_shaped(series, source.name)
+        check_shaped(series, location.name)
         counts = None
+        samples: Samples
         if tif.is_imagej and xml is None and series.kind in ("imagej", "generic", "uniform"):
             counts = ImageJCounts(tif.imagej_metadata or {}, series.keyframe.samplesperpixel)
-            check_imagej(tif, series, counts, source.name)
-        check_pages(series, source.name, missing_files(xml, target))
-        stored, meta = _describe(tif, scene, xml, source.name, remarks)
+            check_imagej(tif, series, counts, location.name)
+        check_pages(series, location.name, missing_files(xml, target))
+        stored, meta = _describe(tif, scene, xml, location.name, remarks)
         if counts is not None and counts.stated > planes_of(series):
-            data, stored = one_run(tif, counts.stated, source.name), None
+            samples, stored = run_of(tif, counts.stated), None
         else:
-            data = _samples(tif, series, source.name, remarks)
+            _spare(tif, series, location.name, remarks)
+            samples = samples_of(tif, series, location.name)
         images = [s for s in tif.series if s is series or not _aside(s)]
         if len(images) > 1 and not _aside(series):
             remarks.insert(0, several_images(len(images), scene, meta.name or series.name))
-    return build(data, stored, axes, meta, source.name, remarks)
+        close = stack.pop_all().close
+        what = "TIFF file"
+        return build(samples, what, stored, axes, meta, location.name, remarks, close=close)
 
 
 def write(image: Image, path: str, *, overwrite: bool) -> None:
@@ -141,24 +144,22 @@ def _aside(series: Any) -> bool:
     return bool(series.keyframe.is_reduced) or series.name.strip().lower() in _ASIDE
 
 
-def _samples(tif: Any, series: Any, name: str, remarks: list[str]) -> np.ndarray:
-    """The samples of a series; pages that it does not state are left out, with a remark."""
-    check_memory(series.shape, np.dtype(series.dtype), name)
-    data: np.ndarray = series.asarray()
-    wanted, per_plane = math.prod(series.shape), max(math.prod(series.keyframe.shape), 1)
-    if data.size < wanted:
-        raise incomplete(name, f"{data.size // per_plane} planes", f"{planes_of(series)} planes")
-    spare = (data.size - wanted) // per_plane
+def _spare(tif: Any, series: Any, name: str, remarks: list[str]) -> None:
+    """Refuse a series of too few pages, and remark on those that its description does not state."""
+    stated = planes_of(series)
+    pages = stated if series.dataoffset is not None else len(series)
+    if pages < stated:
+        raise incomplete(name, f"{pages} planes", f"{stated} planes")
+    spare = pages - stated
     if series.kind == "ome":
         spare = spare_pages(tif)
     elif series.kind == "imagej" and series.dataoffset is None:
-        spare = max(spare, len(tif.pages) - planes_of(series))
+        spare = max(spare, len(tif.pages) - stated)
     if spare > 0:
         remarks.append(
             f"the file has {spare} page{'s' if spare > 1 else ''} more than its description "
             "states: left out"
         )
-    return data.reshape(-1)[:wanted].reshape(series.shape)
 
 
 def _describe(

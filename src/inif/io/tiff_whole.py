@@ -14,10 +14,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from inif.errors import InputError
-from inif.image import check_memory
 from inif.io.common import one_line
 
 _MOST_TAGS = 4096
@@ -255,17 +252,6 @@ def _single_run(tif: Any) -> bool:
     page = tif.pages.first
     plain = page.compression == 1 and page.predictor == 1 and page.is_final and page.nbytes > 0
     return bool(len(tif.pages) == 1 and plain and page.dataoffsets)
-
-
-def one_run(tif: Any, planes: int, name: str) -> np.ndarray:
-    """The samples of so many planes that follow one another behind a single page."""
-    page = tif.pages.first
-    dtype = np.dtype(page.dtype).newbyteorder(tif.byteorder)
-    shape = (planes, *page.shape)
-    check_memory(shape, dtype, name)
-    handle = tif.filehandle
-    data = handle.read_array(dtype, math.prod(shape), page.dataoffsets[0])
-    return np.asarray(data).reshape(shape)
 
 
 def incomplete(name: str, got: str, expected: str = "every page, tile and strip") -> InputError:
