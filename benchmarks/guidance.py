@@ -28,11 +28,11 @@ from record import RESULTS, data_dir, load, save
 import inif
 from inif.encode.siren.plan import header_bytes
 from inif.guidance import filaments
-from inif.guidance.overlap import iou
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import channel_ranges, psnr
 from inif.metrics.tasks.by_name import parse_tasks
+from inif.metrics.tasks.mask import overlap
 from inif.metrics.tasks.run import measure, prepare
 from inif_bench.arms import find_arms
 from inif_bench.arms.base import Options
@@ -195,7 +195,7 @@ def compressed(
 
 def own_overlap(image: Image, data: np.ndarray) -> list[float]:
     """IoU of the masks of the guiding filter, by channel."""
-    return [iou(found, wanted) for wanted, found in own_masks(image, data)]
+    return [overlap(found, wanted).iou for wanted, found in own_masks(image, data)]
 
 
 def own_masks(image: Image, data: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -19,6 +19,10 @@ def test_the_documentation_comes_from_the_results():
     write_report(RESULTS, ROOT / "docs", check=True)
 
 
+def test_the_page_can_be_read_in_a_few_minutes():
+    assert len((ROOT / "docs" / "benchmark.md").read_text("utf-8").split()) <= 1500
+
+
 def test_every_figure_of_the_page_is_there():
     text = (ROOT / "docs" / "benchmark.md").read_text("utf-8")
     names = {part.split(")")[0] for part in text.split("](figures/")[1:]}

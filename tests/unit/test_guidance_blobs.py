@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
@@ -14,8 +13,8 @@ from arithmetic import tolerance
 from scipy import ndimage
 
 from inif.errors import InputError
-from inif.guidance.blobs import Blobs, Fixed, fix, hard, reach, response, segment, soft
-from inif.guidance.overlap import iou_loss
+from inif.guidance.blobs import Blobs, Fixed, fix, hard, reach, response, soft
+from inif.guidance.segmentation import iou_loss
 from inif.guidance.smoothing import radius
 
 pytestmark = pytest.mark.numerical
@@ -101,10 +100,18 @@ def test_the_mask_is_that_of_an_independent_version(
         assert 0.005 < ours.mean() < 0.5
 
 
+def found(original: np.ndarray, settings: Blobs, smallest: int = 20) -> np.ndarray:
+    """The hard mask without objects of fewer samples."""
+    fixed = fix(original, settings)
+    mask = np.asarray(hard(jnp.asarray(original, jnp.float32), fixed, settings))
+    labels, _ = ndimage.label(mask)
+    return mask & (np.bincount(labels.ravel()) >= smallest)[labels]
+
+
 @pytest.mark.parametrize("shape", [(96, 96), pytest.param((20, 48, 48), marks=pytest.mark.slow)])
 def test_nuclei_are_found(shape: tuple[int, ...]) -> None:
     original, truth = nuclei(shape, size=6.0)
-    mask = segment(original, fix(original, Blobs()), Blobs())
+    mask = found(original, Blobs())
     assert np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth) > 0.7
     assert ndimage.label(mask)[1] == ndimage.label(truth)[1]
 
@@ -122,11 +129,11 @@ def test_the_scale_is_the_blobs(size: float) -> None:
 def test_long_voxels_are_the_same_scene(z: float) -> None:
     whole, truth = nuclei((64, 80, 80), size=12.0, count=4, noise=0)
     thin, there = whole[:: int(z)], truth[:: int(z)]
-    known = Blobs(z=z, smallest=5)
+    known = Blobs(z=z)
     assert fix(thin, known).sigma == pytest.approx(fix(whole, Blobs()).sigma, rel=0.01)
     overlaps = []
-    for settings in (known, Blobs(sigma=fix(thin, known).sigma, z=1, smallest=5)):
-        mask = segment(thin, fix(thin, settings), settings)
+    for settings in (known, Blobs(sigma=fix(thin, known).sigma, z=1)):
+        mask = found(thin, settings, smallest=5)
         overlaps.append(np.count_nonzero(mask & there) / np.count_nonzero(mask | there))
     assert overlaps[0] > 0.7
     assert overlaps[0] > overlaps[1]
@@ -142,7 +149,7 @@ def test_the_scale_is_searched_where_something_is() -> None:
 @pytest.mark.slow
 def test_noise_alone_has_few_blobs() -> None:
     noise = np.random.default_rng(0).normal(100, 10, (100, 100))
-    assert segment(noise, fix(noise, Blobs()), Blobs()).mean() < 0.05
+    assert found(noise, Blobs()).mean() < 0.05
 
 
 @partial(jax.jit, static_argnames="settings")
@@ -257,11 +264,8 @@ def test_patches_and_channels_in_one_go() -> None:
         np.testing.assert_allclose(gradients[i], gradient, rtol=0, atol=near * scale)
 
 
-def test_settings_and_what_was_fixed_go_to_json_and_back() -> None:
-    settings = Blobs(sigma=2.0)
-    assert Blobs.from_json(json.loads(json.dumps(settings.to_json()))) == settings
-    fixed = fix(nuclei(PLANE)[0], settings)
-    assert Fixed.from_json(json.loads(json.dumps(fixed.to_json()))) == fixed
+def test_the_edge_is_a_fifth_of_the_offset() -> None:
+    fixed = fix(nuclei(PLANE)[0], Blobs(sigma=2.0))
     assert fixed.width == pytest.approx(fixed.offset / 5)
 
 

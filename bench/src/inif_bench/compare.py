@@ -20,6 +20,12 @@ ANCHORS = (HEVC, BEST)
 CROSSING_RATIO = 128.0
 KINDS = ("stack", "multi", "plane")
 ALL = "all"
+KIND_NAMES = {
+    "stack": "single-channel stacks",
+    "multi": "series or multi-channel stacks",
+    "plane": "planes",
+    ALL: "all",
+}
 
 _ORDER = (
     *("hevc", "hevc-veryslow", "av1", "av1-slow"),

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from inif_bench.drawing import FAINT, INK, png
 from inif_bench.panels import panel
-from inif_bench.sections import has_panel
-from inif_bench.summary import View, figure_name
+from inif_bench.summary import View, figure_name, has_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Documentation out of results: the page and its figures, or a check of the page."""
+"""Documentation out of results: the page, its tables and figures, or a check of the texts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from inif.errors import InputError
-from inif_bench.markdown import page
+from inif_bench.markdown import TABLES, page
 from inif_bench.store import load_all, load_original
 from inif_bench.summary import View
+from inif_bench.tables import tables
 
 PAGE = "benchmark.md"
 FIGURES = "figures"
+NOTES = "notes.md"
+"""In the folder of the results: what readers of the page should know about them."""
 
 
 def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
@@ -22,10 +25,10 @@ def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
     results
         Folder of the JSON.
     docs
-        Gets ``benchmark.md`` and ``figures/bench-*.png``; figures of that name that are not of
-        these results are removed.
+        Gets ``benchmark.md``, ``benchmark/*.csv`` and ``figures/bench-*.png``; figures of that name
+        that are not of these results are removed.
     check
-        Write nothing; compare the Markdown on disk with what the results give. Figures are not
+        Write nothing; compare the texts on disk with what the results give. Figures are not
         compared, and matplotlib is not needed.
 
     Returns
@@ -35,7 +38,7 @@ def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
     Raises
     ------
     InputError
-        There are no results; with `check`, the page is not what they give.
+        There are no results; with `check`, a text is not what they give.
     MissingExtraError
         matplotlib is not installed (extra "plot").
     """
@@ -47,7 +50,9 @@ def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
     for image in view.images:
         if (original := load_original(results, image["name"])) is not None:
             originals[image["name"]] = original
-    texts = {docs / PAGE: page(records, originals)}
+    notes = results / NOTES
+    texts = {docs / PAGE: page(records, notes.read_text("utf-8") if notes.exists() else "")}
+    texts |= {docs / TABLES / name: text for name, text in tables(view, originals).items()}
     if check:
         for path, text in texts.items():
             _compare(path, text)
@@ -57,6 +62,7 @@ def write_report(results: Path, docs: Path, check: bool = False) -> list[Path]:
     folder = docs / FIGURES
     pictures = {folder / name: png for name, png in figures(view, originals).items()}
     folder.mkdir(parents=True, exist_ok=True)
+    (docs / TABLES).mkdir(exist_ok=True)
     for old in folder.glob("bench-*.png"):
         if old not in pictures:
             old.unlink()

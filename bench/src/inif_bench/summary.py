@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,6 @@ from statistics import fmean, median
 from typing import Any
 
 from inif_bench.compare import (
-    BEST,
     Comparison,
     Shared,
     arms_of,
@@ -43,9 +43,14 @@ class View:
         return compare(self.records)
 
     @cached_property
+    def every_arm(self) -> list[dict[str, Any]]:
+        """The arms, in the order of tables."""
+        return [r.arm for r in arms_of(self.records)]
+
+    @cached_property
     def arms(self) -> list[dict[str, Any]]:
         """The lossy arms, in the order of tables."""
-        return [r.arm for r in arms_of(self.records) if r.arm["family"] != "lossless"]
+        return [arm for arm in self.every_arm if arm["family"] != "lossless"]
 
     @cached_property
     def images(self) -> list[dict[str, Any]]:
@@ -98,7 +103,6 @@ def summary_table(records: Sequence[Record]) -> str:
     head = [
         "arm",
         *(f"{ratio:g}×, dB ({plural(len(shares[ratio].images), 'image')})" for ratio in ratios),
-        "BD-rate",
         "encode, s/MB",
         "decode, MB/s",
     ]
@@ -106,9 +110,7 @@ def summary_table(records: Sequence[Record]) -> str:
     for arm in view.arms:
         name = arm["name"]
         psnrs = [_mean_psnr(view, name, ratio, shares[ratio]) for ratio in ratios]
-        mean = view.comparison.mean(name, BEST)
-        gain = NONE if mean is None else f"{percent(mean.percent)} ({mean.images})"
-        rows.append([arm["title"] + fit_time(view, name), *psnrs, gain, *speed(view, name)])
+        rows.append([arm["title"] + fit_time(view, name), *psnrs, *speed(view, name)])
     return f"{table(head, rows)}\n\n{_summary_note(len(view.images))}"
 
 
@@ -134,6 +136,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(_escape(cell) for cell in line) + " |" for line in lines)
 
 
+def prose(text: str, indent: str = "") -> str:
+    """A paragraph in lines of at most 100 characters; all but the first indented."""
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def percent(value: float) -> str:
     """A percentage with its sign, whole from 100 % on."""
     places = 0 if abs(value) >= 100 else 1
@@ -148,6 +157,12 @@ def digits(value: float) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def has_panel(view: View, image: str) -> bool:
+    """Whether there are crops to show of an image."""
+    records = [r for r in view.records if r.image["name"] == image]
+    return any("crop_png" in cell for r in records for cell in r.met().values())
 
 
 def figure_name(kind: str, image: str = "") -> str:
@@ -165,13 +180,11 @@ def _mean_psnr(view: View, arm: str, ratio: float, share: Shared) -> str:
 
 
 def _summary_note(images: int) -> str:
-    return (
-        "PSNR: mean over the images on which every arm with a number met the target (how many of"
-        f" {plural(images, 'image')} is in the head). “– (3 of 16)”: the arm met the target on 3 of"
-        " 16 images, which is too few for a mean. BD-rate: mean change in bytes at equal PSNR"
-        " against the best codec of each image (HEVC or AV1, for planes also AVIF or JPEG XL),"
-        " negative is better; in brackets the images that allow one. Times: medians over all files;"
-        " one encode at the final setting, without the search for it."
+    return prose(
+        "A PSNR is the mean over those images on which every arm with a number met the target; the"
+        f" head says how many of {plural(images, 'image')} these are. “– (3 of 16)” means that the"
+        " arm met the target on 3 of 16 images, which is too few for a mean. Times are medians over"
+        " all files: of decoding, and of one encode at the final setting without the search for it."
     )
 
 

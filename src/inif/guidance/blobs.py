@@ -8,10 +8,8 @@ offset are fixed on the original.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,6 @@ import numpy as np
 from inif.errors import InputError
 from inif.guidance import threshold
 from inif.guidance.checks import moments, require
-from inif.guidance.overlap import without_small
 from inif.guidance.smoothing import Sigma, gaussian, radius, scales
 
 _SCALES = tuple(2.0 ** (k / 2) for k in range(2, 9))  # 2 … 16
@@ -55,8 +52,6 @@ class Blobs:
     z
         Length of a voxel along Z over that along X: along Z, scales are as much smaller, see
         `inif.guidance.smoothing.scales`. None: not known, 1.
-    smallest
-        Objects of fewer samples do not count in the mask that `segment` returns.
 
     Raises
     ------
@@ -70,22 +65,12 @@ class Blobs:
     surround: float = 3.0
     width: float | None = None
     z: float | None = None
-    smallest: int = 20
 
     def __post_init__(self) -> None:
         for name in ("sigma", "offset", "width", "surround", "z"):
             value = getattr(self, name)
             require(value is None or 0 < value < math.inf, name, "above 0", value)
         require(0 <= self.smoothing < math.inf, "smoothing", "0 or more", self.smoothing)
-
-    def to_json(self) -> dict[str, Any]:
-        """All settings."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Blobs:
-        """The inverse of `to_json`."""
-        return cls(**obj)
 
 
 @partial(
@@ -112,15 +97,6 @@ class Fixed:
     deviation: float
     offset: float
     width: float
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Fixed:
-        """The inverse of `to_json`."""
-        return cls(**obj)
 
 
 def reach(settings: Blobs, fixed: Fixed) -> int:
@@ -198,7 +174,7 @@ def response(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
 
 @partial(jax.jit, static_argnames="settings")
 def hard(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
-    """Samples of blobs, small objects included: bool, the image's shape."""
+    """Samples of blobs: bool, the image's shape."""
     return threshold.hard(response(image, fixed, settings), 0.0)
 
 
@@ -211,12 +187,6 @@ def soft(image: jax.Array, fixed: Fixed, settings: Blobs) -> jax.Array:
 def dimmer(fixed: Fixed) -> Fixed:
     """With a lower offset, for dim blobs: what is bright is hardly lost."""
     return replace(fixed, offset=_DIM * fixed.offset, width=_DIM * fixed.width)
-
-
-def segment(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:
-    """The hard mask of a whole image without its small objects: bool, the image's shape."""
-    mask = hard(jnp.asarray(image, jnp.float32), fixed, settings)
-    return without_small(np.asarray(mask), settings.smallest)
 
 
 @partial(jax.jit, static_argnames="settings")

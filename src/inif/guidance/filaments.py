@@ -10,8 +10,7 @@ cannot make up for it by a threshold that follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,6 @@ from inif.errors import InputError
 from inif.guidance import threshold
 from inif.guidance.checks import moments, require
 from inif.guidance.curvature import hessian, strongest
-from inif.guidance.overlap import without_small
 from inif.guidance.smoothing import diffuse, gaussian, radius, scales, steepness
 
 _WIDTH = (
@@ -60,8 +58,6 @@ class Filaments:
         Length of a voxel along Z over that along X: along Z, radii are as much smaller, see
         `inif.guidance.smoothing.scales`. None: not known, 1. The smoothing that keeps edges does
         not know of it.
-    smallest
-        Objects of fewer samples do not count in the mask that `segment` returns.
 
     Raises
     ------
@@ -78,7 +74,6 @@ class Filaments:
     tau: float = 1.0
     width: float | None = None
     z: float | None = None
-    smallest: int = 20
 
     def __post_init__(self) -> None:
         require(bool(self.sigmas), "sigmas", "at least one", self.sigmas)
@@ -92,16 +87,6 @@ class Filaments:
         require(self.conductance > 0, "conductance", "above 0", self.conductance)
         require(0 < self.step <= 0.125, "step", "above 0, at most 0.125", self.step)
         require(0.5 <= self.tau <= 1, "tau", "0.5 … 1", self.tau)
-
-    def to_json(self) -> dict[str, Any]:
-        """All settings."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Filaments:
-        """The inverse of `to_json`."""
-        pairs = {key: tuple(obj[key]) for key in ("sigmas", "contrast") if key in obj}
-        return cls(**{**obj, **pairs})
 
 
 @partial(
@@ -131,15 +116,6 @@ class Fixed:
     minima: tuple[float, ...]
     cutoff: float
     width: float
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Fixed:
-        """The inverse of `to_json`."""
-        return cls(**{**obj, "squares": tuple(obj["squares"]), "minima": tuple(obj["minima"])})
 
 
 def reach(settings: Filaments, *, exact: bool = True) -> int:
@@ -232,7 +208,7 @@ def response(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
 
 @partial(jax.jit, static_argnames="settings")
 def hard(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
-    """Samples of filaments, small objects included: bool, the image's shape."""
+    """Samples of filaments: bool, the image's shape."""
     return threshold.hard(response(image, fixed, settings), fixed.cutoff)
 
 
@@ -245,12 +221,6 @@ def soft(image: jax.Array, fixed: Fixed, settings: Filaments) -> jax.Array:
 def dimmer(fixed: Fixed) -> Fixed:
     """With a lower cutoff, for dim filaments: what is bright is hardly lost."""
     return replace(fixed, cutoff=_DIM * fixed.cutoff, width=_DIM * fixed.width)
-
-
-def segment(image: np.ndarray, fixed: Fixed, settings: Filaments) -> np.ndarray:
-    """The hard mask of a whole image without its small objects: bool, the image's shape."""
-    mask = hard(jnp.asarray(image, jnp.float32), fixed, settings)
-    return without_small(np.asarray(mask), settings.smallest)
 
 
 @partial(jax.jit, static_argnames="settings")

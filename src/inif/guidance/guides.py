@@ -19,11 +19,11 @@ from inif.errors import InputError
 from inif.guidance import GuidanceWarning, blobs, filaments, perceptual
 from inif.guidance.boxes import Boxes
 from inif.guidance.guide import Guidance, Guide
-from inif.guidance.overlap import iou_loss
 from inif.guidance.regions import RegionGuide
 from inif.guidance.segmentation import (
     Segmentation,
     fixed_on,
+    iou_loss,
     nothing_found,
     representative,
     voxel_ratio,
@@ -155,7 +155,7 @@ def _settings(text: str, kind: Any, options: str) -> Any:
             )
         if key not in ("sigmas", "contrast"):
             number = values[key][0]
-            values[key] = int(number) if key in ("iterations", "smallest") else number
+            values[key] = int(number) if key == "iterations" else number
     return kind(**values)
 
 

@@ -17,10 +17,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.guidance.boxes import Boxes
-from inif.guidance.overlap import iou_loss
 from inif.image import ImageSource
 
 _MOST = 1 << 24
+_SMOOTH = 1e-4  # samples, added above and below: two empty masks are the same
+
+
+def iou_loss(mask: jax.Array, reference: jax.Array) -> jax.Array:
+    """1 - intersection over union of two masks: (), 0 where they are the same masks of 0 and 1.
+
+    The intersection is the sum of products, the union the sum less the intersection (the paper,
+    Methods, "Segmentation loss", made differentiable as in Rahman and Wang 2016). Two empty masks
+    give 0. A soft mask does not agree with itself wholly: the loss of (p, p) is above 0 where p
+    is between 0 and 1.
+
+    Parameters
+    ----------
+    mask, reference
+        The same shape, 0 to 1, bool or float. Sums run over all axes; `jax.vmap` for one per patch.
+    """
+    p, q = jnp.asarray(mask, jnp.float32), jnp.asarray(reference, jnp.float32)
+    both = jnp.sum(p * q)
+    either = jnp.sum(p) + jnp.sum(q) - both
+    return 1 - (both + _SMOOTH) / (either + _SMOOTH)
 
 
 @dataclass(frozen=True)

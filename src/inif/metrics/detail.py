@@ -100,18 +100,6 @@ def correlation(
     return max(-1.0, min(1.0, value))
 
 
-def residual_stats(original: np.ndarray, decoded: np.ndarray) -> ResidualFigures:
-    """`ResidualFigures` of one plane (rows, columns) of each image as one channel."""
-    from inif.metrics.fidelity import channel_ranges
-    from inif.metrics.planes import Plane, plane_layout, strips
-
-    lay = plane_layout("YX", original.shape)
-    total = ResidualAccumulator(lay, channel_ranges(original, "YX"), original.dtype)
-    for strip in strips(Plane((), 0, original, decoded)):
-        total.add(strip)
-    return total.result()[0]
-
-
 class ResidualAccumulator:
     """Sums for `ResidualFigures` per channel, by strips; values are shifted by the minimum."""
 
@@ -182,13 +170,6 @@ class ResidualAccumulator:
                 np.square(second).sum(),
                 (first * second).sum(),
             )
-
-
-def peak_stats(original: np.ndarray, decoded: np.ndarray, share: float = PEAK_SHARE) -> Peaks:
-    """`Peaks` of two arrays of one shape, taken as one channel."""
-    a, b = original.ravel().astype(np.float64), decoded.ravel().astype(np.float64)
-    best = _brightest(a, math.ceil(share * a.size))
-    return _peaks(a[best], b[best], float(a.mean()))
 
 
 class PeakAccumulator:
