@@ -75,6 +75,8 @@ class Job:
         Where sections wait for their file; None for memory.
     interrupt
         Whether the user wants the work to end.
+    stages
+        When each stage was first heard of, by `time.monotonic`.
     """
 
     image: ImageSource
@@ -93,7 +95,7 @@ class Job:
     memory: int = 1 << 30
     spool: Spool | None = field(default=None, compare=False, repr=False)
     interrupt: Interrupt = field(default_factory=Interrupt, compare=False, repr=False)
-    begun: float = field(default_factory=time.monotonic, compare=False, repr=False)
+    stages: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def outlier_section(self) -> bytes:
@@ -115,8 +117,10 @@ class Job:
 
     def step(self, stage: str, done: int, of: int, psnr: float | None = None) -> None:
         """The same in numbers: so many steps of a stage are done."""
-        seconds = time.monotonic() - self.begun
-        self.report(ProgressEvent(stage, done, of, psnr, seconds, None))
+        now = time.monotonic()
+        since = self.stages.setdefault(stage, now)
+        left = (now - since) / (done - 1) * (of - done) if done > 1 else None
+        self.report(ProgressEvent(stage, done, of, psnr, now - since, left))
 
     def keeps(self) -> bool:
         """Whether, after Ctrl-C, what there is is kept; then the work goes on to finish it."""

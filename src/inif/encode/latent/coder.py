@@ -35,7 +35,7 @@ from inif.encode.latent.plan import (
 )
 from inif.encode.rate.coder import Coded, Trial
 from inif.encode.rate.control import SAMPLED, spread
-from inif.encode.record import errors_of
+from inif.encode.record import channel_psnrs, errors_of
 from inif.fields.parallel import cores
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, latent_grid
 from inif.latent.plan import Plan
@@ -118,6 +118,8 @@ class LatentCoder:
         self._prepare: Prepare = lambda brick, coefficients: Held(coefficients)
         self._most = max(SAMPLED, job.memory // (2 * each))
         self._held: OrderedDict[int, Held] = OrderedDict()
+        self._squares = np.zeros(job.image.n_channels)
+        self._voxels = np.zeros(job.image.n_channels)
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
@@ -131,6 +133,18 @@ class LatentCoder:
     def apart(self) -> bool:
         """Whether coarse streams have sections of their own."""
         return len(self.grid) > 1
+
+    @property
+    def psnr(self) -> float | None:
+        """Mean PSNR in dB of the channels that vary, in the bricks so far; None before any."""
+        with self._lock:
+            seen = channel_psnrs(self.job, self._squares, self._voxels)
+            found = [value for c, value in seen.items() if self._voxels[c]]
+        return sum(found) / len(found) if found else None
+
+    def report(self, stage: str, done: int, of: int) -> None:
+        """Say how far the work is, and how good."""
+        self.job.step(stage, done, of, self.psnr)
 
     def channels(self, brick: int) -> range:
         """The image's channels in a brick."""
@@ -195,6 +209,9 @@ class LatentCoder:
         made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         samples = self._samples(spec, made.latents, brick)
         squares, worst = self._errors(samples, brick)
+        with self._lock:
+            self._squares += squares
+            self._voxels[own.start : own.stop] += samples.size / len(own)
         header = self.header(knob)[0]
         check = check_of(samples, header, brick, [little_endian(samples), self.job.outlier_section])
         sections = self.kept(brick, made, check)

@@ -34,7 +34,7 @@ def encode_latent(job: Job, window: Window) -> Packed:
     else:
         coder = LatentCoder(job, window.most)
     channels = job.image.n_channels
-    found = to_size(coder, channels, window, job.step, job.keeps)
+    found = to_size(coder, channels, window, coder.report, job.keeps)
     total = coder.total(found.knob, found.bricks)
     if total > window.most:
         raise too_small(job, window.most, total)
@@ -54,7 +54,7 @@ def encode_latent_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
     coder = LatentCoder(job, TINY)
     start = decibels / (20 * math.log10(2)) - _FIRST
     psnrs = partial(channel_psnrs, job)
-    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, job.step)
+    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, coder.report)
     squares, _ = totals(found.bricks)
     voxels = math.prod(job.image.shape) / job.image.n_channels
     reached = channel_psnrs(job, squares, voxels + 0 * squares)
