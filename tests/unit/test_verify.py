@@ -15,7 +15,7 @@ from inif.decode.check import digest
 from inif.decode.codec import KIND, CodecSpec
 from inif.decode.hybrid import HybridBrick
 from inif.encode import repair
-from inif.fields.conditional import Head
+from inif.fields.repair import Head
 from inif.fields.siren import Siren
 
 KINDS: dict[str, dict[str, Any]] = {

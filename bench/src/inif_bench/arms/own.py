@@ -36,7 +36,7 @@ class InifArm:
         call = f"inif.compress(image, size=budget, method={self.method!r}, {effort}, seed)"
         if self.method == "siren":
             return {"call": call}
-        return {"call": call, "start": "one that has not seen the image"}
+        return {"call": call, "network": "one that has not seen the image"}
 
     def missing(self) -> str | None:
         """It is always there."""
@@ -71,7 +71,7 @@ class _Session:
         import inif
 
         effort = self.arm.effort or self.options.effort
-        start = {} if self.arm.method == "siren" else {"start": unseen(self.image.data)}
+        start = {} if self.arm.method == "siren" else {"network": unseen(self.image.data)}
         begin = time.perf_counter()
         file = inif.compress(
             self.image,
