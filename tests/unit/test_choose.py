@@ -175,7 +175,7 @@ def test_samples_keep_the_ranges_of_their_channels() -> None:
 
 
 def test_hybrids_take_no_training_stack() -> None:
-    script = "import inif.encode.hybrid.make, inif.encode.auto, sys; print('jax' in sys.modules)"
+    script = "import inif.encode.hybrid.make, inif.encode.choose, sys; print('jax' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -68,7 +68,7 @@ class Bricks:
 
     def samples(self, brick: int) -> np.ndarray:
         """A brick's original samples, in the image's axes and dtype."""
-        return self.job.image.read(self.grid.slices(brick))
+        return self.job.coded.read(self.grid.slices(brick))
 
     def levels(self, brick: int, order: str, bits: int) -> list[np.ndarray]:
         """What a codec is given, (N, Y, X) uint16 for each channel of a brick."""
@@ -91,7 +91,7 @@ class Bricks:
         return self._values(brick, tuple(where))
 
     def _values(self, brick: int, where: tuple[slice, ...]) -> list[np.ndarray]:
-        data = self.job.image.read(where)
+        data = self.job.coded.read(where)
         geometry = self._geometry(brick, data.shape, "TZ")
         _, t, z, _, _ = geometry.sizes
         stacks = geometry.stacks(data)

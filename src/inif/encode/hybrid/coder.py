@@ -7,7 +7,6 @@ may take is set aside in a brick's size before there is one, so that finishing c
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,8 +18,6 @@ import numpy as np
 from inif.bricks import BrickGrid
 from inif.codecs import Codec
 from inif.coding.check import Check
-from inif.config import ProgressEvent
-from inif.container.spool import Spool, Stored
 from inif.container.writer import Section, packed_size
 from inif.decode.check import crc_of, digest
 from inif.decode.codec import KIND, BrickData, CodecSpec, Content
@@ -32,10 +29,9 @@ from inif.encode.hybrid.guess import Texture, bits, guess
 from inif.encode.hybrid.presets import ENCODES, codec_for
 from inif.encode.hybrid.select import Criterion, criterion
 from inif.encode.job import Job
-from inif.encode.plan import SLACK
 from inif.encode.rate.coder import Coded, Trial
 from inif.encode.rate.control import spread
-from inif.encode.tally import errors
+from inif.encode.record import errors_of
 from inif.fields.parallel import cores, in_order
 from inif.fields.repair import NO_REPAIR, Network, Repair, load_network
 
@@ -48,6 +44,12 @@ REPAIR_SHARE, MOST_COEFFICIENTS = 0.006, 12
 WORTH = 1.5
 """PSNR in dB that twice the bytes of streams gain, about, where 0.2 (noise) to 6 (nearly lossless)
 were measured: what a coefficient must beat."""
+
+_SLACK = 12
+"""Bytes by which a header may still grow when its numbers are filled in."""
+
+MEMORY = 600 << 20
+"""Bytes of a brick that is being coded, encoder included, at most."""
 
 _KEPT = 8
 """Bricks whose streams are kept, those that were asked for last."""
@@ -76,8 +78,6 @@ class HybridCoder:
         Of the file, but for its record, and its sections that belong to no brick.
     size
         Bytes of the file, about.
-    spool
-        Where sections wait for the file.
     guided
         What guides the repair besides squared error, or None.
     rest
@@ -92,7 +92,6 @@ class HybridCoder:
     header: dict[str, Any]
     extra: list[Section]
     size: float
-    spool: Spool
     guided: Guided | None = None
     rest: Rest | None = None
     near: float = _NEAR
@@ -102,7 +101,6 @@ class HybridCoder:
     _known: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     _last: dict[int, Coded] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
-    _begun: float = field(default_factory=time.monotonic)
 
     @property
     def threads(self) -> int:
@@ -112,11 +110,6 @@ class HybridCoder:
     def channels(self, brick: int) -> range:
         """The image's channels in a brick."""
         return self.bricks.channels(brick)
-
-    def report(self, stage: str, done: int, of: int) -> None:
-        """Say how far a stage is; where the work can be interrupted."""
-        seconds = time.monotonic() - self._begun
-        self.job.report(ProgressEvent(stage, done, of, None, seconds, None))
 
     def guess(self, size: float) -> float:
         """The knob, the same for all channels, at which the bricks take so many bytes, about."""
@@ -152,7 +145,7 @@ class HybridCoder:
         with self._lock:
             self._known.setdefault(brick, []).append((float(own[0]), math.log2(len(data))))
         nothing = np.full(len(knob), math.nan)
-        sections = (Section(KIND, self.spool.keep(data), brick),)
+        sections = (self.job.keep(KIND, data, brick),)
         coded = Coded(sections, len(data), stretch, nothing, math.nan)
         self._last[brick] = coded
         return coded
@@ -172,25 +165,25 @@ class HybridCoder:
         data = BrickData(held.streams, check, repairs).pack(self.bricks.frames(brick))
         return replace(
             coded,
-            sections=(Section(KIND, self.spool.keep(data), brick),),
+            sections=(self.job.keep(KIND, data, brick),),
             size=len(data),
             squares=squares,
             worst=worst,
         )
 
-    def total(self, knob: np.ndarray, sizes: Sequence[int]) -> int:
-        """Bytes of the file whose bricks have payloads of so many bytes."""
-        parts = [
-            Section(KIND, Stored(self.spool, 0, size, 0), brick) for brick, size in enumerate(sizes)
-        ]
-        return packed_size(self.header, [*self.extra, *parts]) + SLACK
+    def total(self, knob: np.ndarray, bricks: Sequence[Coded]) -> int:
+        """Bytes of the file with these bricks; without any, what it takes besides payloads."""
+        own = [section for one in bricks for section in one.sections]
+        if not bricks:
+            own = [Section(KIND, b"", brick) for brick in range(len(self.grid))]
+        return packed_size(self.header, [*self.extra, *own]) + _SLACK
 
     def complete(self, most: int) -> list[Coded] | None:
         """All bricks as they were coded last, if the file has at most so many bytes."""
         if len(self._last) < len(self.grid):
             return None
         found = [self._last[b] for b in range(len(self.grid))]
-        return found if self.total(np.zeros(1), [one.size for one in found]) <= most else None
+        return found if self.total(np.zeros(1), found) <= most else None
 
     def missing(self, brick: int, coded: Coded) -> np.ndarray:
         """What a finished brick lacks, in units of outputs: (C, T, Z, Y, X) float32."""
@@ -288,13 +281,7 @@ class HybridCoder:
 
     def _errors(self, brick: int, decoded: np.ndarray) -> tuple[np.ndarray, float]:
         """The sum of the squared errors of each channel of the image, and the largest error."""
-        original, c = self.bricks.samples(brick), self.job.image.channel_axis
-        squares, worst = np.zeros(self.job.image.n_channels), 0.0
-        for i, channel in enumerate(self.channels(brick)):
-            pick: tuple[Any, ...] = () if c is None else (*(slice(None),) * c, i)
-            squares[channel], largest = errors(decoded[pick], original[pick])
-            worst = max(worst, largest)
-        return squares, worst
+        return errors_of(decoded, self.bricks.samples(brick), self.channels(brick), self.job)
 
     def _repairs(self, brick: int, hybrid: HybridBrick) -> tuple[Repair, ...]:
         """The repair that pays; frames in which it does not are left plain.
@@ -324,9 +311,7 @@ class HybridCoder:
         return tuple(repair.without_idle(found))
 
 
-def coder_of(
-    job: Job, size: float, spool: Spool, header: dict[str, Any], extra: list[Section]
-) -> HybridCoder:
+def coder_of(job: Job, size: float, header: dict[str, Any], extra: list[Section]) -> HybridCoder:
     """A coder for a file of about so many bytes; the header gets bricks and codec."""
     image = job.image
     bricks = Bricks(job, hybrid_grid(image.axes, image.shape))
@@ -336,8 +321,8 @@ def coder_of(
     header["codec"] = CodecSpec(job.codec, order).to_json()
     if len(bricks.grid) > 1:
         header["brick"] = list(bricks.grid.brick)
-    workers = min(cores(), len(bricks.grid))
-    return HybridCoder(job, bricks, bricks.grid, codec, workers, header, extra, size, spool)
+    workers = max(min(cores(), len(bricks.grid), job.memory // MEMORY), 1)
+    return HybridCoder(job, bricks, bricks.grid, codec, workers, header, extra, size)
 
 
 def _coefficients(channels: int, total: int) -> int:
