@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import inif
 from inif.encode import auto
+from inif.encode.trial import Judged, Trial
 from inif.errors import BudgetError
 
 pytest.importorskip("av")
@@ -27,22 +29,13 @@ def made(data: np.ndarray, axes: str, **options: Any) -> inif.File:
     return inif.compress(data, axes=axes, **{"size": 1500, "effort": 1, **options})
 
 
-def scored(latent: float) -> Any:
-    """What the sample tells: dB of a latent field, where a hybrid has 30."""
-    return lambda job, method, room: latent if method == "latent" else 30.0
-
-
 def unlike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Latent fields are as bad as can be, so that codecs are chosen."""
-    monkeypatch.setattr(
-        auto, "_tried", scored(1.0)
-    )
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 1.0)
 
 
 def test_a_latent_field_is_the_usual_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        auto, "_tried", scored(99.0)
-    )
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 99.0)
     assert made(picture(), "ZYX").header["lossy"]["auto"] == "trial"  # tiny: no room for figures
     monkeypatch.setattr(auto, "TINY", 0)
     lossy = made(picture(), "ZYX").header["lossy"]
@@ -103,7 +96,7 @@ def refused(job: Any, budget: int) -> bytes:
 
 def test_a_latent_field_where_no_codec_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     unlike(monkeypatch)
-    monkeypatch.setattr("inif.encode.hybrid.make.encode_hybrid", refused)
+    monkeypatch.setattr("inif.encode.hybrid.encode_hybrid", refused)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("latent", "nothing else makes a file this small")
     with pytest.raises(BudgetError):
@@ -112,13 +105,13 @@ def test_a_latent_field_where_no_codec_is_small_enough(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("unfitted")
 def test_a_field_where_nothing_else_is_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inif.encode.hybrid.make.encode_hybrid", refused)
+    monkeypatch.setattr("inif.encode.hybrid.encode_hybrid", refused)
     monkeypatch.setattr("inif.encode.latent.encode_latent", refused)
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("siren", "nothing else makes a file this small")
     with pytest.raises(BudgetError):
         made(picture(), "ZYX", size=3000, method="latent")
-    monkeypatch.setattr(auto, "_tried", lambda job, method, room: None)
+    monkeypatch.setattr(auto, "_trials", lambda streams, kinds, wanted: {})
     lossy = made(picture(), "ZYX", size=3000).header["lossy"]
     assert (lossy["method"], lossy["auto"]) == ("siren", "nothing else makes a file this small")
 
@@ -138,9 +131,7 @@ def test_a_high_effort_tries_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_gpu_tries_the_field_at_high_ratios(
     monkeypatch: pytest.MonkeyPatch, score: float
 ) -> None:
-    monkeypatch.setattr(
-        auto, "_tried", scored(50.0)
-    )
+    monkeypatch.setattr(auto, "_latent", lambda job, room: 50.0)
     monkeypatch.setattr(auto, "_fitted", lambda job, budget: score)
     monkeypatch.setattr(auto, "TINY", 0)
     monkeypatch.setattr(auto, "SIREN_RATIO", 10)
@@ -151,6 +142,54 @@ def test_a_gpu_tries_the_field_at_high_ratios(
     assert f"siren {score}" in lossy["auto"]
     monkeypatch.setattr(auto, "SIREN_RATIO", 20)
     assert "siren" not in made(picture(), "ZYX", size=3000).header["lossy"]["auto"]
+
+
+@pytest.mark.slow
+def test_another_codec_needs_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlike(monkeypatch)
+    scores = {"av1": 30.0, "jpeg2000": 30.1}
+    trials = auto._trials
+
+    def scored(*args: Any) -> dict[str, Trial]:
+        made = trials(*args)
+        return {kind: replace(made["av1"], score=scores[kind]) for kind in scores}
+
+    def judged(streams: Any, kind: str, trial: Trial, **of: Any) -> Judged:
+        return Judged(scores[kind], None)
+
+    monkeypatch.setattr(auto, "_trials", scored)
+    monkeypatch.setattr(auto, "_judged", judged)
+    assert made(picture(), "ZYX").header["codec"]["kind"] == "av1"
+    scores["jpeg2000"] = 30.2
+    assert made(picture(), "ZYX").header["codec"]["kind"] == "jpeg2000"
+
+
+@pytest.mark.slow
+def test_slow_settings_are_tried_only_where_the_fast_ones_leave_it_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unlike(monkeypatch)
+    asked = []
+
+    def judged(streams: Any, kind: str, trial: Trial, **of: Any) -> Judged:
+        asked.append(kind)
+        return Judged(trial.score, None)
+
+    monkeypatch.setattr(auto, "_judged", judged)
+    made(picture(), "ZYX", effort=3)
+    assert asked == []
+    made(picture()[0], "YX", effort=3)
+    assert set(asked) >= {"av1", "aom"}
+
+
+def test_sparse_counts_are_known() -> None:
+    counts = np.random.default_rng(0).poisson(0.3, (3, 40, 40)).astype(np.uint8)
+    dense = np.random.default_rng(0).poisson(9, (3, 40, 40)).astype(np.uint8)
+    assert auto._sparse(inif.api.as_image(counts, "CYX"))
+    assert auto._sparse(inif.api.as_image(counts[0], "YX"))
+    assert not auto._sparse(inif.api.as_image(dense, "CYX"))
+    assert not auto._sparse(inif.api.as_image(np.stack([counts[0], *dense]), "CYX"))
+    assert not auto._sparse(inif.api.as_image(np.zeros((40, 40), np.float32), "YX"))
 
 
 def test_samples_are_small_and_keep_the_axes() -> None:
@@ -175,7 +214,7 @@ def test_samples_keep_the_ranges_of_their_channels() -> None:
 
 
 def test_hybrids_take_no_training_stack() -> None:
-    script = "import inif.encode.hybrid.make, inif.encode.choose, sys; print('jax' in sys.modules)"
+    script = "import inif.encode.hybrid, inif.encode.auto, sys; print('jax' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

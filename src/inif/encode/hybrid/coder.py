@@ -45,6 +45,9 @@ WORTH = 1.5
 """PSNR in dB that twice the bytes of streams gain, about, where 0.2 (noise) to 6 (nearly lossless)
 were measured: what a coefficient must beat."""
 
+_WORTH_KEEPING = 0.9
+"""How much of its window a file must fill to be kept when Ctrl-C ends the work."""
+
 _SLACK = 12
 """Bytes by which a header may still grow when its numbers are filled in."""
 
@@ -147,7 +150,9 @@ class HybridCoder:
         nothing = np.full(len(knob), math.nan)
         sections = (self.job.keep(KIND, data, brick),)
         coded = Coded(sections, len(data), stretch, nothing, math.nan)
-        self._last[brick] = coded
+        before = self._last.get(brick)
+        if not (len(self.grid) == 1 and before and coded.size < before.size <= self.size):
+            self._last[brick] = coded
         return coded
 
     def finish(self, brick: int, coded: Coded) -> Coded:
@@ -179,11 +184,11 @@ class HybridCoder:
         return packed_size(self.header, [*self.extra, *own]) + _SLACK
 
     def complete(self, most: int) -> list[Coded] | None:
-        """All bricks as they were coded last, if the file has at most so many bytes."""
+        """What is there of every brick, if a file of it has at most so many bytes, and nearly."""
         if len(self._last) < len(self.grid):
             return None
         found = [self._last[b] for b in range(len(self.grid))]
-        return found if self.total(np.zeros(1), found) <= most else None
+        return found if _WORTH_KEEPING * most <= self.total(np.zeros(1), found) <= most else None
 
     def missing(self, brick: int, coded: Coded) -> np.ndarray:
         """What a finished brick lacks, in units of outputs: (C, T, Z, Y, X) float32."""
