@@ -1,4 +1,4 @@
-"""The conditional field: symmetric, local, bounded, and the same in parts as in the whole."""
+"""The repair of a hybrid: symmetric, local, bounded, and the same in parts as in the whole."""
 
 from __future__ import annotations
 

@@ -50,8 +50,6 @@ class Codec(ABC):
     exact
         Whether a stream stands for the same levels on every machine; else its standard leaves the
         last bits to the decoder.
-    version
-        Of its blocks; grows where old decoders would fail.
     """
 
     kind: ClassVar[str]
@@ -60,12 +58,11 @@ class Codec(ABC):
     suffix: ClassVar[str]
     package: ClassVar[str]
     exact: ClassVar[bool] = False
-    version: ClassVar[int] = 1
 
     @property
     def feature(self) -> str:
         """What a header's ``requires`` names."""
-        return f"{self.kind}/{self.version}"
+        return f"{self.kind}/1"
 
     @property
     def peak(self) -> int:

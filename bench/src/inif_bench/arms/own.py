@@ -19,7 +19,7 @@ from inif_bench.unseen import unseen
 class InifArm:
     """One of inif's methods; the seed is the run's, and the effort where none is given.
 
-    Images that the shipped start of the conditional field learned from get the start that has not
+    Images that the shipped network of the repair learned from get the network that has not
     seen them (`inif_bench.unseen`).
     """
 
