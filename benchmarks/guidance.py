@@ -181,7 +181,7 @@ def compressed(
 ) -> tuple[np.ndarray, int, float, dict[str, Any]]:
     """An image by inif: decoded samples, bytes, seconds, header."""
     image, guides = read_image(path), () if guide is None else (guide,)
-    settings = {"start": unseen(image.data)}
+    settings = {"network": unseen(image.data)}
     effort = EFFORT if method == "hybrid" else EFFORT_FIELD
     begin = time.monotonic()
     with warnings.catch_warnings():

@@ -157,7 +157,7 @@ def hybrids(result: dict[str, Any]) -> list[str]:
 
 
 def pretrained(result: dict[str, Any]) -> list[str]:
-    """The conditional field on images that it has not seen."""
+    """The repair on images that it has not seen."""
     if not result:
         return []
     rows, rates = [], []
@@ -176,7 +176,7 @@ def pretrained(result: dict[str, Any]) -> list[str]:
         )
     head = ["image", "start", "gain at falling size, dB", "bytes of the repair", "BD-rate"]
     return [
-        "## The shipped conditional field, on images left out of its training",
+        "## The shipped repair, on images left out of its training",
         f"After {result['codec']}, about the ratios of the benchmark, lowest first; each image"
         " judged by the one of four networks that has not seen it"
         f" ({result['steps']} steps of training). BD-rate: bytes at equal PSNR against the codec"

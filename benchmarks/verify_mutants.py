@@ -36,7 +36,7 @@ from inif.container import Section, open_container, pack
 from inif.decode.hybrid import HybridBricks
 from inif.decode.verify import SHARE, ULPS
 from inif.errors import InifError
-from inif.fields.conditional import Repair
+from inif.fields.repair import Repair
 
 Parts = tuple[dict[str, Any], list[Section]]
 Mutation = Callable[[random.Random, Parts], Parts]
@@ -167,7 +167,7 @@ def other_field(rng: random.Random, parts: Parts) -> Parts:
     elif some == 4 and "codec" in header:
         header["codec"]["order"] = rng.choice(("TZ", "ZT", "TZ~", "ZT~"))
     elif some == 5:
-        header["field"]["start"] = rng.choice(("a", "b"))
+        header["field"]["network"] = rng.choice(("a", "b"))
     else:
         shape[rng.randrange(len(shape))] += rng.choice((-2, -1, 1, 2))
     return header, sections

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from bench_records import MULTI, PLANE, RATIOS, arm, cell, everything, image, lossless, record
 
@@ -19,7 +17,6 @@ from inif_bench.compare import (
     ratios_of,
     shared_at,
 )
-from inif_bench.store import Record
 
 NUCLEI = image("nuclei_zyx")
 
@@ -178,9 +175,3 @@ def test_arms_are_ordered_by_family_and_known_names() -> None:
     names = [r.arm["name"] for r in arms_of(everything())]
     codecs = ["hevc", "av1", "jpegxl", "sperr", "zfp"]
     assert names == [*codecs, "hevc-as-published", "siren-as-published", "inif-siren", "zstd"]
-
-
-def test_everything_goes_to_json() -> None:
-    body = json.loads(json.dumps(compare(everything()).to_json(), allow_nan=False))
-    assert set(body) == {"curves", "gains", "means", "crossings"}
-    assert compare([Record(NUCLEI, arm(HEVC))]).to_json()["crossings"] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inif.fields.conditional import load_start, start_of
+from inif.fields.repair import load_network, network_of
 from inif_bench import unseen
 
 
@@ -23,10 +23,10 @@ def test_every_network_leaves_images_out() -> None:
     digests = [digest for images in unseen.LEFT_OUT.values() for digest in images.values()]
     assert len(set(digests)) == len(digests) == 16
     assert {len(digest) for digest in digests} == {64}
-    networks = [load_start(name) for name in ("a", *unseen.LEFT_OUT)]
+    networks = [load_network(name) for name in ("a", *unseen.LEFT_OUT)]
     assert len({network.w0.tobytes() for network in networks}) == 5
 
 
 def test_files_can_name_them() -> None:
     for name in ("a", *unseen.LEFT_OUT):
-        assert start_of({"kind": "conditional", "start": name}, file=None) == name
+        assert network_of({"kind": "repair", "network": name}, file=None) == name

@@ -13,7 +13,8 @@ import numpy as np
 import tifffile
 
 from inif.latent import _core
-from inif.latent.plan import CDF97, HAAR, Plan, Sizes, plane_levels
+from inif.latent.bands import Sizes
+from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
 from inif.latent.stream import Coder, Latents, Rates
 from inif.latent.transform import analyse
 

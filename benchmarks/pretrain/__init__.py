@@ -1,1 +1,1 @@
-"""How the shipped start of the conditional field is trained, and judged on images left out."""
+"""How the shipped network of the repair is trained, and judged on images left out."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from record import data_dir, images, save
 
-from inif.encode.repair import choose, keep_or_drop, without_idle
-from inif.encode.select import by, by_psnr
-from inif.fields.conditional import Network, repaired
+from inif.encode.hybrid.repair import choose, keep_or_drop, without_idle
+from inif.encode.hybrid.select import by, by_psnr
+from inif.fields.repair import Network, repaired
 from inif.io import read_image
 from inif_bench.bdrate import bd_rate
 from inif_bench.unseen import samples_digest

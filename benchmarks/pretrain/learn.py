@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from inif.fields.conditional import MIRRORED, Network
 from inif.fields.neighbourhood import COLUMNS, CORE, INPUTS
+from inif.fields.repair import MIRRORED, Network
 
 A, B, K = 16, 8, 12
 STEPS = 12_000

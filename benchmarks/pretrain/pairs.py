@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from inif.codecs import load_codec
-from inif.encode.repair import Channel, best_partners, regions, sampled
+from inif.encode.hybrid.repair import Channel, best_partners, regions, sampled
 from inif.encode.search import Search
 from inif.fields.neighbourhood import INPUTS
 from inif.frames import Geometry, restored

@@ -13,6 +13,7 @@
 #include <stdexcept>
 
 #include "band.hpp"
+#include "finish.hpp"
 #include "lifting.hpp"
 #include "planes.hpp"
 #include "repair.hpp"
@@ -29,6 +30,7 @@ template <class T, size_t N>
 using Changed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Made = nb::ndarray<nb::numpy, T>;
+using Changed1 = nb::ndarray<nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 void need(bool good, const char* what) {
     if (!good) throw std::invalid_argument(what);
@@ -281,6 +283,38 @@ Made<float> norms_of(int length, int level, bool high, int kind) {
     return out;
 }
 
+template <class T>
+bool finish_as(const Changed1& out, const nb::dlpack::dtype& type, const float* values,
+               const float* added, const Finish& f) {
+    if (out.dtype() != type) return false;
+    nb::gil_scoped_release quiet;
+    finish(values, added, f, out.size(), static_cast<T*>(out.data()));
+    return true;
+}
+
+// Values, corrected, as outputs (float32) or as samples (whole numbers of up to 16 bits).
+void finish_into(Array<float, 1> values, std::optional<Array<float, 1>> added, float gain,
+                 float scale, float unit, std::optional<Array<float, 1>> limits, Changed1 out) {
+    need(values.size() == out.size() && (!added || added->size() == out.size()),
+         "values, corrections and out of one size");
+    need(scale > 0 && std::isfinite(scale), "a scale above 0");
+    need(!limits || limits->size() == 4, "half a range, its middle and its ends");
+    Finish f{gain, scale, unit, 1, 0, 0, 0};
+    if (limits) {
+        const float* l = limits->data();
+        f.half = l[0], f.middle = l[1], f.low = l[2], f.high = l[3];
+    }
+    const float *from = values.data(), *more = added ? added->data() : nullptr;
+    const bool known =
+        limits ? finish_as<uint8_t>(out, nb::dtype<uint8_t>(), from, more, f) ||
+                     finish_as<uint16_t>(out, nb::dtype<uint16_t>(), from, more, f) ||
+                     finish_as<int8_t>(out, nb::dtype<int8_t>(), from, more, f) ||
+                     finish_as<int16_t>(out, nb::dtype<int16_t>(), from, more, f)
+               : finish_as<float>(out, nb::dtype<float>(), from, more, f);
+    need(known, "out of float32, or with limits of whole numbers of up to 16 bits");
+    need(!limits || (f.low >= -32768 && f.high <= 65535), "limits of 16 bits");
+}
+
 // The correction of planes first ... last - 1 of all stacks and rows top ... bottom - 1.
 void repair_into(Array<float, 4> x, float step, nb::bytes net, Changed<float, 4> out, int first,
                  int last, int top, int bottom) {
@@ -358,6 +392,8 @@ NB_MODULE(_core, m) {
           "times"_a, "depths"_a, "down"_a, "across"_a, "step"_a, "one"_a, "first"_a, "last"_a);
     m.def("repair", &repair_into, "x"_a, "step"_a, "net"_a, "out"_a.noconvert(), "first"_a, "last"_a, "top"_a,
           "bottom"_a);
+    m.def("finish", &finish_into, "values"_a, "added"_a.none(), "gain"_a, "scale"_a, "unit"_a,
+          "limits"_a.none(), "out"_a.noconvert());
     m.attr("REPAIR_BYTES") = nb::make_tuple(RepairNet::bytes(false), RepairNet::bytes(true));
     m.def("norms", &norms_of, "length"_a, "level"_a, "high"_a, "kind"_a);
 }

@@ -219,8 +219,8 @@ class FitSettings:
         Seconds for the fit, or None.
     keep_partial
         Whether Ctrl-C ends the fit with the best so far instead of raising.
-    start
-        The shipped network of a hybrid's field, one of `inif.fields.conditional.STARTS`.
+    network
+        The shipped network of a hybrid's repair, one of `inif.fields.repair.NETWORKS`.
     """
 
     optimizer: str = "auto"
@@ -233,7 +233,7 @@ class FitSettings:
     check_every: int = 50
     time_limit: float | None = None
     keep_partial: bool = False
-    start: str = "a"
+    network: str = "a"
 
     @classmethod
     def for_effort(cls, effort: int, **changes: Any) -> FitSettings:

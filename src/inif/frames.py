@@ -56,10 +56,11 @@ class Geometry:
 
     def scaled(self, stack: np.ndarray, channel: int) -> np.ndarray:
         """A channel's samples as float32 in [0, 1] over the channel's own range."""
-        low, _ = self.ranges[channel]
-        return ((stack.astype(np.float64) - low) / scale_of(self.ranges[channel])).astype(
-            np.float32
-        )
+        low, scale = self.ranges[channel][0], scale_of(self.ranges[channel])
+        out = np.empty(stack.shape, np.float32)
+        for frame, values in zip(stack, out, strict=True):
+            values[...] = (frame.astype(np.float64) - low) / scale
+        return out
 
     def counts(self, stack: np.ndarray, channel: int) -> np.ndarray:
         """The inverse of `scaled`, rounded and clipped to the channel's range."""

@@ -85,7 +85,7 @@ def mesh(axes: Sequence[np.ndarray]) -> np.ndarray:
 
 def test_all_kinds_are_tested() -> None:
     assert {f"{k}/1" for k in KINDS} <= spec.SUPPORTED
-    others = {"qweights", "hybrid", "conditional", "residual", "lossless", "latent"}
+    others = {"qweights", "hybrid", "repair", "residual", "lossless", "latent"}
     others |= {"corrections", *CODECS}
     assert {f.partition("/")[0] for f in spec.SUPPORTED} - others <= KINDS
 

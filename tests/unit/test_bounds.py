@@ -24,7 +24,7 @@ from inif.decode.latent import LatentSpec
 from inif.errors import FormatError, InputError, RemarkWarning
 from inif.image import BOUNDED_DTYPES, LOSSLESS_DTYPES
 from inif.latent import corrections, reference, tables
-from inif.latent.plan import earlier_planes, looks
+from inif.latent.bands import earlier_planes, looks
 from inif.outliers import Outliers
 
 

@@ -121,9 +121,8 @@ def test_the_words_of_the_default_output(cli: Cli, tmp_path: Path) -> None:
     [
         ({"codec": {"kind": "av1"}}, "AV1, repaired by a small neural network"),
         (
-            {"codec": {"kind": "aom"}, "lossy": {"auto": "av1 38.1, aom 38.3"}},
-            "AV1 (libaom), repaired by a small neural network "
-            "(the best of what was tried on this image)",
+            {"codec": {"kind": "hevc"}, "lossy": {"auto": "av1 38.1, hevc 38.3"}},
+            "HEVC, repaired by a small neural network (the best of what was tried on this image)",
         ),
         ({"lossy": {"auto": "codecs need planes"}}, "a neural network alone (codecs need planes)"),
         ({"codec": {"kind": "av9"}}, "av9, repaired by a small neural network"),

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import inif
 from inif.encode import guided
-from inif.encode.guided import PRICE, Bowl, Guided, Region, region_sides
+from inif.encode.hybrid.guided import PRICE, Bowl, Guided, Region, region_sides
 from inif.encode.job import guides_record
 from inif.errors import InputError
-from inif.fields.conditional import load_start
+from inif.fields.repair import load_network
 from inif.guidance import GuidanceWarning
 
 pytest.importorskip("av")
@@ -209,7 +209,7 @@ def test_the_rim_costs_what_it_should(seed: int, size: int, guides: int) -> None
     rng = np.random.default_rng(seed)
     if size == 1:
         guides = 1  # two that pull opposite ways would cancel
-    network = load_start("a")
+    network = load_network("a")
     shape = (3, 16, 16)
     region = Region(
         rng.random(shape, np.float32),

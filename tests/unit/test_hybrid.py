@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,23 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 from arithmetic import tolerance
+from hypothesis import given
+from hypothesis import strategies as st
 
 import inif
-from inif.api import as_image
 from inif.bricks import BrickGrid
-from inif.codecs import CODECS, load_codec
-from inif.codecs.base import Codec
+from inif.codecs import CODECS
 from inif.coding.check import Check
-from inif.config import FitSettings, ProgressEvent, Target
+from inif.config import ProgressEvent
 from inif.container.reader import open_container
 from inif.container.writer import Section, pack
-from inif.decode.codec import KIND, BrickData, CodecSpec, Layout
+from inif.decode.codec import KIND, BrickData, CodecSpec, Content
 from inif.decode.extract import extract_codec
-from inif.encode import repair, streams
-from inif.encode.job import Hints, Job
-from inif.encode.trial import Trial, along
+from inif.encode.hybrid import bricks, guess, repair
+from inif.encode.hybrid.presets import codec_for
 from inif.errors import BudgetError, FormatError, InputError, RemarkWarning
-from inif.fields.conditional import NO_REPAIR, Repair
+from inif.fields.repair import NO_REPAIR, Repair
 
 pytest.importorskip("av")
 
@@ -54,62 +52,6 @@ def picture(axes: str, dtype: str = "uint16") -> np.ndarray:
     if dtype == "float32":
         return (5 * scaled - 3).astype(np.float32)
     return np.rint(scaled * (200 if dtype == "uint8" else 3000) + 7).astype(dtype)
-
-
-def trial_of(codec: Codec, job: Job, room: int) -> tuple[streams.Streams, Trial]:
-    made = streams.Streams(job, streams.hybrid_grid(job.image.axes, job.image.data.shape))
-    return made, made.tried(codec, "TZ~", room)
-
-
-def job_of(data: np.ndarray, axes: str) -> Job:
-    return Job(as_image(data, axes), Target(size=1500), FitSettings())
-
-
-def test_a_measured_offset_is_where_the_search_begins() -> None:
-    codec = load_codec("av1", preset=6)
-    job = job_of(picture("ZYX"), "ZYX")
-    made, trial = trial_of(codec, job, 1200)
-    judged = made.judged(codec, trial, 1200)
-    assert judged is not None
-    assert judged.offset is not None
-    made.job = replace(job, hints=Hints(judged.offset))
-    size = sum(map(len, made.encode(codec, trial.order, made.start(codec, trial, 1200))))
-    assert size == pytest.approx(1200, rel=0.1)
-    made.job = replace(job, hints=Hints(0.1))
-    knob = codec.knob(made.frames)
-    size = len(trial.near.data)
-    moved = knob.to_unit(made.start(codec, trial, size)) - knob.to_unit(trial.near.value)
-    assert moved == pytest.approx(0.1, abs=knob.unit_step)
-
-
-def test_another_order_is_compared_at_the_same_size() -> None:
-    room, codec = 1500, load_codec("av1", preset=6)
-    made, trial = trial_of(codec, job_of(picture("TZYX"), "TZYX"), room)
-    same = made.compared(codec, trial.order, room, trial)
-    assert same.score == pytest.approx(trial.score)
-    other = made.compared(codec, "ZT~", room, trial)
-    at_its_size, _ = along(trial.points, math.log2(len(other.near.data)))
-    decoded = made.quality("av1", "ZT~", made.encode(codec.quick, "ZT~", trial.near.value))
-    assert other.score - trial.score == pytest.approx(decoded - at_its_size)
-
-
-def test_a_curve_is_followed_between_and_beyond_its_points() -> None:
-    points = [(12.0, 33.0), (10.0, 30.0), (11.0, 31.0)]
-    assert along(points, 10.25) == (30.25, 1.0)
-    assert along(points, 11.75) == (32.5, 2.0)
-    assert along(points, 9.0) == (29.0, 1.0)
-    assert along(points, 13.0) == (35.0, 2.0)
-    assert along(points[:1], 11.0) == (32.0, 1.0)
-    assert along([(1.0, 9.0), (2.0, 8.0)], 3.0) == (8.0, 0.0)
-
-
-def test_noise_takes_a_faster_preset() -> None:
-    codec = load_codec("av1", preset=1)
-    noise = np.random.default_rng(0).poisson(30, (256, 256)).astype(np.uint16)
-    _, trial = trial_of(codec, job_of(noise, "YX"), 1200)
-    assert trial.settled(codec) == codec.brisk
-    _, trial = trial_of(codec, job_of(picture("ZYX"), "ZYX"), 1200)
-    assert trial.settled(codec) == codec
 
 
 def compressed(axes: str, dtype: str = "uint16", **options: Any) -> inif.File:
@@ -158,7 +100,7 @@ def test_every_dtype(dtype: str) -> None:
     assert error < 0.5 * np.ptp(original.astype(np.float64))
 
 
-@pytest.mark.parametrize("kind", ["aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr"])
+@pytest.mark.parametrize("kind", ["hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr"])
 def test_every_codec(kind: str) -> None:
     file = kept("ZYX", size=4000, codec=kind)
     assert file.header["codec"]["kind"] == kind
@@ -174,7 +116,7 @@ def test_positions_between_samples_are_linear() -> None:
 
 
 def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_BRICK_SAMPLES", 3 * 48 * 50)
+    monkeypatch.setattr(bricks, "MOST_SAMPLES", 3 * 48 * 50)
     file = compressed("ZYX", size=2500)
     assert file.grid.counts == (2, 1, 1)
     first = file[0]
@@ -183,12 +125,45 @@ def test_bricks_are_decoded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inif.verify(file.to_bytes())["ok"]
 
 
-def test_bricks_stay_within_what_readers_allow() -> None:
-    assert streams.hybrid_grid("CYX", (3, 99, 99)).counts == (1, 1, 1)
-    assert streams.hybrid_grid("CYX", (99, 4000, 4000)).counts == (13, 1, 1)
-    large = streams.hybrid_grid("TZYX", (100, 100, 6000, 6000))
-    assert large.brick[2:] == (3000, 3000)
-    assert np.prod(large.brick) <= 1 << 25
+@given(st.sampled_from(["CYX", "TZYX", "YXC", "TZCYX"]), st.integers(0, 99))
+def test_bricks_are_small_and_none_is_cut_in_vain(axes: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in np.exp2(rng.uniform(0, 13, len(axes))))
+    grid = bricks.hybrid_grid(axes, shape)
+    assert np.prod(grid.brick) <= bricks.MOST_SAMPLES
+    sides = [grid.brick[axes.index(a)] for a in "YX"]
+    assert max(sides) <= bricks.MOST_SIDE
+    if np.prod(shape) <= bricks.MOST_SAMPLES:
+        assert all(a in "YX" for a, n in zip(axes, grid.counts, strict=True) if n > 1)
+
+
+def test_frames_follow_along_the_axis_that_changes_less() -> None:
+    t, z = np.mgrid[:5, :4]
+    values = (0.01 * t + 0.1 * z)[..., None, None] * np.ones((8, 9), np.float32)
+    assert bricks.frame_order([[values]]) == "ZT~"
+    assert bricks.frame_order([[values.swapaxes(0, 1)]]) == "TZ~"
+    assert bricks.frame_order([[values[:1]]]) == "TZ"
+
+
+@given(st.floats(0.01, 100.0), st.sampled_from(sorted(CODECS)))
+def test_a_guess_takes_the_bytes_that_it_says(kilobytes: float, kind: str) -> None:
+    values = np.random.default_rng(1).random((3, 40, 44), np.float32)
+    texture, codec = guess.Texture.of(values), CODECS[kind]
+    samples, size = 1 << 16, 1000 * kilobytes
+    knob = guess.guess(codec, 3, [texture], [samples], size)
+    assert 0 <= knob <= codec.knob(3).octaves + 0.1
+    taken = samples / 8 * guess.bits(kind, texture, np.array([0, knob, knob + 1]))
+    assert taken[1] == pytest.approx(size, rel=0.1) or not 0 < knob < codec.knob(3).octaves
+    assert taken[2] > taken[1] >= taken[0]
+
+
+def test_efforts_are_patient_and_limits_are_not() -> None:
+    assert [codec_for("hevc", e, 1).preset for e in (1, 3, 9)] == ["medium", "slow", "veryslow"]  # type: ignore[attr-defined]
+    presets = [codec_for("av1", effort, 1 << 20).preset for effort in range(1, 10)]  # type: ignore[attr-defined]
+    assert presets == sorted(presets, reverse=True)
+    assert codec_for("av1", 9, 1 << 20, 1e9) == codec_for("av1", 9, 1 << 20)
+    assert codec_for("av1", 9, 1 << 30, 1.0).preset == 10  # type: ignore[attr-defined]
+    assert codec_for("jpegxl", 3, 1 << 20, 1.0) == CODECS["jpegxl"]
 
 
 def test_the_same_job_gives_the_same_bytes() -> None:
@@ -198,8 +173,8 @@ def test_the_same_job_gives_the_same_bytes() -> None:
 def test_progress_is_reported() -> None:
     events: list[ProgressEvent] = []
     compressed("CYX", size=4000, progress=events.append)
-    assert [e.stage for e in events if e.stage != "trial"][-2:] == ["repair", "check"]
-    assert events[-1].psnr is not None
+    assert {e.stage for e in events} >= {"trial", "encode", "check"}
+    assert events[-1].stage == "check"
 
 
 @pytest.mark.slow
@@ -238,7 +213,7 @@ def rewritten(file: inif.File, data: bytes | None = None, **changes: Any) -> byt
     ("changes", "field"),
     [
         ({"codec": {"kind": "vvc"}}, "codec.kind"),
-        ({"codec": {"kind": "av1", "order": "ZZ"}}, "codec.order"),
+        ({"codec": {"kind": "av1", "frame_order": "ZZ"}}, "codec.frame_order"),
         ({"shape": [1 << 15, 1 << 15, 1 << 15]}, "brick"),
         ({"shape": [6, 48, 50], "axes": "TZC", "range": [[0, 9]] * 50}, "axes"),
     ],
@@ -252,7 +227,7 @@ def test_headers_that_are_refused(changes: dict[str, Any], field: str) -> None:
 def test_sections_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "_PER_OCTAVE", 0.0)  # a repair, at any price
     file = compressed("ZYX", size=4000)
-    assert file.header["field"]["kind"] == "conditional"
+    assert file.header["field"]["kind"] == "repair"
     good = file.bricks.section(0)  # type: ignore[attr-defined]
     whole = good.pack(6)
     bad = {
@@ -271,11 +246,11 @@ def test_sections_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_section_round_trip() -> None:
     data = BrickData((b"abc", b"", b"x" * 300), Check(7, 5), (), b"\0\0")
-    assert BrickData.unpack(data.pack(9), Layout(3, 9), file="f", brick=0) == data
+    assert BrickData.unpack(data.pack(9), Content(3, 9), file="f", brick=0) == data
     repairs = (NO_REPAIR, Repair(50, 0, (1, -3), frozenset({0, 8})), Repair(1, active=False))
     data = BrickData(data.streams, data.check, repairs, b"\0")
-    assert BrickData.unpack(data.pack(9), Layout(3, 9, 12), file="f", brick=0) == data
-    assert CodecSpec.from_json(CodecSpec("hevc", "ZT~").to_json(), file="f").order == "ZT~"
+    assert BrickData.unpack(data.pack(9), Content(3, 9, 12), file="f", brick=0) == data
+    assert CodecSpec.from_json(CodecSpec("hevc", "ZT~").to_json(), file="f").frame_order == "ZT~"
     assert len(BrickGrid((4, 4), (4, 4))) == 1
 
 
@@ -302,7 +277,7 @@ def test_a_share_for_a_pure_field(axes: str, cli: Any, tmp_path: Path) -> None:
     assert "residual/1" in file.header["requires"]
     rest = file.container.find(b"RESF")
     assert rest is not None
-    assert 1000 < rest.length < 1500
+    assert 1000 < rest.length < 2000
     whole = np.asarray(file)
     part = tuple(slice(n // 3, n // 2 + 1) for n in whole.shape)
     np.testing.assert_array_equal(file[part], whole[part])
@@ -334,10 +309,10 @@ def test_a_field_for_another_image_is_refused(random_file: Callable[..., bytes])
         inif.open(pack(header, [codec]))
 
 
-def test_an_unknown_start_is_refused() -> None:
+def test_an_unknown_network_is_refused() -> None:
     file = kept("ZYX", size=4000)
-    with pytest.raises(FormatError, match="start"):
-        inif.open(rewritten(file, field={"kind": "conditional", "start": "zz"}))
+    with pytest.raises(FormatError, match="network"):
+        inif.open(rewritten(file, field={"kind": "repair", "network": "zz"}))
 
 
 @pytest.mark.parametrize("select", ["ssim", pytest.param("spots", marks=pytest.mark.slow)])
@@ -349,10 +324,6 @@ def test_frames_are_judged_as_asked(select: str) -> None:
 
 
 def test_a_time_limit_takes_a_faster_preset() -> None:
-    codec = CODECS["av1"].for_effort(9)
-    assert codec.within(1000, 1.0) == codec
-    assert codec.within(2, 1.0) == CODECS["av1"].for_effort(1)
-    assert codec.within(0.1, 1.0).slowdown < 1
     assert compressed("ZYX", time_limit=0.5, effort=8).file_bytes <= 1500
 
 

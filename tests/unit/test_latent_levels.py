@@ -18,9 +18,9 @@ from inif.container import Section, open_container, pack
 from inif.errors import FormatError
 from inif.latent.plan import Plan
 from inif.latent.sections import COARSE, FINE, packed, streams_of, unpacked
-from inif.latent.stream import Coder, Rates
+from inif.latent.stream import Coder, Decoder, Pass, Rates
 from inif.latent.tables import load
-from inif.latent.transform import analyse
+from inif.latent.transform import analyse, synthesise
 
 BRICKS = 6
 
@@ -150,7 +150,7 @@ def test_a_brick_is_computed_whole_once_that_is_cheaper() -> None:
         kept.append(brick._whole is not None)  # type: ignore[attr-defined]
     assert not kept[9]
     assert kept[-1]
-    assert brick._latents is None  # type: ignore[attr-defined]
+    assert brick._decoder is None  # type: ignore[attr-defined]
 
 
 def test_a_file_of_one_brick_has_one_section() -> None:
@@ -187,8 +187,8 @@ def sized(*sizes: int) -> Plan:
         ((1, 1, 1, 900, 900), 1, 3),
         ((1, 1, 1, 1100, 1000), 2, 3),
         ((1, 1, 1, 2048, 1024), 4, 3),
-        ((1, 1, 32, 256, 256), 4, 2),
-        ((1, 20, 16, 96, 96), 4, 1),
+        ((1, 1, 32, 256, 256), 2, 2),
+        ((1, 20, 16, 96, 96), 2, 1),
         ((1, 8, 9, 256, 256), 4, 3),
         ((3, 1, 1, 900, 900), 4, 3),
     ],
@@ -211,8 +211,9 @@ def test_large_finest_levels_are_cut(sizes: tuple[int, ...], count: int, axis: i
 def test_parts_are_decoded_as_they_were_coded(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr("inif.latent.plan._PARTS", ((1, 4),))
-    monkeypatch.setattr("inif.latent.plan._PART_ROWS", 8)
+    monkeypatch.setattr("inif.latent.bands._PARTS", ((1, 4),))
+    monkeypatch.setattr("inif.latent.bands._PART_ROWS", 8)
+    monkeypatch.setattr("inif.latent.bands._SLAB", 1 << 10)
     inif.latent.plan._grids.cache_clear()
     plan = sized(*sizes)
     x = np.random.default_rng(0).normal(0, 9000, plan.sizes).astype(np.float32)
@@ -229,3 +230,45 @@ def test_parts_are_decoded_as_they_were_coded(
         for key, values in here.items():
             np.testing.assert_array_equal(there[key], values)
     inif.latent.plan._grids.cache_clear()
+
+
+def test_large_stacks_are_cut_at_two_levels() -> None:
+    plan = Plan((1, 1, 64, 256, 512), (0, 2, 5))
+    assert [len(grid.parts) for grid in plan.grids] == [1, 1, 1, 4, 8]
+    assert {grid.axis for grid in plan.grids} == {2}
+    coarser, fine = plan.grids[-2:]
+    for part in fine.parts:
+        first, last = part.cut(2)
+        assert part.parents[2] == slice(first // 2, (last - 1) // 2 + 1 if last < 99 else 16)
+    assert [part.cut(2)[0] for part in coarser.parts] == [0, 4, 8, 12]
+
+
+@cache
+def deep(levels: int) -> tuple[Plan, Pass]:
+    """A stack in parts."""
+    inif.latent.plan._grids.cache_clear()
+    with patch("inif.latent.bands._SLAB", 1 << 11):
+        plan = Plan((2, 1, 40, 20, 24), (0, levels, 2))
+        assert [len(grid.parts) for grid in plan.grids][-2:] != [1, 1]
+    x = np.random.default_rng(1).normal(0, 9000, plan.sizes).astype(np.float32)
+    made = Coder(plan, load()).encode(analyse(x, plan), Rates(7000.0))
+    inif.latent.plan._grids.cache_clear()
+    return plan, made
+
+
+@given(levels=st.integers(0, 2), spans=st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9))))
+def test_planes_need_some_parts_only(levels: int, spans: list[tuple[int, int]]) -> None:
+    plan, made = deep(levels)
+    whole = synthesise(made.latents.levels, made.latents.low, plan, step=7000.0)
+    decoder = Decoder(plan, load(), made.streams)
+    for first, count in spans:
+        box = ((0, 1), (first, min(first + count, 40)), (0, 20), (0, 24))
+        latents = decoder.decoded(box)
+        part = synthesise(latents.levels, latents.low, plan, step=7000.0, box=box)
+        np.testing.assert_array_equal(part, whole[:, :, first : first + count])
+        assert count > 20 or not decoder.complete or len(spans) > 1
+    latents = decoder.decoded()
+    assert decoder.complete
+    for there, here in zip(latents.levels, made.latents.levels, strict=True):
+        for key, values in here.items():
+            np.testing.assert_array_equal(there[key], values)

@@ -84,7 +84,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(*_: object, **__: object) -> None:
         raise AssertionError("worked before the check")
 
-    for place in ("inif.encode.method.encode", "inif.decode.file.File.read"):
+    for place in ("inif.encode.choose.encode", "inif.decode.file.File.read"):
         monkeypatch.setattr(place, work)
     monkeypatch.setattr("inif.encode.quality.encode_quality", work)
 

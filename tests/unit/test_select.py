@@ -11,8 +11,8 @@ from scipy import ndimage
 
 import inif
 from inif.config import FitSettings, Target
+from inif.encode.hybrid.select import by_psnr, criterion
 from inif.encode.job import Job
-from inif.encode.select import by_psnr, criterion
 from inif.errors import InputError
 from inif.image import Image
 from inif.metrics import evaluate

@@ -15,7 +15,7 @@ from inif.decode.check import digest
 from inif.decode.codec import KIND, CodecSpec
 from inif.decode.hybrid import HybridBrick
 from inif.encode import repair
-from inif.fields.conditional import Head
+from inif.fields.repair import Head
 from inif.fields.siren import Siren
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -156,7 +156,7 @@ def test_hybrids(axes: str, codec: str, monkeypatch: pytest.MonkeyPatch) -> None
     picture = (900 + 500 * np.sin(grids[1] / 9) * np.cos(grids[2] / 7) + noise).astype(np.uint16)
     file = inif.compress(picture, axes=axes, size=5000, method="hybrid", codec=codec, effort=1)
     data = file.to_bytes()
-    assert "conditional/1" in file.header["requires"]
+    assert "repair/1" in file.header["requires"]
     assert inif.verify(data)["exact"]
     ranges = [[0, 4000]] * len(file.header["range"])
     for fields in ({"range": ranges}, {"codec": {"kind": codec, "order": "ZT"}}):

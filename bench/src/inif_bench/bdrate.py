@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -53,17 +52,6 @@ class BdRate:
         """The same as a mean of log2(bytes / reference bytes), which may be averaged."""
         return math.log2(1 + self.percent / 100)
 
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {
-            "percent": round(self.percent, 3),
-            "low_db": round(self.low_db, 4),
-            "high_db": round(self.high_db, 4),
-            "overlap": round(self.overlap, 4),
-            "points": list(self.points),
-            "dropped": list(self.dropped),
-        }
-
 
 @dataclass(frozen=True)
 class Crossing:
@@ -80,10 +68,6 @@ class Crossing:
 
     ratio: float
     bound: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {"ratio": round(self.ratio, 3), "bound": self.bound}
 
 
 @dataclass(frozen=True)

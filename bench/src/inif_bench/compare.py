@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from inif_bench.bdrate import BdRate, Crossing, bd_rate, crossing
@@ -120,16 +120,6 @@ class Comparison:
     gains: tuple[Gain, ...]
     means: tuple[MeanGain, ...]
     crossings: tuple[Crossed, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        gains = [{**vars(g), "bd": g.bd.to_json() if g.bd else None} for g in self.gains]
-        return {
-            "curves": [asdict(c) for c in self.curves],
-            "gains": gains,
-            "means": [asdict(m) for m in self.means],
-            "crossings": [{**vars(c), "crossing": c.crossing.to_json()} for c in self.crossings],
-        }
 
     def gain(self, image: str, arm: str, anchor: str) -> Gain | None:
         """The BD-rate of an arm on an image, or None where it was not run."""

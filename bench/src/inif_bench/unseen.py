@@ -13,14 +13,14 @@ from importlib.resources import files
 
 import numpy as np
 
-from inif.fields.conditional import STARTS
+from inif.fields.repair import NETWORKS
 
 SHIPPED = "a"
-FOLDER = files("inif_bench") / "starts"
+FOLDER = files("inif_bench") / "networks"
 LEFT_OUT: dict[str, dict[str, str]] = json.loads((FOLDER / "left_out.json").read_text("utf-8"))
 """Network → image → SHA-256 of its samples."""
 
-STARTS.update({name: FOLDER / f"{name}.npz" for name in LEFT_OUT})
+NETWORKS.update({name: FOLDER / f"{name}.npz" for name in LEFT_OUT})
 
 
 def samples_digest(data: np.ndarray) -> str:

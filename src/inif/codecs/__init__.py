@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from inif.codecs.aom import Aom
 from inif.codecs.av1 import Av1
 from inif.codecs.avif import Avif
-from inif.codecs.base import Codec, Cost
+from inif.codecs.base import Codec
 from inif.codecs.hevc import Hevc
 from inif.codecs.jpeg2000 import Htj2k, Jpeg2000
 from inif.codecs.jpegxl import JpegXl
@@ -21,8 +20,9 @@ from inif.codecs.sperr import Sperr
 from inif.errors import InputError
 
 CODECS: dict[str, Codec] = {
-    p.kind: p for p in (Av1(), Aom(), Hevc(), JpegXl(), Avif(), Jpeg2000(), Htj2k(), Sperr())
+    codec.kind: codec for codec in (Av1(), Hevc(), JpegXl(), Avif(), Jpeg2000(), Htj2k(), Sperr())
 }
+"""All of them, by name."""
 
 
 def load_codec(kind: str, **options: Any) -> Codec:
@@ -33,7 +33,7 @@ def load_codec(kind: str, **options: Any) -> Codec:
     kind
         One of `CODECS`.
     **options
-        As the codec's class has them: ``preset`` of "av1" and "hevc", ``speed`` of "aom".
+        As the codec's class has them: ``preset`` of "av1" and "hevc".
 
     Raises
     ------
@@ -52,4 +52,4 @@ def load_codec(kind: str, **options: Any) -> Codec:
         ) from None
 
 
-__all__ = ["CODECS", "Codec", "Cost", "Knob", "load_codec"]
+__all__ = ["CODECS", "Codec", "Knob", "load_codec"]

@@ -9,7 +9,7 @@ import io
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -19,25 +19,13 @@ from inif.codecs import headers, obu, pyav
 from inif.codecs.base import Codec, Shape, Task
 from inif.codecs.knob import Knob
 from inif.codecs.libraries import missing_av
-from inif.codecs.pace import LOAD, Load, Pace
 
 _RATE = Fraction(25, 1)
 _LEAST = (64, 64)
 _PIXELS = "yuv420p10le"
-_MOVIE, _STILL = (0.35, 2.0), (0.6, 2.0)
-"""Microseconds of one encode by preset 1, about, on two cores: for each voxel, for each bit."""
+_OCTAVE = -9.3
+"""CRFs that make the quantiser half as large, above the lowest ones, which lie further apart."""
 
-_PACE = Pace(
-    per_mb=(0.12, 0.2, 0.43, 0.6, 1.0, 2.0, 4.0, 12.0, 30.0),
-    floor=(0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
-    slowness={-1: 16.0, 0: 2.8, 1: 1.0, 2: 0.5, 3: 0.4, 4: 0.22},
-    fallback=4,
-)
-"""Of one encode; slowness by that of preset 1."""
-
-_SLOWDOWN = {-1: 110.0, 0: 25.0, 1: 9.0, 2: 4.5, 3: 2.4, 4: 1.4, 5: 1.0, 6: 0.8, 7: 0.7, 8: 0.6}
-_ALIKE, _RAILS = (4,), (1, -1, 2)
-_QUICK, _SHORT = 5, 12
 _QUARTER = 0.25
 _LAMBDAS = 7
 _PARTS = 7
@@ -58,18 +46,12 @@ class Av1(Codec):
     fine
         Whether the Lagrangian multiplier gives sizes between two quarters of a CRF. It costs no
         quality at equal size (docs/decisions/0006).
-    filtered
-        Whether frames that others refer to are smoothed along time before they are coded.
-    rail
-        How many quarters of a CRF to add, with a smaller multiplier for each.
     packed
         Whether blocks are packed streams (docs/format.md, "Packed AV1") instead of standard ones.
     """
 
     preset: int = 4
     fine: bool = False
-    filtered: bool = False
-    rail: int = 0
     packed: bool = True
 
     kind = "av1"
@@ -78,7 +60,6 @@ class Av1(Codec):
     suffix = ".obu"
     exact = True
     package = "av"
-    _microseconds = (0.2, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here, or None."""
@@ -87,53 +68,7 @@ class Av1(Codec):
     def knob(self, frames: int) -> Knob:
         """SVT-AV1 takes quarters of a CRF through its own parameters."""
         step = _QUARTER / _PARTS if self.fine else _QUARTER
-        return Knob("crf", coarse=70.0, fine=1.0, step=step, start=38.0)
-
-    @property
-    def quick(self) -> Codec:
-        """Preset 5, the fastest whose sizes tell those of slow ones (docs/decisions/0012)."""
-        return replace(self, preset=_QUICK, fine=False)
-
-    @property
-    def slowdown(self) -> float:
-        """Measured on stacks and planes, two threads."""
-        return _SLOWDOWN.get(self.preset, 1.0)
-
-    def thrift(self, frames: int) -> float:
-        """Measured on planes, on stacks and movies, and on those of few or of filtered frames."""
-        if self.preset >= _QUICK:
-            return 1.0
-        if frames == 1:
-            return 0.98
-        return 0.95 if self.filtered or frames < _SHORT else 1.2
-
-    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
-        """The slowest of presets 4 to -1 that keeps to the time; small images get slower ones."""
-        usual = load.seconds(*(_MOVIE if load.frames > 1 else _STILL))
-        return replace(self, preset=_PACE.slowest(usual, _PACE.allowed(effort, load)), fine=True)
-
-    def variants(self, frames: int) -> tuple[Codec, ...]:
-        """Filtering helps some noisy movies, and costs elsewhere."""
-        return (self, replace(self, filtered=True)) if frames > 1 else (self,)
-
-    @property
-    def brisk(self) -> Codec:
-        """Preset 5: on noise slower ones end on the same line of PSNR against bytes."""
-        return replace(self, preset=max(self.preset, _QUICK))
-
-    def alike(self, *, noise: bool) -> tuple[Codec, ...]:
-        """Quarters of a CRF that the multiplier makes up for; on noise preset 4 too."""
-        presets = [p for p in _ALIKE if noise and p != self.preset]
-        rails = _RAILS if self.fine else ()
-        return (
-            *(replace(self, preset=p) for p in presets),
-            *(replace(self, rail=r) for r in rails),
-        )
-
-    def within(self, seconds: float, quick_seconds: float) -> Codec:
-        """A faster preset where this one takes too long."""
-        fits = [p for p, s in _SLOWDOWN.items() if s * quick_seconds <= seconds]
-        return replace(self, preset=max(self.preset, min(fits, default=8)))
+        return Knob("crf", coarse=70.0, fine=1.0, step=step, start=38.0, octave=_OCTAVE)
 
     def streams(self, data: bytes, shape: Shape) -> list[bytes]:
         """The stream of OBUs."""
@@ -145,10 +80,10 @@ class Av1(Codec):
         import av
 
         os.environ["SVT_LOG"] = "0"  # the encoder prints even errors to stderr, and asks only here
-        tools: dict[str, Any] = {"tune": 1, "scm": 0, "keyint": -1}
-        tools |= {"enable-tf": int(self.filtered), **settings, "lp": threads, "crf": quality}
+        tools: dict[str, Any] = {"tune": 1, "scm": 0, "keyint": -1, "enable-tf": 0}
+        tools |= {**settings, "lp": threads, "crf": quality}
         if self.fine:
-            tools["crf"], multiplier = _split(quality, self.rail)
+            tools["crf"], multiplier = _split(quality)
             tools["lambda-scale-factors"] = ",".join([str(multiplier)] * _LAMBDAS)
         frames = pyav.padded(levels, _LEAST)
         target = io.BytesIO()
@@ -177,11 +112,11 @@ class Av1(Codec):
         return pyav.decode("libdav1d", packets, shape, threads, _PIXELS, full)
 
 
-def _split(quality: float, rail: int) -> tuple[float, int]:
+def _split(quality: float) -> tuple[float, int]:
     """A CRF that the encoder takes, and the multiplier (128: its own) for what is left."""
     above = math.ceil(quality / _QUARTER - 1e-6) * _QUARTER
     steps = (above - quality) / (_QUARTER / _PARTS) * _WIDE.get(above, 1.0)
-    return above + rail * _QUARTER, 114 - round(steps) - rail * _PARTS
+    return above, 114 - round(steps)
 
 
 def _fill(picture: Any, luma: np.ndarray) -> None:

@@ -15,6 +15,9 @@ from inif.codecs.base import Damaged
 from inif.codecs.knob import Knob
 from inif.codecs.stills import StillCodec
 
+_OCTAVE = 14.8
+"""Steps of libavif's quality that make the quantiser half as large."""
+
 _INSIDE_META = {b"hdlr", b"pitm", b"iloc", b"iinf", b"iprp"}
 
 
@@ -29,11 +32,10 @@ class Avif(StillCodec):
     exact = True
     library = "AVIF"
     whole = True
-    _microseconds = (0.25, 0.02)
 
     def knob(self, frames: int) -> Knob:
         """Quality is a whole number for each picture."""
-        return Knob("quality", coarse=0.0, fine=99.0, step=1 / frames, start=50.0)
+        return Knob("quality", 0.0, 99.0, step=1 / frames, start=50.0, octave=_OCTAVE)
 
     def _defaults(self, frames: int) -> dict[str, Any]:
         return {"speed": 4 if frames == 1 else 6}

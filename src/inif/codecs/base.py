@@ -8,15 +8,13 @@ driven, and checks of the sizes that a stream declares, before the library alloc
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from inif.codecs.knob import Knob
 from inif.codecs.libraries import installed
-from inif.codecs.pace import LOAD, Load
 from inif.errors import FormatError, InifError, InputError, MissingExtraError, UnsupportedError
 
 Shape = tuple[int, int, int]
@@ -28,14 +26,6 @@ class Damaged(FormatError):  # noqa: N818  (a finding, not yet a message)
 
     def __init__(self, got: object, expected: object = None) -> None:
         super().__init__("the stream is not as it should be", expected=expected, got=got)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Estimated seconds on one thread of a processor of today, for plans and time limits."""
-
-    encode: float
-    decode: float
 
 
 class Codec(ABC):
@@ -57,13 +47,9 @@ class Codec(ABC):
         Of its streams as files.
     package
         The Python package that does it.
-    apart
-        Whether several encodes of one thread each, at once, beat one of several threads.
     exact
         Whether a stream stands for the same levels on every machine; else its standard leaves the
         last bits to the decoder.
-    version
-        Of its blocks; grows where old decoders would fail.
     """
 
     kind: ClassVar[str]
@@ -71,62 +57,17 @@ class Codec(ABC):
     bits: ClassVar[int]
     suffix: ClassVar[str]
     package: ClassVar[str]
-    apart: ClassVar[bool] = False
     exact: ClassVar[bool] = False
-    version: ClassVar[int] = 1
-    _microseconds: ClassVar[tuple[float, float]]  # per voxel: encode, decode
 
     @property
     def feature(self) -> str:
         """What a header's ``requires`` names."""
-        return f"{self.kind}/{self.version}"
+        return f"{self.kind}/1"
 
     @property
     def peak(self) -> int:
         """The largest level."""
         return (1 << self.bits) - 1
-
-    @property
-    def quick(self) -> Codec:
-        """The fastest setting whose choices still hold for slower ones; for trials."""
-        return self
-
-    @property
-    def slowdown(self) -> float:
-        """Encoding time over that of `quick`, roughly."""
-        return 1.0
-
-    def thrift(self, frames: int) -> float:
-        """Bytes over those of `quick` at the same knob value, for so many frames, roughly."""
-        return 1.0
-
-    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
-        """The setting for an effort of 1 to 9 and an image."""
-        return self
-
-    def variants(self, frames: int) -> tuple[Codec, ...]:
-        """Ways to encode of which the best depends on the image, this one first."""
-        return (self,)
-
-    @property
-    def brisk(self) -> Codec:
-        """A faster setting that is as good on noise."""
-        return self
-
-    def alike(self, *, noise: bool) -> tuple[Codec, ...]:
-        """Settings that are as good as this one, anywhere or on noise, but take other sizes."""
-        return ()
-
-    def within(self, seconds: float, quick_seconds: float) -> Codec:
-        """The slowest setting up to this one that takes at most `seconds` for a block.
-
-        `quick_seconds` is what `quick` took.
-        """
-        return self
-
-    def stopping(self, check: Callable[[], None]) -> Codec:
-        """The same, where it can leave off: `check` is called now and then and may raise."""
-        return self
 
     @abstractmethod
     def missing(self, task: Task = "encode") -> str | None:
@@ -141,11 +82,6 @@ class Codec(ABC):
     @abstractmethod
     def knob(self, frames: int) -> Knob:
         """The setting that trades bytes for quality, for blocks of as many frames."""
-
-    def seconds(self, voxels: int) -> Cost:
-        """Rough time for a block: measured at about a tenth of a bit per voxel."""
-        encode, decode = self._microseconds
-        return Cost(encode * voxels * 1e-6, decode * voxels * 1e-6)
 
     def encode(
         self, levels: np.ndarray, quality: float, threads: int = 1, **settings: Any

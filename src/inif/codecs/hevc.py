@@ -6,7 +6,7 @@ Tuned for PSNR: x265's visual defaults cost half a decibel.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +17,6 @@ from inif.codecs.base import Codec, Damaged, Shape, Task
 from inif.codecs.bits import Bits
 from inif.codecs.knob import Knob
 from inif.codecs.libraries import missing_av
-from inif.codecs.pace import LOAD, Load
 
 _RATE = Fraction(25, 1)
 _BLOCK = 64  # coded sides are multiples of a block of at most this many samples
@@ -43,7 +42,6 @@ class Hevc(Codec):
     suffix = ".hevc"
     exact = True
     package = "av"
-    _microseconds = (0.4, 0.02)
 
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here, or None."""
@@ -52,18 +50,7 @@ class Hevc(Codec):
     def knob(self, frames: int) -> Knob:
         """CRF is continuous in x265, but the quantiser of a single picture is a whole number."""
         step = 0.04 if frames > 1 else 0.25
-        return Knob("crf", coarse=51.0, fine=-12.0, step=step, start=26.0)
-
-    @property
-    def quick(self) -> Codec:
-        """Preset fast."""
-        return replace(self, preset="fast")
-
-    def for_effort(self, effort: int, load: Load = LOAD) -> Codec:
-        """Medium, slow and veryslow."""
-        return replace(
-            self, preset="medium" if effort < 3 else "slow" if effort < 6 else "veryslow"
-        )
+        return Knob("crf", coarse=51.0, fine=-12.0, step=step, start=26.0, octave=-6.0)
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

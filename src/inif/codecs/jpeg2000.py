@@ -22,6 +22,8 @@ _TLM, _SOT, _SOD, _EOC = 0xFF55, 0xFF90, 0xFF93, 0xFFD9
 _MAIN = {_CAP, _COD, _QCD, _COM, _TLM}
 _SIZ_FORM, _SOT_FORM = struct.Struct(">HIIIIIIIIHBBB"), struct.Struct(">HIBB")
 _LEAST_PRECINCT = 6
+_DECIBELS = 6.02
+"""Of PSNR, that errors half as large gain."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ class Jpeg2000(StillCodec):
     bits = 16
     suffix = ".j2k"
     library = "JPEG2K"
-    _microseconds = (0.2, 0.02)
 
     def knob(self, frames: int) -> Knob:
         """PSNR over all 16 bits, in decibels; continuous."""
-        return Knob("psnr", coarse=14.0, fine=96.0, step=0.01, start=38.0, steep=25.0)
+        return Knob(
+            "psnr", coarse=14.0, fine=96.0, step=0.01, start=38.0, octave=_DECIBELS, steep=25.0
+        )
 
     def _encode_picture(
         self, picture: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]
@@ -73,7 +76,6 @@ class Htj2k(StillCodec):
     bits = 16
     suffix = ".j2c"
     library = "HTJ2K"
-    _microseconds = (0.01, 0.01)
 
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here, or None."""
@@ -81,7 +83,7 @@ class Htj2k(StillCodec):
 
     def knob(self, frames: int) -> Knob:
         """Base step of the quantiser, relative to the range of the samples."""
-        return Knob("step", coarse=0.5, fine=2e-5, step=0.01, start=0.02, log=True)
+        return Knob("step", coarse=0.5, fine=2e-5, step=0.01, start=0.02, octave=-1.0, log=True)
 
     def _encode_picture(
         self, picture: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

@@ -27,11 +27,12 @@ class JpegXl(StillCodec):
     bits = 16
     suffix = ".jxl"
     library = "JPEGXL"
-    _microseconds = (0.35, 0.03)
 
     def knob(self, frames: int) -> Knob:
         """Distance in just-noticeable differences, at most 25."""
-        return Knob("distance", coarse=25.0, fine=0.05, step=0.005, start=8.0, log=True)
+        return Knob(
+            "distance", coarse=25.0, fine=0.05, step=0.005, start=8.0, octave=-1.0, log=True
+        )
 
     def _defaults(self, frames: int) -> dict[str, Any]:
         return {"effort": 7}

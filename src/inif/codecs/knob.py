@@ -1,4 +1,8 @@
-"""The one setting of an encoder that trades bytes for quality, and where it ends."""
+"""The one setting of an encoder that trades bytes for quality, and where it ends.
+
+An encoder's own unit is of no use to a rate control, so a knob also counts in octaves of the
+quantiser, from its coarse end on: with one more, errors are half as large, about.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,9 @@ class Knob:
         Smallest change that the encoder notices.
     start
         Where a first search begins.
+    octave
+        By how much an octave finer changes the value, or for `log` its logarithm to base 2; 0 where
+        nobody has to know.
     log
         Whether the setting acts by ratios (a tolerance), not by differences (a level).
     steep
@@ -31,8 +38,18 @@ class Knob:
     fine: float
     step: float
     start: float
+    octave: float = 0.0
     log: bool = False
     steep: float = 7.0
+
+    @property
+    def octaves(self) -> float:
+        """From `coarse` to `fine`."""
+        return self._span / self.octave
+
+    def at_octave(self, octaves: float) -> float:
+        """The value so many octaves finer than `coarse`, on the encoder's grid."""
+        return self.from_unit(octaves / self.octaves)
 
     def to_unit(self, value: float) -> float:
         """0 at `coarse`, 1 at `fine`."""

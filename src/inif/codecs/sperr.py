@@ -31,7 +31,6 @@ class Sperr(Codec):
     bits = 16
     suffix = ".sperr"
     package = "imagecodecs"
-    _microseconds = (0.06, 0.03)
 
     def missing(self, task: Task = "encode") -> str | None:
         """Why it cannot run here, or None."""
@@ -39,7 +38,7 @@ class Sperr(Codec):
 
     def knob(self, frames: int) -> Knob:
         """Bits per sample, which SPERR meets exactly."""
-        return Knob("bpp", coarse=2e-3, fine=16.0, step=0.003, start=0.125, log=True)
+        return Knob("bpp", coarse=2e-3, fine=16.0, step=0.003, start=0.125, octave=1.0, log=True)
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

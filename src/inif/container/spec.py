@@ -40,8 +40,8 @@ CORRECTIONS = "corrections/1"
 """The feature of latent fields with corrections; it allows more sample types too."""
 
 SUPPORTED = frozenset(
-    {"siren/1", "qweights/1", "latent/1", "hybrid/1", "repair/1", "conditional/1", "residual/1"}
-    | {f"{c}/1" for c in ("av1", "aom", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
+    {"siren/1", "qweights/1", "latent/1", "hybrid/1", "repair/1", "residual/1"}
+    | {f"{c}/1" for c in ("av1", "hevc", "jpegxl", "avif", "jpeg2000", "htj2k", "sperr")}
     | {LOSSLESS, CORRECTIONS}
 )
 """Names that a header's ``requires`` may hold for this release to read the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,12 @@ class Intensities:
             low, high = self.ranges[channel, 0], self.ranges[channel, 1]
             real = np.clip(real.astype(np.float64), low, high)
         return real.astype(self.dtype)
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """By channel: half the range, its middle, lowest and highest sample: (C, 4) float32."""
+        low, high = self.ranges.T
+        return np.stack([(high - low) / 2, low + (high - low) / 2, low, high], 1).astype(np.float32)
 
     def unrounded(self, dtype: type[np.floating[Any]]) -> Intensities:
         """The same without rounding to whole numbers, for outputs of a dtype."""

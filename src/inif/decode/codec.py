@@ -14,7 +14,7 @@ from inif.codecs.base import Codec
 from inif.coding import leb128
 from inif.coding.check import SIZE, Check
 from inif.errors import FormatError
-from inif.fields.conditional import Repair
+from inif.fields.repair import Repair
 from inif.frames import ORDERS
 
 FEATURE = "hybrid/1"
@@ -33,12 +33,12 @@ class CodecSpec:
     ----------
     kind
         One of `inif.codecs.CODECS`.
-    order
+    frame_order
         How time points and depths lie in one row of frames, one of `inif.frames.ORDERS`.
     """
 
     kind: str
-    order: str = "TZ"
+    frame_order: str = "TZ"
 
     @property
     def codec(self) -> Codec:
@@ -47,7 +47,7 @@ class CodecSpec:
 
     def to_json(self) -> dict[str, str]:
         """The header's object; the usual order is left out."""
-        order = {} if self.order == "TZ" else {"order": self.order}
+        order = {} if self.frame_order == "TZ" else {"frame_order": self.frame_order}
         return {"kind": self.kind, **order}
 
     @classmethod
@@ -59,8 +59,8 @@ class CodecSpec:
         FormatError
             An unknown kind or order.
         """
-        kind, order = spec.get("kind"), spec.get("order", "TZ")
-        for name, value, known in (("kind", kind, tuple(CODECS)), ("order", order, ORDERS)):
+        kind, order = spec.get("kind"), spec.get("frame_order", "TZ")
+        for name, value, known in (("kind", kind, tuple(CODECS)), ("frame_order", order, ORDERS)):
             if value not in known:
                 raise FormatError(
                     "this codec is not known",
@@ -83,7 +83,7 @@ class BrickData:
     check
         Of the encoder's decode.
     repairs
-        One per channel where the file has a conditional field, else none.
+        One per channel where the file has a repair, else none.
     rest
         Bytes after all this: padding up to the byte budget.
     """
@@ -101,7 +101,7 @@ class BrickData:
         return self.check.pack() + leb128.join(parts, self.rest)
 
     @classmethod
-    def unpack(cls, data: bytes, layout: Layout, *, file: object, brick: int) -> BrickData:
+    def unpack(cls, data: bytes, content: Content, *, file: object, brick: int) -> BrickData:
         """The inverse of `pack`.
 
         Raises
@@ -111,8 +111,8 @@ class BrickData:
         """
         try:
             check = Check.unpack(data)
-            parts, rest = leb128.split(data, SIZE, layout.channels + bool(layout.bases))
-            repairs = layout.repairs(parts.pop()) if layout.bases else ()
+            parts, rest = leb128.split(data, SIZE, content.channels + bool(content.bases))
+            repairs = content.repairs(parts.pop()) if content.bases else ()
         except ValueError as error:
             raise FormatError(
                 "this brick's streams cannot be read",
@@ -125,7 +125,7 @@ class BrickData:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Content:
     """What a brick's section must hold.
 
     Attributes
@@ -133,7 +133,7 @@ class Layout:
     channels, frames
         Of the brick.
     bases
-        Most coefficients of a repair; 0: the file has no conditional field.
+        Most coefficients of a repair; 0: the file has no repair.
     """
 
     channels: int

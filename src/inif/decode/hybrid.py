@@ -22,13 +22,13 @@ from inif.coding.check import Check
 from inif.container.reader import Container
 from inif.decode import residual
 from inif.decode.brick import Intensities, need_bounded
-from inif.decode.codec import KIND, MAX_BRICK, BrickData, CodecSpec, Layout
-from inif.decode.residual import Residual
+from inif.decode.codec import KIND, MAX_BRICK, BrickData, CodecSpec, Content
+from inif.decode.residual import Rest
 from inif.errors import FormatError
-from inif.fields.conditional import KIND as CONDITIONAL
-from inif.fields.conditional import NO_REPAIR, Head, Repair, load_start, repaired, start_of
 from inif.fields.neighbourhood import Volume
 from inif.fields.parallel import in_order
+from inif.fields.repair import KIND as REPAIR
+from inif.fields.repair import NO_REPAIR, Head, Repair, load_network, network_of, repaired
 from inif.frames import CANON, from_canon, restored, sizes_of
 
 
@@ -52,10 +52,10 @@ class HybridBrick:
         That the codec may use.
     where
         File and section, for messages.
-    start
-        The conditional field's shipped network, or None.
+    network
+        The shipped network of the repair, or None.
     repairs
-        One per channel, if there is a conditional field.
+        One per channel, if the file has a repair.
     rest, origin
         The field for the rest, if there is one, and where the brick begins in the image.
     dtype
@@ -70,9 +70,9 @@ class HybridBrick:
     intensities: Intensities
     threads: int = 1
     where: tuple[object, str] = (None, "codec")
-    start: str | None = None
+    network: str | None = None
     repairs: tuple[Repair, ...] = ()
-    rest: Residual | None = None
+    rest: Rest | None = None
     origin: tuple[int, ...] = ()
     dtype: type[np.floating[Any]] = np.float32
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
@@ -197,7 +197,7 @@ class HybridBrick:
     def _head(self, channel: int) -> Head:
         if channel not in self._heads:
             stated = np.array(self.repairs[channel].stated)
-            self._heads[channel] = load_start(str(self.start)).head(stated)
+            self._heads[channel] = load_network(str(self.network)).head(stated)
         return self._heads[channel]
 
     def volume(self, channel: int) -> np.ndarray:
@@ -209,7 +209,7 @@ class HybridBrick:
                 stack = self.spec.codec.decode(
                     self.streams[channel], self.stack, self.threads, file=file, field=place
                 )
-                self._volumes[channel] = restored(stack, t, z, self.spec.order)
+                self._volumes[channel] = restored(stack, t, z, self.spec.frame_order)
             return self._volumes[channel]
 
 
@@ -229,11 +229,11 @@ class HybridBricks:
         self._c = self._axes.find("C")
         self.spec = CodecSpec.from_json(header["codec"], file=container.name)
         kind = header["field"].get("kind")
-        self.rest: Residual | None = None
+        self.rest: Rest | None = None
         if residual.FEATURE in header["requires"]:
             data = container.read(container.require(residual.KIND))
-            self.rest = Residual(data, self._axes, grid.shape, file=container.name)
-        self.start = start_of(header["field"], file=container.name) if kind == CONDITIONAL else None
+            self.rest = Rest(data, self._axes, grid.shape, file=container.name)
+        self.network = network_of(header["field"], file=container.name) if kind == REPAIR else None
         need_bounded(container, math.prod(grid.brick), MAX_BRICK, "samples")
         if not {"Y", "X"} <= set(self._axes):
             raise FormatError(
@@ -253,11 +253,11 @@ class HybridBricks:
         """One brick's streams and the encoder's check of its decode."""
         channels = len(self.grid.channels(brick, self._c))
         _, t, z, _, _ = sizes_of(self._axes, self.grid.extent(brick))
-        bases = load_start(self.start).bases if self.start else 0
+        bases = load_network(self.network).bases if self.network else 0
         data = self._container.read(self._container.require(KIND, brick))
-        layout = Layout(channels, t * z, bases)
+        content = Content(channels, t * z, bases)
         name = self._container.name
-        return BrickData.unpack(data, layout, file=name, brick=brick)
+        return BrickData.unpack(data, content, file=name, brick=brick)
 
     def check(self, brick: int) -> Check:
         """The encoder's check of a brick's decode."""
@@ -275,7 +275,7 @@ class HybridBricks:
             self._intensities,
             os.cpu_count() or 1,
             (self._container.name, f"section CODE of brick {brick}"),
-            self.start,
+            self.network,
             section.repairs,
             self.rest,
             self.grid.origin(brick),

@@ -25,7 +25,7 @@ from inif.decode.brick import ExactBrick, Intensities, along_channels, need_boun
 from inif.decode.check import little_endian
 from inif.errors import FormatError
 from inif.fields.parallel import in_order
-from inif.latent import repair, tables
+from inif.latent import _core, repair, tables
 from inif.latent.box import Box, slices
 from inif.latent.layout import (
     MOST_VOXELS,
@@ -39,7 +39,7 @@ from inif.latent.layout import (
 )
 from inif.latent.plan import CDF97, HAAR, MAX_LEVELS, Plan, plane_levels
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, streams_of, unpacked
-from inif.latent.stream import Coder, Latents
+from inif.latent.stream import Decoder, Latents
 from inif.latent.transform import synthesise
 
 FEATURE = "latent/1"
@@ -49,6 +49,9 @@ OCTAVE, _MOST_FINER = 32, 640
 _LEAST_SHARE, _ENOUGH = 1 / 64, 0.5
 """What a part of a brick costs at least, of the whole; and parts of how much of it are computed one
 by one before the whole is."""
+
+_SLAB = 1 << 21
+"""Samples that are worked out at once where more are wanted."""
 
 TABLES, NETS = tables.VERSION, repair.VERSION
 """Names of the shipped tables that contexts begin with, and of the networks of the repair."""
@@ -87,6 +90,10 @@ class LatentSpec:
         """What channels' values are multiplied by before they are quantised, (C, 1, 1, 1, 1)."""
         finer = np.array(self.finer[channels.start : channels.stop] or [0] * len(channels))
         return np.exp2(finer / OCTAVE).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+
+    def gain(self, channel: int) -> int:
+        """Of the repair of a channel of the image, in 1/64."""
+        return self.gains[channel] if self.gains else 0
 
     def to_json(self) -> dict[str, Any]:
         """The header's ``field`` object."""
@@ -151,8 +158,8 @@ def _whole(value: object, least: int, most: int) -> bool:
 class LatentBrick(ExactBrick):
     """A brick ready to be evaluated.
 
-    Its latents are decoded once. Parts of it are computed one by one, until that has cost as much
-    as the whole, which is then kept instead.
+    Its latents are decoded once, as far as they are needed. Parts of it are computed one by one,
+    until that has cost as much as the whole, which is then kept instead.
 
     Parameters
     ----------
@@ -184,7 +191,7 @@ class LatentBrick(ExactBrick):
         self.spec, self.streams, self.plan, self.channels = spec, streams, plan, channels
         self.axes, self.extent, self.intensities = axes, extent, intensities
         self._lock = Lock()
-        self._latents: Latents | None = None
+        self._decoder: Decoder | None = None
         self._whole: np.ndarray | None = None
         self._asked = 0.0
 
@@ -205,12 +212,28 @@ class LatentBrick(ExactBrick):
 
     def grid(self, local: Sequence[np.ndarray]) -> np.ndarray:
         """Samples at the grid of local positions, (n1, …) in the image's axes and dtype."""
-        spans = tuple((int(one.min()), int(one.max()) + 1) for one in local)
-        outputs = self._outputs(spans)
-        places = [one - first for one, (first, _) in zip(local, spans, strict=True)]
-        if any(len(p) < n or p[0] > p[-1] for p, n in zip(places, outputs.shape, strict=True)):
-            outputs = outputs[np.ix_(*places)]
-        return self.intensities.samples(outputs, self._channel(local))
+        whole, latents = self._ready(_spans(local))
+        out = np.empty(tuple(map(len, local)), self.intensities.dtype)
+        axis, some = self._slabs(local)
+
+        def slab(first: int) -> None:
+            at = (*(slice(None),) * axis, slice(first, first + some))
+            own = [*local[:axis], local[axis][first : first + some], *local[axis + 1 :]]
+            spans = _spans(own)
+            inside = [one - first for one, (first, _) in zip(own, spans, strict=True)]
+            if whole is not None:
+                outputs = whole[slices(spans)][np.ix_(*inside)]
+                out[at] = self.intensities.samples(outputs, self._channel(own))
+                return
+            assert latents is not None
+            found = self._samples(latents, self._box(spans))
+            if any(len(i) < b - a or i[0] > i[-1] for i, (a, b) in zip(inside, spans, strict=True)):
+                found = found[np.ix_(*inside)]
+            out[at] = found
+
+        for _ in in_order(slab, range(0, len(local[axis]), some)):
+            pass
+        return out
 
     def points(self, local: np.ndarray) -> np.ndarray:
         """Outputs in [-1, 1] at (N, D) local positions, linear between samples: (N,) float32."""
@@ -228,7 +251,8 @@ class LatentBrick(ExactBrick):
     def overview(self, skip: int) -> np.ndarray:
         """Of every 2**skip rows and columns one, the mean of those around: (n1, …)."""
         coarse = min(skip, self.plan.levels[2])
-        latents = self._decoded(coarse)
+        streams = self.streams[: streams_of(self.plan, coarse)]
+        latents = Decoder(self.plan, tables.load(TABLES), streams).decoded()
         five = outputs_of(self.spec, latents, self.plan, self.channels, skip=coarse)
         every = 1 << (skip - coarse)
         outputs = from_five(five[..., ::every, ::every], self.axes)
@@ -240,30 +264,57 @@ class LatentBrick(ExactBrick):
         """Outputs in [-1, 1], (n1, …) float32 in the image's axes."""
         return self._outputs(tuple((0, n) for n in self.extent))
 
-    def _decoded(self, skip: int = 0) -> Latents:
-        coder = Coder(self.plan, tables.load(TABLES))
-        return coder.decode(self.streams[: streams_of(self.plan, skip)])
-
     def _outputs(self, spans: Box) -> np.ndarray:
         """Outputs in [-1, 1] of a box, by first and last + 1 along the image's axes, float32."""
-        with self._lock:
-            share = math.prod(b - a for a, b in spans) / math.prod(self.extent)
-            self._asked += max(share, _LEAST_SHARE)
-            if self._whole is None and self._latents is None:
-                self._latents = self._decoded()
-            if self._whole is None and self._asked >= _ENOUGH:
-                assert self._latents is not None
-                five = outputs_of(self.spec, self._latents, self.plan, self.channels)
-                self._whole, self._latents = from_five(five, self.axes), None
-            kept, latents = self._whole, self._latents
-        if kept is not None:
-            return kept[slices(spans)]
+        whole, latents = self._ready(spans)
+        if whole is not None:
+            return whole[slices(spans)]
         assert latents is not None
+        box = self._box(spans)
+        return from_five(
+            outputs_of(self.spec, latents, self.plan, self.channels, box=box), self.axes
+        )
+
+    def _ready(self, spans: Box) -> tuple[np.ndarray | None, Latents | None]:
+        """All outputs, if they are kept, or latents that hold what a box needs."""
+        share = math.prod(b - a for a, b in spans) / math.prod(self.extent)
+        with self._lock:
+            if self._whole is not None:
+                return self._whole, None
+            if self._decoder is None:
+                self._decoder = Decoder(self.plan, tables.load(TABLES), self.streams)
+            if share < _ENOUGH:
+                self._asked += max(share, _LEAST_SHARE)
+            if self._asked < _ENOUGH:
+                around = seen_by(self.spec, self._box(spans), self.plan, self.channels)
+                return None, self._decoder.decoded(around[1:])
+            own = self.spec, self._decoder.decoded(), self.plan, self.channels
+            self._whole, self._decoder = from_five(outputs_of(*own), self.axes), None
+            return self._whole, None
+
+    def _box(self, spans: Box) -> Box:
+        """A box along the image's axes, along C, T, Z, Y and X."""
         box = [(0, 1)] * 5
         for axis, place in zip(slots(self.axes), places(self.axes), strict=True):
             box[place] = spans[self.axes.index(axis)]
-        five = outputs_of(self.spec, latents, self.plan, self.channels, box=tuple(box))
-        return from_five(five, self.axes)
+        return tuple(box)
+
+    def _slabs(self, local: Sequence[np.ndarray]) -> tuple[int, int]:
+        """The axis along which a selection is worked out slab by slab, and positions of each."""
+        own = [a for a in "TZ" if a in self.axes and len(self.axes) > 2] or self.axes[:1]
+        axis = max((self.axes.index(a) for a in own), key=lambda i: len(local[i]))
+        spans = [last - first for first, last in _spans(local)]
+        return axis, max(_SLAB * len(local[axis]) // math.prod(spans), 1)
+
+    def _samples(self, latents: Latents, box: Box) -> np.ndarray:
+        """Samples of a box along C, T, Z, Y and X: in the image's axes and dtype."""
+        own = self.spec, latents, self.plan, self.channels
+        if self.intensities.dtype.itemsize > 2 or self.intensities.dtype.kind not in "iu":
+            channels = np.arange(*box[0]).reshape(-1, 1, 1, 1, 1) + self.channels.start
+            found = self.intensities.samples(outputs_of(*own, box=box), channels)
+        else:
+            found = _worked_out(*own, box=box, intensities=self.intensities)
+        return from_five(found, self.axes)
 
     def _channel(self, local: Sequence[np.ndarray]) -> np.ndarray | int:
         """The image's channel of each position of a grid."""
@@ -292,33 +343,63 @@ def outputs_of(
         The part of the brick along C, T, Z, Y and X that is wanted, by default all; not with
         `skip`.
     """
+    return _worked_out(spec, latents, plan, channels, skip=skip, box=box)
+
+
+def seen_by(spec: LatentSpec, box: Box, plan: Plan, channels: range) -> Box:
+    """The part of a brick whose values samples of a box follow from, along C, T, Z, Y and X."""
+    first, last = box[0]
+    own = channels[first:last]
+    repaired = any(spec.gains[own.start : own.stop])
+    return repair.around(box, plan.sizes) if repaired else box
+
+
+def _worked_out(
+    spec: LatentSpec,
+    latents: Latents,
+    plan: Plan,
+    channels: range,
+    *,
+    skip: int = 0,
+    box: Box | None = None,
+    intensities: Intensities | None = None,
+) -> np.ndarray:
+    """What `outputs_of` says; samples of whole numbers of up to 16 bits with `intensities`."""
     *others, height, width = plan.shown
     shown = (*others, -(-height // (1 << skip)), -(-width // (1 << skip)))
     wanted = box or tuple((0, n) for n in shown)
     first, last = wanted[0]
     some, own = slice(first, last), channels[first:last]
-    gains = np.array(spec.gains[own.start : own.stop], np.uint8)
-    repaired = bool(gains.any()) and not skip
-    around = repair.around(wanted, plan.sizes) if repaired else wanted
+    around = wanted if skip else seen_by(spec, wanted, plan, channels)
     levels = [{key: q[some] for key, q in bands.items()} for bands in latents.levels]
     part = None if skip else around[1:]
     values = synthesise(levels, latents.low[some], plan, step=spec.step, skip=skip, box=part)
-    if repaired:
-        along = 1 if plan.sizes[1] > 1 else 2
-        inside = slices(wanted, around)[along]
-        for c in np.flatnonzero(gains):
-            one = values[c : c + 1]
-            added = corrected(one, spec.step, planes=(inside.start, inside.stop))
-            values[c] = repair.apply(one, added, gains[c : c + 1])[0]
-        values = values[(slice(None), *slices(wanted[1:], around[1:]))]
-    elif skip:
-        values = values[..., : shown[3], : shown[4]]
-    values = np.ascontiguousarray(values)
-    if spec.finer:
-        values = values / spec.scales(own)
-    values *= np.float32(1 / SCALE)
-    values -= np.float32(1)
-    return values
+    inside = slices(wanted[1:]) if skip else slices(wanted[1:], around[1:])
+    along = 0 if plan.sizes[1] > 1 else 1
+    planes = inside[along].start, inside[along].stop
+    sizes = (last - first, *(b - a for a, b in wanted[1:]))
+    out = np.empty(sizes, intensities.dtype if intensities else np.float32)
+    limits = None if intensities is None else intensities.limits
+    scales = spec.scales(own).ravel()
+    for c, number in enumerate(own):
+        one, gain, added = values[c : c + 1], 0 if skip else spec.gain(number), None
+        if gain:
+            added = np.ascontiguousarray(corrected(one, spec.step, planes=planes)[0][inside])
+        _core.finish(
+            np.ascontiguousarray(one[0][inside]).reshape(-1),
+            None if added is None else added.reshape(-1),
+            gain / repair.GAIN_PARTS,
+            float(scales[c]),
+            1 / SCALE,
+            None if limits is None else limits[number],
+            out[c].reshape(-1),
+        )
+    return out
+
+
+def _spans(local: Sequence[np.ndarray]) -> Box:
+    """First and last + 1 of positions along each axis."""
+    return tuple((int(one.min()), int(one.max()) + 1) for one in local)
 
 
 def corrected(

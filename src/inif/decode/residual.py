@@ -24,7 +24,7 @@ FEATURE = "residual/1"
 KIND = b"RESF"
 
 
-class Residual:
+class Rest:
     """What is added to the outputs of a hybrid's codec.
 
     Raises
@@ -53,7 +53,7 @@ class Residual:
         intensities = Intensities(np.array(header["range"], np.float64), dtype)
         self._samples = Samples(FieldBricks(container, grid, intensities), grid, dtype)
 
-    def in_dtype(self, dtype: type[np.floating[Any]]) -> Residual:
+    def in_dtype(self, dtype: type[np.floating[Any]]) -> Rest:
         """The same in another arithmetic."""
         other = copy(self)
         other._samples = self._samples.in_dtype(dtype)

@@ -205,10 +205,7 @@ def _latent(job: Job, window: Window) -> Packed:
 
 
 def _hybrid(job: Job, window: Window) -> Packed:
-    try:  # until it is there
-        from inif.encode.hybrid.make import encode_hybrid  # type: ignore
-    except ImportError:
-        raise BudgetError("no hybrid yet") from None
+    from inif.encode.hybrid.make import encode_hybrid
 
     return encode_hybrid(replace(job, method=HYBRID), window)
 

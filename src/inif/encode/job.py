@@ -57,7 +57,7 @@ class Job:
     codec
         Of a hybrid.
     select
-        By what a hybrid's frames are judged, see `inif.encode.select.criterion`.
+        By what a hybrid's frames are judged, see `inif.encode.hybrid.select.criterion`.
     share
         Of the bytes of a hybrid that go to a pure field for the rest, 0 to 0.9.
     chosen

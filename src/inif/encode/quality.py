@@ -106,10 +106,7 @@ def _reached(job: Job, decibels: float) -> Reached:
         from inif.encode.latent.make import encode_latent_quality
 
         return Reached(*encode_latent_quality(job, decibels))
-    try:  # until it is there
-        from inif.encode.hybrid.make import encode_hybrid_quality  # type: ignore
-    except ImportError:
-        raise BudgetError("no hybrid yet") from None
+    from inif.encode.hybrid.make import encode_hybrid_quality
 
     return Reached(*encode_hybrid_quality(job, decibels))
 

@@ -1,8 +1,8 @@
-"""What a conditional field sees: the decoded codec around each block of 2 × 2 samples.
+"""What the repair of a hybrid sees: the decoded codec around each block of 2 × 2 samples.
 
 The values are taken relative to the block's own mean and in units of its own contrast, so that one
 network serves all images. Absent neighbours (an image without time points, say) are zeros.
-See docs/format.md, "The field that repairs".
+See docs/format.md, "The repair".
 """
 
 from __future__ import annotations

@@ -166,6 +166,30 @@ def join_planes(
 def norms(length: int, level: int, high: bool, kind: int) -> NDArray[np.float32]:
     """Norms of what each low or high coefficient of a level becomes in an axis of `length`."""
 
+def finish(
+    values: _Floats,
+    added: _Floats | None,
+    gain: float,
+    scale: float,
+    unit: float,
+    limits: _Floats | None,
+    out: np.ndarray,
+) -> None:
+    """Write what values stand for: outputs in [-1, 1], or samples.
+
+    Parameters
+    ----------
+    values, added
+        (N,): an image's values, and a correction that is added `gain` times.
+    scale, unit
+        A sum is divided by `scale`, multiplied by `unit`, and 1 is taken from it: an output.
+    limits
+        (4,): half the range of samples, its middle, the lowest and the highest one. A sample is
+        ``output * half + middle``, kept within the range and rounded, half to even.
+    out
+        (N,) float32, or with limits uint8, uint16, int8 or int16.
+    """
+
 REPAIR_BYTES: tuple[int, int]
 """Bytes of a network of planes, and of one of stacks."""
 

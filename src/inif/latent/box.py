@@ -61,3 +61,17 @@ class Joined:
     def letters(self) -> str:
         """Of the parts."""
         return "LH" if self.split else "-"
+
+
+def joined(plan: Plan, skip: int, box: Box) -> list[list[Joined]]:
+    """What is joined along T, Z, Y and X for a box of the low grid of level `skip`, from it on."""
+    out: list[list[Joined]] = []
+    for number in range(skip, plan.depth):
+        out.append([Joined.of(plan, axis, number, box[axis]) for axis in range(4)])
+        box = low_box(out[-1])
+    return out
+
+
+def low_box(joins: list[Joined]) -> Box:
+    """The box of the low grid that a level is joined from."""
+    return tuple(j.part(j.letters[0]) for j in joins)

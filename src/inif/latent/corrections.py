@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from inif.latent import _core
-from inif.latent.plan import earlier_planes, looks
+from inif.latent.bands import earlier_planes, looks
 from inif.latent.tables import load
 
 CLASSES = 16

@@ -7,16 +7,17 @@ import math
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.latent.plan import MAX_LEVELS, Seams, Sizes
+from inif.latent.bands import Sizes
+from inif.latent.plan import MAX_LEVELS, Seams
 
 SCALE = 32767.5
 """Of an output in [-1, 1]: coefficients are in units of a range of 65535."""
 
-MOST_VOXELS = 1 << 22
-"""Of a brick: 64 × 256 × 256, or a plane of 2048 × 2048."""
+MOST_VOXELS = 1 << 23
+"""Of a brick: 64 × 256 × 512, or a plane of 2048 × 4096."""
 
-_DEEP, _WIDE = 64, 256
-"""Planes of a brick, and their sides, down to which the others are cut first."""
+_DEEP = 64
+"""Planes of a brick down to which T and Z are cut first, and then planes."""
 
 _UNIT = 1 << MAX_LEVELS
 """Sides of bricks are multiples of it, so that the coarse grids of neighbours fit together."""
@@ -100,12 +101,10 @@ def latent_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
         c, t, z, y, x = brick
         if c > 1:
             cut = 0
-        elif t * z > _DEEP and max(y, x) <= _WIDE:
+        elif t * z > _DEEP:
             cut = 1 if t > z else 2
-        elif max(y, x) > _WIDE:
-            cut = 3 if y > x else 4
         else:
-            cut = int(np.argmax(brick))
+            cut = 3 if y > x else 4
         unit = _UNIT if cut > 2 and brick[cut] > _UNIT else 1
         brick[cut] = -(-brick[cut] // (2 * unit)) * unit
     own, where = slots(axes), places(axes)

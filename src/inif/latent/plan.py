@@ -8,6 +8,20 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from inif.latent.bands import (
+    Band,
+    Part,
+    Sizes,
+    cut_axis,
+    cuts_of,
+    earlier_planes,
+    least_of,
+    looks,
+    part_of,
+    sibling_planes,
+    with_length,
+)
+
 CDF97, CDF53, HAAR = range(3)
 """Kinds of lifting (Daubechies and Sweldens 1998)."""
 
@@ -20,16 +34,6 @@ _LOW_SIDE = 3
 _SMALL = 24
 """Sides of a band below which its blocks have 4 × 4 latents, not 8 × 8."""
 
-_PARTS = ((1 << 21, 4), (1 << 20, 2))
-"""Voxels of an image from which its finest level has so many parts."""
-
-_LONG = 16
-"""Planes along T or Z from which parts are cut along it, and not along Y."""
-
-_PART_ROWS = 16
-"""Parts begin at multiples of so many rows: whole blocks, of the parents too."""
-
-Sizes = tuple[int, int, int, int, int]
 Seams = tuple[tuple[bool, bool], ...]
 
 
@@ -37,73 +41,6 @@ def plane_levels(sizes: Sizes) -> int:
     """Levels in the plane of an image of these lengths along C, T, Z, Y, X."""
     side = min((n for n in sizes[3:] if n > 1), default=1)
     return min(max(int(math.log2(side / _LOW_SIDE)), 0), MAX_LEVELS) if side > 1 else 0
-
-
-@dataclass(frozen=True)
-class Band:
-    """A grid of latents of one level.
-
-    Attributes
-    ----------
-    key
-        For T, Z, Y and X: "L" low, "H" high, "-" not split at this level.
-    sizes
-        Lengths along C, T, Z, Y, X.
-    kind
-        0 … 7: 4 if high along T or Z, plus 2 along Y, plus 1 along X.
-    side
-        Of its blocks.
-    earlier
-        (planes, 3) int32, see `earlier_planes`.
-    parent
-        Key of the band one level coarser, "*" for the sum of all there, None at the coarsest.
-    parent_of
-        (planes,) int32: the parent's plane of each plane.
-    sibling_of
-        (planes,) int32: the plane of each in the level's sums of magnitudes, from 1.
-    """
-
-    key: str
-    sizes: Sizes
-    kind: int
-    side: int
-    earlier: np.ndarray
-    parent: str | None
-    parent_of: np.ndarray
-    sibling_of: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(planes, height, width) of its latents as the coder takes them."""
-        return (math.prod(self.sizes[:3]), self.sizes[3], self.sizes[4])
-
-    @property
-    def blocks(self) -> tuple[int, int, int]:
-        """(planes, blocks down, blocks across)."""
-        planes, height, width = self.shape
-        return (planes, -(-height // self.side), -(-width // self.side))
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a level that is coded by itself, so that all parts can be coded at once.
-
-    Attributes
-    ----------
-    bands
-        As if they were all there is, in the order in which they are coded.
-    largest
-        The largest of their lengths along each axis.
-    where
-        By the band's key, the place of its part along C, T, Z, Y, X.
-    parent_rows
-        Rows of the bands one level coarser that the part looks at.
-    """
-
-    bands: tuple[Band, ...]
-    largest: Sizes
-    where: dict[str, tuple[slice, ...]]
-    parent_rows: slice
 
 
 @dataclass(frozen=True)
@@ -116,6 +53,8 @@ class Level:
         0 is the finest.
     low
         Key of what is split further, or stays as the low grid.
+    axis
+        Along which it is cut: 1 T, 2 Z, 3 Y.
     parts
         Of which it is made up.
     """
@@ -123,6 +62,7 @@ class Level:
     number: int
     low: str
     bands: tuple[Band, ...]
+    axis: int
     parts: tuple[Part, ...]
 
 
@@ -187,30 +127,6 @@ class Plan:
         return earlier_planes(self.low_sizes, looks(self.sizes))
 
 
-def looks(sizes: Sizes) -> str:
-    """Which planes a plane's contexts look at: small letters one before, capitals two before."""
-    channels, times, depths = (n > 1 for n in sizes[:3])
-    if times:
-        return "tzc" if depths and channels else "tzT" if depths else "tcT" if channels else "tT"
-    if depths:
-        return "zcZ" if channels else "zZ"
-    return "cD"
-
-
-def earlier_planes(sizes: Sizes, order: str) -> np.ndarray:
-    """(planes, 3) int32: number of the planes that each plane looks at, -1 where there is none."""
-    count = sizes[:3]
-    index = np.arange(math.prod(count)).reshape(count)
-    out = np.full((3, *count), -1, np.int32)
-    for k, letter in enumerate(order):
-        axis, back = "CTZ".index("C" if letter == "D" else letter.upper()), 1 + letter.isupper()
-        here = [slice(None)] * 3
-        there = [slice(None)] * 3
-        here[axis], there[axis] = slice(back, None), slice(None, -back)
-        out[k][tuple(here)] = index[tuple(there)]
-    return np.ascontiguousarray(out.reshape(3, -1).T)
-
-
 def _sizes(plan: Plan) -> tuple[list[tuple[str, dict[str, Sizes]]], Sizes]:
     """Key of what stays low and lengths of the bands, from fine to coarse; of the low grid."""
     levels: list[tuple[str, dict[str, Sizes]]] = []
@@ -222,8 +138,8 @@ def _sizes(plan: Plan) -> tuple[list[tuple[str, dict[str, Sizes]]], Sizes]:
             for key, sizes in parts.items():
                 n = sizes[axis + 1]
                 if level < plan.levels_of(axis) and n > 1:
-                    split[key + "L"] = _with(sizes, axis + 1, (n + 1) // 2)
-                    split[key + "H"] = _with(sizes, axis + 1, n // 2)
+                    split[key + "L"] = with_length(sizes, axis + 1, (n + 1) // 2)
+                    split[key + "H"] = with_length(sizes, axis + 1, n // 2)
                 else:
                     split[key + "-"] = sizes
             parts = split
@@ -231,11 +147,6 @@ def _sizes(plan: Plan) -> tuple[list[tuple[str, dict[str, Sizes]]], Sizes]:
         current = parts.pop(low)
         levels.append((low, parts))
     return levels, current
-
-
-def _with(sizes: Sizes, axis: int, length: int) -> Sizes:
-    c, t, z, y, x = (length if i == axis else n for i, n in enumerate(sizes))
-    return (c, t, z, y, x)
 
 
 @lru_cache(maxsize=64)
@@ -252,67 +163,11 @@ def _grids(plan: Plan) -> tuple[Level, ...]:
         coarser = sizes[number + 1][1] if number + 1 < plan.depth else {}
         keys = sorted(parts, key=lambda key: (key.count("H"), key))
         bands = tuple(_band(plan, number, key, parts[key], largest, coarser, order) for key in keys)
-        axis = _cut_axis(bands)
-        cuts = _cuts(plan, bands, axis) if number == 0 else (slice(None),)
-        out.append(Level(number, low, bands, tuple(_part(bands, axis, cut) for cut in cuts)))
+        axis = cut_axis(plan.sizes)
+        cuts = cuts_of(plan.sizes, number, least_of(bands)[axis], axis)
+        own = tuple(part_of(bands, axis, cut) for cut in cuts)
+        out.append(Level(number, low, bands, axis, own))
     return tuple(out)
-
-
-def _cut_axis(bands: tuple[Band, ...]) -> int:
-    """The axis along which a level is cut: the longer of T and Z if it is long enough, else Y."""
-    least = _least(bands)
-    axis = 1 if least[1] > least[2] else 2
-    return axis if least[axis] >= _LONG else 3
-
-
-def _cuts(plan: Plan, bands: tuple[Band, ...], axis: int) -> tuple[slice, ...]:
-    """Places of the parts of the finest level along an axis; the last goes on to the end."""
-    unit = _PART_ROWS if axis == 3 else 1
-    length = _least(bands)[axis] // unit
-    voxels = math.prod(plan.sizes)
-    wanted = next((parts for least, parts in _PARTS if voxels >= least), 1)
-    count = max(min(wanted, length), 1)
-    begins = [length * i // count * unit for i in range(count)]
-    return tuple(slice(a, b) for a, b in zip(begins, [*begins[1:], None], strict=True))
-
-
-def _least(bands: tuple[Band, ...]) -> Sizes:
-    c, t, z, y, x = (min(band.sizes[i] for band in bands) for i in range(5))
-    return (c, t, z, y, x)
-
-
-def _part(bands: tuple[Band, ...], axis: int, cut: slice) -> Part:
-    """The part of bands along an axis, T, Z or Y."""
-    where = {band.key: tuple(cut if i == axis else slice(None) for i in range(5)) for band in bands}
-    cutting = cut != slice(None)
-    sizes = {b.key: _with(b.sizes, axis, len(range(b.sizes[axis])[cut])) for b in bands}
-    c, t, z, y, x = (max(s[i] for s in sizes.values()) for i in range(5))
-    rows = slice(None)
-    if cutting and axis == 3:
-        rows = slice(cut.start // 2, None if cut.stop is None else cut.stop // 2)
-    own = tuple(_cut_band(b, where[b.key], sizes[b.key], (c, t, z, y, x)) for b in bands)
-    return Part(own, (c, t, z, y, x), where, rows)
-
-
-def _cut_band(band: Band, where: tuple[slice, ...], sizes: Sizes, largest: Sizes) -> Band:
-    count = math.prod(band.sizes[:3])
-    kept = np.arange(count).reshape(band.sizes[:3])[where[:3]].ravel()
-    number = np.full(count + 1, -1, np.int32)  # the last stands for no plane
-    number[kept] = np.arange(len(kept))
-    return replace(
-        band,
-        sizes=sizes,
-        earlier=np.ascontiguousarray(number[band.earlier[kept]]),
-        parent_of=np.ascontiguousarray(band.parent_of[kept]),
-        sibling_of=_sibling_planes(sizes, largest),
-    )
-
-
-def _sibling_planes(sizes: Sizes, largest: Sizes) -> np.ndarray:
-    """`Band.sibling_of` of a band of these lengths."""
-    channel, time, depth = (a.ravel() for a in np.indices(sizes[:3]))
-    out: np.ndarray = ((channel * largest[1] + time) * largest[2] + depth + 1).astype(np.int32)
-    return out
 
 
 def _band(
@@ -327,8 +182,10 @@ def _band(
     channel, time, depth = (a.ravel() for a in np.indices(sizes[:3]))
     parent: str | None = None
     parent_of = np.zeros(len(channel), np.int32)
+    above = (1, 1, 1)
     if coarser:
         parent, there = _parent(key, coarser)
+        above = (there[0], there[1], there[2])
         half_t = number + 1 < plan.levels[0] and there[1] < sizes[1]
         half_z = number + 1 < plan.levels[1] and there[2] < sizes[2]
         up_t = np.minimum(time // 2 if half_t else time, there[1] - 1)
@@ -342,7 +199,8 @@ def _band(
         earlier_planes(sizes, order),
         parent,
         parent_of,
-        _sibling_planes(sizes, largest),
+        above,
+        sibling_planes(sizes, largest),
     )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from inif.fields.parallel import cores, in_order
 from inif.latent import _core
+from inif.latent.bands import Sizes
 from inif.latent.box import Box
-from inif.latent.plan import Sizes
 
 GAIN_PARTS = 64
 MOST_GAIN = 2 * GAIN_PARTS

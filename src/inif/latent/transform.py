@@ -15,7 +15,7 @@ import numpy as np
 
 from inif.fields.parallel import cores, in_order
 from inif.latent import _core
-from inif.latent.box import Box, Joined, slices, whole
+from inif.latent.box import Box, Joined, joined, low_box, slices, whole
 from inif.latent.plan import HAAR, Level, Plan
 
 GAIN = 1.230174105
@@ -84,13 +84,9 @@ def synthesise(
         The part of the image along T, Z, Y and X that is wanted, by default all; not with `skip`.
     """
     grids = [grid for grid in plan.grids if grid.number >= skip]
-    boxes = [box or whole(plan, skip)]
-    joins: list[list[Joined]] = []
-    for number in range(skip, plan.depth):
-        wanted = boxes[-1]
-        own = [Joined.of(plan, axis, number, wanted[axis]) for axis in range(4)]
-        joins.append(own)
-        boxes.append(tuple(j.part(j.letters[0]) for j in own))
+    wanted = box or whole(plan, skip)
+    joins = joined(plan, skip, wanted)
+    boxes = [wanted, *map(low_box, joins)]
     if low.dtype == np.int32:
         low = low.astype(np.float32) * np.float32(step)
     x = _weighed(low, plan, plan.depth, "LLLL", np.divide)[(slice(None), *slices(boxes[-1]))]

@@ -19,7 +19,7 @@ from inif_bench.unseen import unseen
 class InifArm:
     """One of inif's methods; the seed is the run's, and the effort where none is given.
 
-    Images that the shipped start of the conditional field learned from get the start that has not
+    Images that the shipped network of the repair learned from get the network that has not
     seen them (`inif_bench.unseen`).
     """
 
@@ -36,7 +36,7 @@ class InifArm:
         call = f"inif.compress(image, size=budget, method={self.method!r}, {effort}, seed)"
         if self.method == "siren":
             return {"call": call}
-        return {"call": call, "start": "one that has not seen the image"}
+        return {"call": call, "network": "one that has not seen the image"}
 
     def missing(self) -> str | None:
         """It is always there."""
@@ -71,7 +71,7 @@ class _Session:
         import inif
 
         effort = self.arm.effort or self.options.effort
-        start = {} if self.arm.method == "siren" else {"start": unseen(self.image.data)}
+        start = {} if self.arm.method == "siren" else {"network": unseen(self.image.data)}
         begin = time.perf_counter()
         file = inif.compress(
             self.image,

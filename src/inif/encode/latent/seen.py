@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.encode.guided import Guided
+from inif.encode.hybrid.guided import Guided
 from inif.encode.job import Job
 from inif.guidance import filaments
 from inif.guidance.guides import Traced

@@ -1,4 +1,4 @@
-"""The conditional field: decoded codec → residual, from a network that is part of the package.
+"""The repair of a hybrid: decoded codec → what it lacks, by a network that the package holds.
 
 Its last layer is a mix of a few bases, whose coefficients a file may state; everything else is
 shipped, so that a repair costs a few bytes per channel and no fitting. Weights are shared between
@@ -21,9 +21,9 @@ from inif.errors import FormatError
 from inif.fields.neighbourhood import COLUMNS, CORE, INPUTS, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread
 
-FEATURE = "conditional/1"
-KIND = "conditional"
-STARTS: dict[str, Traversable] = {"a": files("inif.fields") / "starts" / "a.npz"}
+FEATURE = "repair/1"
+KIND = "repair"
+NETWORKS: dict[str, Traversable] = {"a": files("inif.fields") / "networks" / "a.npz"}
 """The shipped networks; who adds one of their own can write and read files that name it."""
 
 STEP = 1 / 16
@@ -263,7 +263,7 @@ def repaired(
     return picked
 
 
-def start_of(spec: Mapping[str, Any], *, file: object) -> str:
+def network_of(spec: Mapping[str, Any], *, file: object) -> str:
     """The shipped network that a header's ``field`` object names.
 
     Raises
@@ -271,22 +271,22 @@ def start_of(spec: Mapping[str, Any], *, file: object) -> str:
     FormatError
         Not known to this release.
     """
-    start = spec.get("start")
-    if start not in STARTS:
+    name = spec.get("network")
+    if name not in NETWORKS:
         raise FormatError(
-            "this start of a conditional field is not known",
+            "this network of a repair is not known",
             file=file,
-            field="header.field.start",
-            expected=" or ".join(STARTS),
-            got=ascii(start),
+            field="header.field.network",
+            expected=" or ".join(NETWORKS),
+            got=ascii(name),
         )
-    return str(start)
+    return str(name)
 
 
 @cache
-def load_start(name: str) -> Network:
-    """A network by its name, one of `STARTS`; float16 in the package, float32 here."""
-    with STARTS[name].open("rb") as file:
+def load_network(name: str) -> Network:
+    """A network by its name, one of `NETWORKS`; float16 in the package, float32 here."""
+    with NETWORKS[name].open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         return Network(**{key: arrays[key].astype(np.float32) for key in arrays.files})
 

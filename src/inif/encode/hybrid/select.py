@@ -116,7 +116,7 @@ def criterion(job: Job) -> Criterion:
     from inif.metrics.tasks.run import prepare
 
     try:
-        (task,) = prepare([parse(name)], image.axes, image.data.shape)
+        (task,) = prepare([parse(name)], image.axes, image.shape)
     except MissingExtraError:
         raise
     except InputError as e:
@@ -124,4 +124,4 @@ def criterion(job: Job) -> Criterion:
             e.problem, file=e.file, field="select", expected=e.expected, got=e.got, fix=e.fix
         ) from e
     ranges = tuple((float(low), float(high)) for low, high in job.ranges)
-    return ByTask(task, Geometry(image.axes, image.data.shape, image.data.dtype.name, ranges))
+    return ByTask(task, Geometry(image.axes, image.shape, image.dtype.name, ranges))

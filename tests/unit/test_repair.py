@@ -1,4 +1,4 @@
-"""The conditional field: symmetric, local, bounded, and the same in parts as in the whole."""
+"""The repair of a hybrid: symmetric, local, bounded, and the same in parts as in the whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from arithmetic import tolerance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inif.fields.conditional import STARTS, Network, Repair, load_start, repaired
 from inif.fields.neighbourhood import COLUMNS, INPUTS, Blocks, Surroundings, Volume, mirrored
+from inif.fields.repair import NETWORKS, Network, Repair, load_network, repaired
 
 pytestmark = pytest.mark.numerical
 
@@ -79,7 +79,7 @@ def test_a_part_equals_the_part_of_the_whole(partner: int | None) -> None:
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     net, own = network(), volume()
     whole = plane(net, own, None)
-    monkeypatch.setattr("inif.fields.conditional._BAND", 20)
+    monkeypatch.setattr("inif.fields.repair._BAND", 20)
     off = rounding(whole, own, 1, 2)
     np.testing.assert_allclose(plane(net, own, None), whole, rtol=0, atol=off)
 
@@ -222,9 +222,9 @@ def test_what_repairs_may_not_hold() -> None:
         Repair.unpack(Repair(9, None, (1, 2, 3)).pack(1), 0, 1, 7, 2)
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_shipped_networks(name: str) -> None:
-    net = load_start(name)
+    net = load_network(name)
     assert net.w0.shape[0] == INPUTS
     assert all(np.isfinite(v).all() and v.dtype == np.float32 for v in (net.w0, net.spread, net.v1))
     assert net.coefficients(np.zeros(0)).shape == (net.bases,)

@@ -1,4 +1,4 @@
-"""What the conditional field of a brick is told: coefficients by least squares, partners, frames.
+"""What the repair of a brick is told: coefficients by least squares, partners, frames.
 
 The shipped network gives bases; an image's coefficients on them are a small linear problem, solved
 on a sample of blocks. More coefficients are stated only where they are worth their bytes.
@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inif.encode.select import Criterion
-from inif.fields.conditional import NO_REPAIR, STEP, Head, Network, Repair, repaired
+from inif.encode.hybrid.select import Criterion
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import in_order, one_blas_thread
+from inif.fields.repair import NO_REPAIR, STEP, Head, Network, Repair, repaired
 
 _SIDE = 32
 _REGIONS = 24
@@ -26,7 +26,7 @@ doubling of the file gains."""
 
 
 @dataclass(frozen=True)
-class Channel:
+class Pair:
     """One channel of a brick, before and after its codec.
 
     Attributes
@@ -41,7 +41,7 @@ class Channel:
     target: np.ndarray
 
     @classmethod
-    def of(cls, levels: np.ndarray, peak: int, target: np.ndarray) -> Channel:
+    def of(cls, levels: np.ndarray, peak: int, target: np.ndarray) -> Pair:
         """A channel whose error is measured, and rounded as a file states it."""
         squares = 0.0
         for decoded, original in zip(levels, target, strict=True):
@@ -58,7 +58,7 @@ class Channel:
 
 def choose(
     network: Network,
-    channels: list[Channel],
+    channels: list[Pair],
     most: int,
     bytes_left: int,
     seed: int,
@@ -83,7 +83,7 @@ def choose(
     return out
 
 
-def best_partners(channels: list[Channel], seed: int) -> list[int | None]:
+def best_partners(channels: list[Pair], seed: int) -> list[int | None]:
     """For each channel the one whose decoded detail tells most about its original detail."""
     if len(channels) < 2:
         return [None]
@@ -129,7 +129,7 @@ def regions(shape: tuple[int, ...], count: int, seed: int) -> Iterator[tuple[int
 
 
 def sampled(
-    channel: Channel, partner: Volume | None, region: tuple[int, int, Blocks]
+    channel: Pair, partner: Volume | None, region: tuple[int, int, Blocks]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs (INPUTS, N), units √(error · unit) (N,), and what is missing (4, N), in values."""
     t, z, blocks = region
@@ -153,7 +153,7 @@ def damped(gram: np.ndarray) -> np.ndarray:
 
 def _fit(
     network: Network,
-    channel: Channel,
+    channel: Pair,
     partner: Volume | None,
     most: int,
     price: float,
@@ -189,7 +189,7 @@ def _fit(
 
 def keep_or_drop(
     network: Network,
-    channels: list[Channel],
+    channels: list[Pair],
     repairs: list[Repair],
     better: Criterion,
     origin: Mapping[str, int],
@@ -220,7 +220,7 @@ def keep_or_drop(
 
 
 def _repaired_frames(
-    head: Head, channel: Channel, partner: Volume | None
+    head: Head, channel: Pair, partner: Volume | None
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """The place (t, z) of each frame and the frame repaired, values from 0 to 1."""
     times, depths, height, width = channel.target.shape

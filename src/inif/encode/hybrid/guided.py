@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from inif.bricks import BrickGrid
+from inif.encode.hybrid.repair import Pair, damped
 from inif.encode.job import Job
-from inif.encode.repair import Channel, damped
-from inif.fields.conditional import STEP, Network, Repair
 from inif.fields.neighbourhood import CORE, Blocks, Surroundings, Volume
 from inif.fields.parallel import one_blas_thread
+from inif.fields.repair import STEP, Network, Repair
 from inif.frames import sizes_of
 from inif.guidance.boxes import Boxes
 from inif.guidance.guide import Guidance, box_sides
@@ -192,7 +192,7 @@ class Guided:
     def repairs(
         self,
         network: Network,
-        channels: Sequence[Channel],
+        channels: Sequence[Pair],
         repairs: Sequence[Repair],
         origin: tuple[int, ...],
         first: int,
@@ -268,7 +268,7 @@ class Guided:
     def _region(
         self,
         network: Network,
-        channel: Channel,
+        channel: Pair,
         partner: Volume | None,
         origin: tuple[int, ...],
         number: int,

@@ -1,0 +1,39 @@
+"""How much patience each effort has: one preset of the codec, for trials and for the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inif.codecs import Codec, load_codec
+from inif.encode.hybrid.guess import seconds
+from inif.fields.parallel import cores
+
+PRESETS: dict[str, tuple[int | str, ...]] = {
+    "av1": (6, 4, 3, 1, 1, 0, 0, -1, -1),
+    "hevc": ("medium",) * 2 + ("slow",) * 3 + ("veryslow",) * 4,
+}
+"""By effort, 1 to 9. Other codecs have one setting."""
+
+_FASTER: dict[str, tuple[int | str, ...]] = {
+    "av1": (-1, 0, 1, 2, 3, 4, 5, 6, 8, 10),
+    "hevc": ("veryslow", "slow", "medium", "fast", "ultrafast"),
+}
+"""Presets that a time limit may choose, slowest first."""
+
+OPTIONS: dict[str, dict[str, Any]] = {"av1": {"fine": True}}
+
+ENCODES = 4
+"""Of a brick at most, trials included."""
+
+
+def codec_for(kind: str, effort: int, raw_bytes: int, limit: float | None = None) -> Codec:
+    """A codec at the preset of an effort, or a faster one that keeps to a limit in seconds."""
+    options = dict(OPTIONS.get(kind, {}))
+    if kind in PRESETS:
+        preset = PRESETS[kind][effort - 1]
+        if limit is not None:
+            faster = _FASTER[kind][_FASTER[kind].index(preset) :]
+            spent = {p: ENCODES * seconds(kind, p, raw_bytes) / cores() for p in faster}
+            preset = next((p for p in faster if spent[p] <= limit), faster[-1])
+        options["preset"] = preset
+    return load_codec(kind, **options)
