@@ -23,7 +23,7 @@ from inif.container.writer import Section, packed_size
 from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
 from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, corrected, outputs_of
-from inif.encode.job import SLACK, TINY, Job, draft_header, extra_sections, guides_record
+from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.latent.plan import (
     Chosen,
     Coefficients,
@@ -57,6 +57,9 @@ _ALIKE = 0.35
 
 _ROUGH, _NEAR, _CAREFUL_EFFORT = 0.3, 0.05, 2
 """How near to the wanted size trials come, in octaves, at effort 1 and from `_CAREFUL_EFFORT`."""
+
+_SLACK = 6
+"""Bytes by which a header may still grow when its record is filled in: 5 in 27 000 trials."""
 
 _LENGTHS = 8
 """Bytes of the lengths of a brick's streams, about."""
@@ -248,7 +251,7 @@ class LatentCoder:
             check = bytes(CHECK_SIZE + _LENGTHS)
             own = [Section(FINE, check, brick) for brick in range(len(self.grid))]
             own += [Section(COARSE, b"", one.brick) for one in own if self.apart]
-        return packed_size(header, [*extra, *own]) + SLACK
+        return packed_size(header, [*extra, *own]) + _SLACK
 
     def header(self, knob: np.ndarray) -> tuple[dict[str, Any], list[Section]]:
         """The header as far as it is known, and the sections of the whole file."""

@@ -13,11 +13,11 @@ from inif.config import ProgressEvent, Window
 from inif.container.writer import Packed, Section
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
-from inif.encode.job import SLACK, Job
+from inif.encode.job import Job
 from inif.encode.record import errors_of, facts, with_record
 from inif.encode.siren import step_sizes
 from inif.encode.siren.budget import StepControl, quantize_all
-from inif.encode.siren.plan import LAYERS, FieldPlan, header_bytes, too_small
+from inif.encode.siren.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
 from inif.errors import BudgetError
 from inif.fields.siren import Siren
 

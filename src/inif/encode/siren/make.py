@@ -13,12 +13,12 @@ import numpy as np
 from inif.coding import qweights
 from inif.config import FitSettings, Window
 from inif.container.writer import Packed
-from inif.encode.job import SLACK, Job, draft_header, extra_sections, guides_record
+from inif.encode.job import Job, draft_header, extra_sections, guides_record
 from inif.encode.siren.budget import StepControl
 from inif.encode.siren.device import keep_programs
 from inif.encode.siren.finish import constant, finish
 from inif.encode.siren.fit import Fitter
-from inif.encode.siren.plan import FieldPlan, header_bytes, make_plan
+from inif.encode.siren.plan import SLACK, FieldPlan, header_bytes, make_plan
 from inif.encode.siren.samples import gathered
 from inif.encode.siren.sampling import Sampler
 from inif.errors import BudgetError

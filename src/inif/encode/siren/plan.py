@@ -16,7 +16,6 @@ from inif.bricks import BrickGrid, plan
 from inif.coding.qweights import KIND
 from inif.config import FitSettings
 from inif.container.writer import Section, packed_size
-from inif.encode.job import SLACK as SLACK
 from inif.encode.siren.budget import fixed_bytes
 from inif.errors import BudgetError
 from inif.fields.field import count_weights
@@ -26,6 +25,8 @@ from inif.image import ImageSource
 LAYERS = 7
 SMALLEST_WIDTH = 4
 BRICK_WEIGHTS = 7000
+SLACK = 12
+"""Bytes by which a header may still grow when its numbers are filled in."""
 
 _SMALLEST_BITS = 2.0
 
