@@ -157,7 +157,15 @@ def sample_of(job: Job) -> tuple[Job, float]:
     data = image.read(tuple(where))
     sample = Image(data, image.axes)
     surveyed = Survey(sample, ranges, "0" * 64)
-    small = replace(job, image=sample, surveyed=surveyed, progress=None, spool=None, remarks=())
+    small = replace(
+        job,
+        image=sample,
+        surveyed=surveyed,
+        settings=replace(job.settings, keep_partial=False),
+        progress=None,
+        spool=None,
+        remarks=(),
+    )
     return small, data.size / size
 
 

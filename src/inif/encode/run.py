@@ -103,6 +103,7 @@ def compressed(
         spool=spool,
     )
     keep = asked.settings.keep_partial
+    _warn(image.remarks)
     job = interruptible(
         lambda told: surveyed(replace(job, progress=told), window), job.interrupt, progress
     )
@@ -112,8 +113,7 @@ def compressed(
         criterion(job)
     if target is not None and not target.exact and job.varied:
         job = replace(job, remarks=(*job.remarks, *advice(image, target)))
-    for remark in job.remarks:
-        warnings.warn(remark, RemarkWarning, stacklevel=3)
+    _warn(job.remarks[len(image.remarks) :])
 
     def work(told: Progress | None) -> Packed:
         return made(replace(job, progress=told), window)
@@ -122,13 +122,12 @@ def compressed(
     about = f"{image.source}: " if image.source else ""
     if job.interrupt.kept:
         stopped = "interrupted: the file holds the best that there was when Ctrl-C came"
-        warnings.warn(about + stopped, RemarkWarning, stacklevel=3)
+        _warn([about + stopped])
     if window is not None and data.size < window.least:
         smaller = f"{data.size} bytes, fewer than asked for, reproduce every sample exactly"
-        warnings.warn(about + smaller, RemarkWarning, stacklevel=3)
+        _warn([about + smaller])
     if not any(section.kind == b"OMEX" for section in data.sections):
-        for remark in unkept_remark(image.meta.ome_xml):
-            warnings.warn(remark, RemarkWarning, stacklevel=3)
+        _warn(unkept_remark(image.meta.ome_xml))
     return data
 
 
@@ -160,6 +159,11 @@ def made(job: Job, window: Window | None) -> Packed:
         assert target.psnr is not None
         return encode_quality(job, target.psnr)
     return encode(job, window)
+
+
+def _warn(remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        warnings.warn(remark, RemarkWarning, stacklevel=4)
 
 
 def checked_guides(guides: Sequence[str]) -> None:
