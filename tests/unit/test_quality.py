@@ -6,17 +6,14 @@ import math
 import warnings
 from typing import Any
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
 
 import inif
 from inif.config import FitSettings, ProgressEvent, Target
-from inif.encode import quality, streams
-from inif.encode.hybrid_quality import Reached
+from inif.container.writer import Packed
+from inif.encode import quality
 from inif.encode.job import Job
-from inif.encode.settle import NEAR, Settled, _Bracket
 from inif.errors import BudgetError, RemarkWarning
 from inif.image import Image
 
@@ -73,7 +70,7 @@ def test_every_channel_that_varies_has_it(options: dict[str, Any]) -> None:
 
 
 def test_several_bricks_and_orders_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_BRICK_SAMPLES", 3 * 48 * 45)
+    monkeypatch.setattr("inif.encode.hybrid.bricks.MOST_SAMPLES", 3 * 48 * 45 * 2)
     data = np.stack([channels()[:2, ::2, ::2]] * 4, axis=1)
     file, _ = asked(data, "CZYX", psnr=36, codec="jpeg2000")
     assert len(file.grid) > 1
@@ -133,60 +130,28 @@ def at_once(event: ProgressEvent) -> None:
     raise KeyboardInterrupt
 
 
-@given(
-    st.floats(5, 90),
-    st.floats(0.3, 3),
-    st.floats(20, 60),
-    st.floats(0, 1),
-    st.sampled_from([1e-4, 1 / 250, 1 / 60]),
-)
-def test_a_search_ends_at_the_coarsest_that_reaches_it(
-    span: float, power: float, goal: float, begin: float, step: float
-) -> None:
-    def value(unit: float) -> float:
-        return 15 + span * unit**power
-
-    search = _Bracket(goal, step, 30.0, begin)
-    for _ in range(40):
-        if search.done:
-            break
-        assert 0 <= search.unit <= 1
-        unit = round(search.unit / step) * step
-        search.tell(min(unit, 1.0), value(min(unit, 1.0)))
-    assert search.done
-    if search.high is None:
-        assert value(1.0) < goal + 1e-9 or value(1 - step) < goal
-        return
-    unit, reached = search.high
-    assert reached >= goal
-    assert reached - goal <= NEAR or value(max(unit - 1.5 * step, 0.0)) < goal or unit < 1.5 * step
-
-
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pure fields that need no fit, of a PSNR that follows from their budget: what was tried."""
     tried: list[int] = []
 
-    def encode(job: Any, window: Any) -> bytes:
+    def encode(job: Any, window: Any) -> Packed:
         if window.most < 600:
             raise BudgetError("too small")
         tried.append(window.most)
-        return bytes(window.most)
+        return Packed({}, (), bytes(window.most))
 
-    def recorded(data: bytes) -> float:
-        return 3 * math.log2(len(data)) - 3
+    def recorded(data: Packed) -> float:
+        return 3 * math.log2(data.size) - 3
 
     monkeypatch.setattr(quality, "encode", encode)
     monkeypatch.setattr(quality, "recorded_psnr", recorded)
-    monkeypatch.setattr(quality, "_may_be_smaller", lambda job, size: False)
+    monkeypatch.setattr(quality, "estimate", lambda image: 1 << 40)
     return tried
 
 
 @pytest.mark.parametrize("target", [26.0, 30.0, 37.5])
 def test_pure_fields_are_tried_until_one_is_near(fits: list[int], target: float) -> None:
-    from inif.config import FitSettings, Target
-    from inif.encode.job import Job
-
     image = Image(np.arange(400 * 400, dtype=np.uint16).reshape(400, 400), "YX")
     job = Job(image, Target(psnr=target), FitSettings())
     data = quality.encode_quality(job, target)
@@ -195,47 +160,7 @@ def test_pure_fields_are_tried_until_one_is_near(fits: list[int], target: float)
 
 
 def test_a_quality_that_no_pure_field_reaches_names_the_best(fits: list[int]) -> None:
-    from inif.config import FitSettings, Target
-    from inif.encode.job import Job
-
     image = Image(np.arange(40 * 400, dtype=np.uint16).reshape(40, 400), "YX", source="a.tif")
     with pytest.raises(BudgetError, match=r"a\.tif.*at most"):
         quality.encode_quality(Job(image, Target(psnr=80), FitSettings()), 80.0)
     assert fits
-
-
-class OfSample:
-    """A settler whose codecs take so many bytes for the sample."""
-
-    def __init__(self, streams: Any, codec: Any, order: str) -> None:
-        self.kind = codec.kind
-
-    def settle(self, goals: dict[int, float], units: dict[int, float], stage: str) -> Any:
-        return {c: Settled(units[c], goal) for c, goal in goals.items()}
-
-    def made(self, settled: Any) -> list[bytes]:
-        return [bytes({"av1": 100, "hevc": 110, "jpeg2000": 125}[self.kind])]
-
-
-@pytest.mark.parametrize(("above", "kinds"), [(0.1, 2), (0.5, 3)])
-def test_codecs_that_are_alike_on_the_sample_are_all_tried(
-    monkeypatch: pytest.MonkeyPatch, above: float, kinds: int
-) -> None:
-    """The size of the whole decides, or a higher quality might take a smaller file."""
-    whole = {"av1": 400, "hevc": 300, "jpeg2000": 200}
-    tried: list[str] = []
-
-    def encode(job: Any, decibels: float, found: list[Any], *_: Any) -> None:
-        tried.append(job.codec)
-        found.append(Reached(bytes(whole[job.codec]), {0: decibels + above}))
-
-    monkeypatch.setattr(quality, "Settler", OfSample)
-    monkeypatch.setattr(quality, "may_be_latent", lambda job: False)
-    monkeypatch.setattr(quality, "encode_hybrid_quality", encode)
-    monkeypatch.setattr(quality, "_may_be_smaller", lambda job, size: False)
-    monkeypatch.setattr(quality, "_remark", lambda job, text: None)
-    stack = np.arange(3 * 40 * 44, dtype=np.uint16).reshape(3, 40, 44)
-    job = Job(Image(stack, "ZYX"), Target(psnr=40), FitSettings(), "auto", 1)
-    data = quality.encode_quality(job, 40)
-    assert tried == ["av1", "hevc", "jpeg2000"][:kinds]
-    assert len(data) == min(whole[kind] for kind in tried)

@@ -48,7 +48,7 @@ def encode_quality(job: Job, decibels: float) -> Packed:
     InputError
         A hybrid was asked for, and the image has no planes.
     KeyboardInterrupt
-        Ctrl-C.
+        Ctrl-C, unless the settings keep partial results and some file has the quality.
     """
     if not job.varied:
         return encode(job, Window(0, max(job.image.raw_bytes, 1 << 12)))
@@ -60,6 +60,11 @@ def encode_quality(job: Job, decibels: float) -> Packed:
         except BudgetError:
             if job.method in (LATENT, SIREN):
                 raise
+        except KeyboardInterrupt:
+            if not (found and job.keeps()):
+                raise
+        if job.interrupt.kept:
+            return min(found, key=lambda one: one.data.size).data
     best = min(found, key=lambda one: one.data.size, default=None)
     if best is None or estimate(job.image) <= AS_SMALL * best.data.size:
         exact = encode_lossless(job)

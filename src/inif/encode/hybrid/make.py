@@ -76,7 +76,9 @@ def encode_hybrid_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
     """
     size, count = max(job.image.raw_bytes // _GUESS, _LEAST), job.image.n_channels
     coder, psnrs = _coder(job, size), partial(channel_psnrs, job)
-    found = to_quality(coder, psnrs, decibels, coder.guess(size), count, job.step)
+    found = to_quality(coder, psnrs, decibels, coder.guess(size), count, job.step, job.keeps)
+    if job.interrupt.kept:
+        coder.header["lossy"]["stopped"] = "interrupt"
     squares, _ = totals(found.bricks)
     reached = psnrs(squares, np.full(count, math.prod(job.image.shape) / count))
     if (least := min(reached.values())) < decibels:

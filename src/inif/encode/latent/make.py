@@ -54,7 +54,7 @@ def encode_latent_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
     coder = LatentCoder(job, TINY)
     start = decibels / (20 * math.log10(2)) - _FIRST
     psnrs = partial(channel_psnrs, job)
-    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, coder.report)
+    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, coder.report, job.keeps)
     squares, _ = totals(found.bricks)
     voxels = math.prod(job.image.shape) / job.image.n_channels
     reached = channel_psnrs(job, squares, voxels + 0 * squares)

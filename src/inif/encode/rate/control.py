@@ -96,7 +96,13 @@ def to_size(
 
 
 def to_quality(
-    coder: BrickCoder, psnrs: Psnrs, decibels: float, start: float, channels: int, report: Report
+    coder: BrickCoder,
+    psnrs: Psnrs,
+    decibels: float,
+    start: float,
+    channels: int,
+    report: Report,
+    keeps: Callable[[], bool] = lambda: False,
 ) -> Settled:
     """Bricks in which every channel that varies has a PSNR, and hardly more, if that can be.
 
@@ -109,8 +115,8 @@ def to_quality(
         The PSNR.
     start
         A first guess of the knob.
-    channels, report
-        As `to_size`.
+    channels, report, keeps
+        As `to_size`; bricks are kept where they have the quality.
 
     Returns
     -------
@@ -137,8 +143,13 @@ def to_quality(
     best, most = None, -math.inf
     for _ in range(_LANDINGS):
         found = Settled(knob.copy(), [])
-        _encode(coder, found, None, report)
-        found = finished(coder, found, report)
+        try:
+            _encode(coder, found, None, report)
+            found = finished(coder, found, report)
+        except KeyboardInterrupt:
+            if best is None or most < decibels or not keeps():
+                raise
+            return best
         squares = np.sum([one.squares for one in found.bricks], axis=0)
         reached = psnrs(squares, voxels.sum(axis=0))
         least = min(reached.values())
