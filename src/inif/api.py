@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from inif.errors import InputError, UnsupportedError
+from inif.errors import InputError, UnsupportedError, extras_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 METHODS = ("auto", "siren", "hybrid", "latent")
 
 
+@extras_named()
 def compress(
     image: str | PathLike[str] | np.ndarray | Image,
     *,
@@ -263,6 +264,7 @@ def verify(source: object) -> dict[str, Any]:
     return verify_file(source)
 
 
+@extras_named()
 def evaluate(
     original: Any,
     compressed: Any,
