@@ -28,7 +28,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = [
     Path(__file__).with_name("digest.cpp"),
-    *(ROOT / "src/core" / name for name in ("band.cpp", "finish.cpp", "lifting.cpp", "planes.cpp", "repair.cpp")),
+    *(
+        ROOT / "src/core" / name
+        for name in ("band.cpp", "finish.cpp", "lifting.cpp", "planes.cpp", "repair.cpp")
+    ),
 ]
 LATENT = ROOT / "src/inif/latent"
 SHIPPED = ("-std=c++17", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
