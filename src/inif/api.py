@@ -22,7 +22,7 @@ METHODS = ("auto", "siren", "hybrid", "latent")
 
 @extras_named()
 def compress(
-    image: str | PathLike[str] | np.ndarray | Image,
+    image: str | PathLike[str] | np.ndarray | Image | LazyImage,
     *,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
@@ -51,7 +51,8 @@ def compress(
     Parameters
     ----------
     image
-        A path, an `inif.image.Image`, or an array of 1 to 5 axes (then `axes` names them).
+        A path, an `inif.image.Image` or `LazyImage`, or an array of 1 to 5 axes (then `axes` names
+        them).
     out
         Where to write; without it the file stays in memory. Whether this can be done is checked
         before the work.
