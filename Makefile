@@ -46,7 +46,7 @@ UV := .venv-uv/bin/uv
 test-oldest test-newest: VERSIONS = .venv-$(@:test-%=%)
 test-oldest test-newest: $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VERSIONS)
-	$(UV) pip compile --quiet --python $(VERSIONS) --resolution $(RESOLUTION) --extra dev \
+	$(UV) pip compile --quiet --python $(VERSIONS) --resolution $(RESOLUTION) --extra all --group dev \
 	  --output-file $(VERSIONS)/requirements.txt pyproject.toml
 	$(UV) pip install --quiet --python $(VERSIONS) -r $(VERSIONS)/requirements.txt
 	$(UV) pip install --quiet --python $(VERSIONS) --no-deps --editable .
@@ -150,5 +150,6 @@ $(STAMP): pyproject.toml bench/pyproject.toml constraints.txt src/inif/_version.
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  rm -rf $(VENV); echo "error: no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "installing inif and its tools into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e ./bench
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'  # knows dependency groups
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -e ./bench --group dev
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "results.md"
 def main() -> None:
     parts = [
         "# Measured",
-        "Written by `python benchmarks/table.py` from `benchmarks/results/*.json`, which hold the"
-        " commands, versions and dates. Two CPU cores, no GPU, with other work on them: times are"
-        " upper bounds, and only ratios within one run mean much. PSNR is pooled, on each channel's"
-        " own range.",
+        wrapped(
+            "`python benchmarks/table.py` writes this page from `benchmarks/results/*.json`, which"
+            " hold the commands, versions and dates. All of it was measured on two CPU cores"
+            " without a GPU, with other work on them, so times are upper bounds, and only ratios"
+            " within one run mean much. PSNR is pooled over channels, each on its own range."
+        ),
         *matrix(load("matrix_effort1")),
         *published(load("field_vs_published")),
         *legacy(load("legacy")),
@@ -36,6 +39,16 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
+def wrapped(text: str) -> str:
+    """A paragraph in lines of at most 100 characters."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def taken(result: dict[str, Any]) -> str:
+    """The sentence on when something was measured."""
+    return f" Measured on {result['date']}."
+
+
 def matrix(result: dict[str, Any]) -> list[str]:
     """PSNR of every image at every ratio."""
     if not result:
@@ -50,23 +63,28 @@ def matrix(result: dict[str, Any]) -> list[str]:
         scores = [f"{runs[r]['psnr']:.2f}" if r in runs else "" for r in ratios]
         slowest = max(run["encode_s"] for run in runs.values())
         rows.append([name.removesuffix(".ome.tif"), *scores, f"{slowest:.0f}"])
-    done = (
-        f"{result['count']} runs at effort {result['effort']}: all within target … 1.01 × target:"
-        f" {result['all_exact']}; samples, shape, type, axes and metadata the same after"
-        " decompression to OME-TIFF: "
-        f"{result['all_same_samples'] and result['all_same_shape_dtype_axes']},"
-        f" {result['all_same_metadata']}."
+    exact = "all files are" if result["all_exact"] else "not all files are"
+    same = (
+        "the same"
+        if result["all_same_samples"]
+        and result["all_same_shape_dtype_axes"]
+        and result["all_same_metadata"]
+        else "not always the same"
+    )
+    done = wrapped(
+        f"Of {result['count']} runs, {exact} within target … 1.01 × target. Samples, shape, type,"
+        f" axes and metadata are {same} after decompression to OME-TIFF." + taken(result)
     )
     worse = [
-        f"{name.removesuffix('.ome.tif')} {low}× ({runs[low]['psnr']:.2f} dB) is worse than {high}×"
-        f" ({runs[high]['psnr']:.2f} dB)"
+        f"{name.removesuffix('.ome.tif')} has {runs[low]['psnr']:.2f} dB at {low}× and"
+        f" {runs[high]['psnr']:.2f} dB at {high}×"
         for name, runs in by_image.items()
         for low, high in itertools.pairwise(sorted(runs))
         if runs[low]["psnr"] < runs[high]["psnr"] - 0.05
     ]
     if worse:
-        done += (
-            "\n\nMore bytes mean more networks to fit, and at a low effort each gets too little"
+        done += "\n\n" + wrapped(
+            "More bytes mean more networks to fit, and at a low effort each network gets too little"
             " work: " + "; ".join(worse) + ". There a higher effort pays more than a lower ratio."
         )
     head = ["image", *(f"{r}×" for r in ratios), "slowest encode, s"]
@@ -91,8 +109,11 @@ def published(result: dict[str, Any]) -> list[str]:
     head = ["effort", "steps", "bytes", "inif, dB", "as published, dB", "gain, dB"]
     return [
         f"## Against a SIREN as published ({result['image']} at {result['ratio']}×)",
-        "As published: float32 weights at the same bytes, one network, omega 30, Adam 1e-3 with a"
-        " cosine; the same steps and voxels.",
+        wrapped(
+            "“As published” means one network with float32 weights in the same bytes, ω = 30, and"
+            " Adam at 1e-3 with a cosine schedule. Both see the same number of steps and voxels."
+            + taken(result)
+        ),
         table(head, rows),
     ]
 
@@ -106,7 +127,8 @@ def legacy(result: dict[str, Any]) -> list[str]:
         for r in result["rows"]
     ]
     head = ["network", "pickle, bytes", ".inif, bytes", "dB to its own float32 decode"]
-    return ["## The authors' networks, converted", table(head, rows)]
+    words = "Networks that the first authors fitted, converted by `inif convert`." + taken(result)
+    return ["## The authors' networks, converted", wrapped(words), table(head, rows)]
 
 
 def speed(result: dict[str, Any]) -> list[str]:
@@ -128,7 +150,8 @@ def speed(result: dict[str, Any]) -> list[str]:
             for m in result.get("memory", [])
         ],
     ]
-    return ["## Speed and memory", table(["what", "measured"], rows)]
+    words = "`make bench-fit` measures a pure field." + taken(result)
+    return ["## Speed and memory", wrapped(words), table(["what", "measured"], rows)]
 
 
 def hybrids(result: dict[str, Any]) -> list[str]:
@@ -149,10 +172,17 @@ def hybrids(result: dict[str, Any]) -> list[str]:
     access = result["access"]
     return [
         f"## Hybrids at effort 1, {result['ratio']}× (8 bits: {result['ratio_8bit']}×)",
-        table(["image", "effort 1, s", "search of AV1, s", "of HEVC, s", "of the slower"], rows),
-        f"Decoded by one thread and by two, samples differ by at most {apart:g}. Of a stack of 60"
-        f" (128×) a slice takes {access['slice_of_60_ms']:g} ms, the next one"
-        f" {access['next_slice_ms']:g} ms, the whole {access['whole_ms']:g} ms.",
+        wrapped(
+            "Seconds of a hybrid at effort 1, beside those that the rivals of the benchmark take to"
+            " search their own knob; the last column is ours over the slower of both."
+            + taken(result)
+        ),
+        table(["image", "hybrid, s", "AV1, s", "HEVC, s", "ours / slower rival"], rows),
+        wrapped(
+            f"Decoded by one thread and by two, samples differ by at most {apart:g}. Of a stack of"
+            f" 60 slices at 128×, a slice takes {access['slice_of_60_ms']:g} ms, the next one"
+            f" {access['next_slice_ms']:g} ms, and the whole stack {access['whole_ms']:g} ms."
+        ),
     ]
 
 
@@ -174,14 +204,17 @@ def pretrained(result: dict[str, Any]) -> list[str]:
                 f"{rate:+.1f} %" if isinstance(rate, float) else "–",
             ]
         )
-    head = ["image", "start", "gain at falling size, dB", "bytes of the repair", "BD-rate"]
+    head = ["image", "network", "gain, dB", "bytes of the repair", "BD-rate"]
     return [
         "## The shipped repair, on images left out of its training",
-        f"After {result['codec']}, about the ratios of the benchmark, lowest first; each image"
-        " judged by the one of four networks that has not seen it"
-        f" ({result['steps']} steps of training). BD-rate: bytes at equal PSNR against the codec"
-        " alone, the bytes of the repair counted; mean of the"
-        f" {len(rates)} images that have one: {sum(rates) / len(rates):+.1f} %.",
+        wrapped(
+            f"What the repair gains after {result['codec']}, at about the ratios of the benchmark,"
+            " lowest first. Each image is judged by the one of four networks that has not seen it"
+            f" ({result['steps']} steps of training). BD-rate is bytes at equal PSNR against the"
+            " codec alone, with the bytes of the repair counted; its mean over the"
+            f" {len(rates)} images that have one is {sum(rates) / len(rates):+.1f} %."
+            + taken(result)
+        ),
         table(head, rows),
     ]
 
@@ -192,7 +225,8 @@ def fuzz(result: dict[str, Any]) -> list[str]:
         return []
     keys = ("count", "outcomes", "failures", "max_seconds", "max_bytes")
     rows = [[key.replace("_", " "), result[key]] for key in keys if key in result]
-    return ["## Damaged and forged files", table(["what", "measured"], rows)]
+    words = "`make fuzz` gives the reader damaged and forged files." + taken(result)
+    return ["## Damaged and forged files", wrapped(words), table(["what", "measured"], rows)]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from inif.errors import InputError, UnsupportedError
+from inif.errors import InputError, UnsupportedError, extras_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 METHODS = ("auto", "siren", "hybrid", "latent")
 
 
+@extras_named()
 def compress(
-    image: str | PathLike[str] | np.ndarray | Image,
+    image: str | PathLike[str] | np.ndarray | Image | LazyImage,
     *,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
@@ -50,7 +51,8 @@ def compress(
     Parameters
     ----------
     image
-        A path, an `inif.image.Image`, or an array of 1 to 5 axes (then `axes` names them).
+        A path, an `inif.image.Image` or `LazyImage`, or an array of 1 to 5 axes (then `axes` names
+        them).
     out
         Where to write; without it the file stays in memory. Whether this can be done is checked
         before the work.
@@ -263,6 +265,7 @@ def verify(source: object) -> dict[str, Any]:
     return verify_file(source)
 
 
+@extras_named()
 def evaluate(
     original: Any,
     compressed: Any,

@@ -5,6 +5,9 @@ A message names the file, the field at fault, what was expected, what was found 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InifError(Exception):
     """Base of every error that inif raises for bad input; the command line exits with code 2.
@@ -100,6 +103,24 @@ class MissingExtraError(InifError):
             file=file,
             fix=f"pip install {wanted} (in a checkout: pip install {here})",
         )
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Say which extra to install where JAX is missing; also to decorate a function with.
+
+    Raises
+    ------
+    MissingExtraError
+        In place of the `ModuleNotFoundError` of JAX or Optax.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("jax", "optax"):
+            raise
+        need = "a pure field, a learned optimizer or a guide with derivatives"
+        raise MissingExtraError(error.name, "fields", need=need) from None
 
 
 class RemarkWarning(UserWarning):

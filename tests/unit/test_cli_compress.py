@@ -115,7 +115,7 @@ def test_the_options_reach_the_encoder(
     seen: dict[str, Any] = {}
 
     def fake(image: Any, **options: Any) -> None:
-        seen.update(options, shape=image.data.shape, axes=image.axes)
+        seen.update(options, shape=image.shape, axes=image.axes)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(inif, "compress", fake)

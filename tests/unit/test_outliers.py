@@ -311,5 +311,5 @@ def test_a_quality_says_what_range_it_is_of(cli: Any, tmp_path: Path) -> None:
     done = cli("compress", tmp_path / "a.npy", "--size", "900", *quick)
     for said in (done, cli("info", tmp_path / "a.inif")):
         assert "PSNR on the image's range without its outliers" in " ".join(said.stdout.split())
-    plain = cli("info", GOLDEN / "cyx_float32_hybrid.inif")
+    plain = cli("info", GOLDEN / "hybrid_jpeg2000_cyx_float32.inif")
     assert "PSNR on the image's own range" in " ".join(plain.stdout.split())

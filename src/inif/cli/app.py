@@ -29,7 +29,7 @@ from inif.cli import (
     verify,
 )
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
-from inif.errors import InifError
+from inif.errors import InifError, extras_named
 
 
 class Program(TyperGroup):
@@ -110,7 +110,8 @@ def _run(command: Any, words: list[str], prog: str) -> int:
     """Run one command line and return its exit code; every failure is reported here, once."""
     as_json = "--json" in words
     try:
-        code = command(args=words, prog_name=prog, standalone_mode=False)
+        with extras_named():
+            code = command(args=words, prog_name=prog, standalone_mode=False)
     except InifError as error:
         return _fail(BAD_INPUT, error.to_json(), str(error), as_json)
     except typer.TyperException as error:

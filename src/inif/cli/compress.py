@@ -24,7 +24,6 @@ from inif.cli.common import (
     emit_table,
     format_size,
     parse_size,
-    read_input,
     remarks_noted,
 )
 from inif.cli.outputs import ForceFlag, inif_output
@@ -206,14 +205,16 @@ def compress(
     target_file = inif_output(out, source, series, force=force)
 
     import inif
+    from inif.io import open_image
 
     start = time.perf_counter()
     with (
         progress_bar(quiet=quiet, by_psnr=psnr is not None) as progress,
         remarks_noted(quiet=quiet) as remarks,
+        open_image(source, axes=axes, scene=series) as image,
     ):
         file = inif.compress(
-            read_input(source, axes, series),
+            image,
             out=target_file,
             overwrite=force,
             **target,

@@ -1,7 +1,7 @@
 """Integer arrays to 32-bit words and back, by asymmetric numeral systems (constriction).
 
 Several arrays share one stream, each under its own model; the exact arithmetic is written down in
-docs/format.md ("Section QWTS"), and tests/reference holds a decoder written from that page alone.
+docs/format.md ("Weights"), and tests/reference holds a decoder written from that page alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Entropy models built from integers only, so that every machine decodes the same symbols.
 
 A model is a table of frequencies over the symbols -K … K that sums to 2**24. It comes from three
-integers (K and two codes) by integer arithmetic alone: docs/format.md, "Section QWTS". The family
+integers (K and two codes) by integer arithmetic alone: docs/format.md, "Weights". The family
 2**-(a·|k| + b·k²) holds Laplace (b = 0), Gauss (a = 0), uniform (a = b = 0) and what lies between.
 """
 

@@ -1,4 +1,4 @@
-"""The section that holds one brick's quantised weights (docs/format.md, "Section QWTS").
+"""The section that holds one brick's quantised weights (docs/format.md, "Weights").
 
 Each weight group has a step size: base · 2**(k/8), with base float32 and k a small integer. Weights
 are stored as whole multiples of it, entropy coded under the group's own integer model.

@@ -188,7 +188,7 @@ def read_table(
     if len(numbers) < count or (len(numbers) - count) % _RUN:
         raise _bad(name, f"{len(numbers)} numbers for {count} sections")
     what, step, runs = numbers[: len(numbers) - count].reshape(-1, _RUN).T
-    if not (runs.all() and runs.max() <= count and int(runs.sum()) == count):
+    if not (runs.all() and runs.max(initial=0) <= count and int(runs.sum()) == count):
         raise _bad(name, "runs of other sections than the file has")
     if what.max() >= (_MAX_LEVEL + 1) * listed:
         raise _bad(name, f"level {int(what.max()) // listed}")

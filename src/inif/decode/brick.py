@@ -273,6 +273,6 @@ def _on_device(field: Field, device: str) -> Field:
     try:
         from inif.fields.device import DeviceSiren
     except ImportError:
-        raise MissingExtraError("jax", None, need=f"device {device!r}") from None
+        raise MissingExtraError("jax", "fields", need=f"device {device!r}") from None
     assert isinstance(field, Siren)
     return DeviceSiren.of(field, device)

@@ -1,7 +1,7 @@
 """The paper's own hybrid: a pure field, fitted to what the codec left, and added to its picture.
 
 The section holds a whole `.inif` of that field, with bricks of its own. See docs/format.md,
-"A field for the rest".
+"Residual fields".
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from inif.errors import FormatError
+from inif.fields.field import count_weights
 from inif.frames import Geometry
 from inif.image import Image
 from inif.metrics.fidelity import Ranges
 from inif_bench.arms.base import Encoded, Options, Session
-from inif_bench.arms.siren import Siren, decoded, fit
+from inif_bench.arms.siren import decoded, fit, widest
 from inif_bench.payload import pack, unpack
 
 _POINTS = 32768
@@ -76,10 +77,12 @@ class PublishedField:
             The bytes are not those of a network.
         """
         geometry, (stream,) = unpack(data)
-        network = Siren.widest(len(geometry.axes), len(stream))
+        network = widest(len(geometry.axes), len(stream))
         weights = np.frombuffer(stream, "<f4")
-        if weights.size != network.weights:
-            raise FormatError("this is no network", expected=network.weights, got=weights.size)
+        if weights.size != count_weights(network):
+            raise FormatError(
+                "this is no network", expected=count_weights(network), got=weights.size
+            )
         return decoded(network, weights, geometry)
 
 
@@ -95,9 +98,9 @@ class _Session:
 
         image = self.image
         geometry = Geometry(image.axes, image.data.shape, image.data.dtype.name, self.ranges)
-        network = Siren.widest(len(image.axes), budget - len(pack(geometry, [b""])))
+        network = widest(len(image.axes), budget - len(pack(geometry, [b""])))
         begin = time.perf_counter()
-        points = min(_POINTS, max(2048, 1 << int(np.log2(_WORK / network.weights))))
+        points = min(_POINTS, max(2048, 1 << int(np.log2(_WORK / count_weights(network)))))
         found = fit(
             network,
             image.data,
@@ -113,7 +116,7 @@ class _Session:
         seconds = time.perf_counter() - begin
         details = {
             "width": network.width,
-            "weights": network.weights,
+            "weights": count_weights(network),
             "steps": found.steps,
             "points": points,
             "seconds": self.options.seconds,

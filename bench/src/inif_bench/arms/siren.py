@@ -1,7 +1,8 @@
-"""A SIREN as its paper has it (Sitzmann et al. 2020): a network of its own, not inif's field.
+"""A SIREN fitted as its paper does (Sitzmann et al. 2020): one network for a whole image.
 
 Coordinates of every axis in [-1, 1] go in, one intensity in [-1, 1] comes out; hidden layers are
-sin(ω (W h + b)), whose frequency ω is folded into the weights that are kept.
+sin(ω (W h + b)), whose frequency ω is folded into the weights that are kept. The shape of the
+network and its decoding are those of inif's field; the fit has nothing of inif's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inif.fields.field import count_weights
+from inif.fields.siren import Siren
 from inif.frames import Geometry
 
 if TYPE_CHECKING:
@@ -28,61 +31,13 @@ _WARM_UP = 0.05
 _HELD = 32768
 """Samples by which the best weights are chosen."""
 
-Layers = list[tuple[Any, Any]]
 
-
-@dataclass(frozen=True)
-class Siren:
-    """The shape of a network with one output.
-
-    Attributes
-    ----------
-    inputs, width, layers
-        Coordinates, features of each hidden layer, linear maps in all.
-    """
-
-    inputs: int
-    width: int
-    layers: int = 7
-
-    @classmethod
-    def widest(cls, inputs: int, size: int) -> Siren:
-        """The widest network whose float32 weights take at most `size` bytes."""
-        width = 1
-        while 4 * cls(inputs, width + 1).weights <= size:
-            width += 1
-        return cls(inputs, width)
-
-    @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """(out, in) of each layer's matrix."""
-        w = self.width
-        return [(w, self.inputs), *[(w, w)] * (self.layers - 2), (1, w)]
-
-    @property
-    def weights(self) -> int:
-        """How many numbers the network has."""
-        return sum(rows * (columns + 1) for rows, columns in self.shapes)
-
-    def split(self, weights: np.ndarray) -> Layers:
-        """Matrix and biases of each layer out of one row of numbers."""
-        out, at = [], 0
-        for rows, columns in self.shapes:
-            matrix = weights[at : at + rows * columns].reshape(rows, columns)
-            out.append((matrix, weights[at + matrix.size : at + matrix.size + rows]))
-            at += matrix.size + rows
-        return out
-
-    def start(self, omega: float, seed: int) -> Layers:
-        """Random weights as in the paper's public code, but for the last bias, which is 0."""
-        rng = np.random.default_rng(seed)
-        out = []
-        for number, (rows, columns) in enumerate(self.shapes):
-            limit = 1 / columns if number == 0 else math.sqrt(6 / columns) / omega
-            edge = 0.0 if number == self.layers - 1 else 1 / math.sqrt(columns)
-            matrix = rng.uniform(-limit, limit, (rows, columns))
-            out.append((matrix.astype(np.float32), rng.uniform(-edge, edge, rows).astype("f4")))
-        return out
+def widest(inputs: int, size: int) -> Siren:
+    """The widest network whose float32 weights take at most `size` bytes."""
+    width = 1
+    while 4 * count_weights(Siren(inputs, 1, width + 1)) <= size:
+        width += 1
+    return Siren(inputs, 1, width)
 
 
 @dataclass(frozen=True)
@@ -136,10 +91,10 @@ def fit(
     from inif.fields.sine import sine
 
     def error(params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        layers, frequency = params
-        for matrix, bias in layers[:-1]:
+        (*matrices, last, biases, end), frequency = params
+        for matrix, bias in zip(matrices, biases, strict=True):
             x = sine((frequency if learnable else omega) * (x @ matrix.T + bias))
-        return jnp.mean((x @ layers[-1][0].T + layers[-1][1] - y[:, None]) ** 2)
+        return jnp.mean((x @ last.T + end - y[:, None]) ** 2)
 
     def chunked(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
         return x.reshape(-1, min(_CHUNK, len(x)), x.shape[1]), y.reshape(-1, min(_CHUNK, len(y)))
@@ -164,7 +119,7 @@ def fit(
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optimizer)
     rng, targets = np.random.default_rng([seed, 1]), _targets(data, geometry)
     held = _drawn(rng, targets, _HELD)
-    params = network.start(omega, seed), np.float32(omega)
+    params = _start(network, omega, seed), np.float32(omega)
     state = jax.tree.map(jnp.asarray, (params, optimizer.init(params)))
     first = [np.stack(a) for a in zip(*[_drawn(rng, targets, points)] * _BLOCK, strict=True)]
     ready = block.lower(state, *first, np.zeros(_BLOCK, np.float32)).compile()
@@ -179,28 +134,36 @@ def fit(
         if (found := float(judged(state[0], *held))) < least:
             best, least = state[0], found
         share = max(done / steps, (time.monotonic() - begun) / seconds)
-    layers, frequency = jax.tree.map(np.asarray, best)
+    (*matrices, last, biases, end), frequency = jax.tree.map(np.asarray, best)
     frequency = frequency if learnable else np.float32(omega)
-    folded = [(frequency * m, frequency * b) for m, b in layers[:-1]] + layers[-1:]
-    weights = np.concatenate([a.ravel() for layer in folded for a in layer])
-    return Fit(weights, done, float(frequency))
+    groups = [*(frequency * m for m in matrices), last, frequency * biases, end]
+    return Fit(np.concatenate([g.ravel() for g in groups]), done, float(frequency))
 
 
 def decoded(network: Siren, weights: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Every sample of an image out of its network, in counts."""
-    layers = network.split(weights)
-    out = np.empty(math.prod(geometry.shape), np.float32)
-    for at in range(0, out.size, _CHUNK):
-        x = _coordinates(np.arange(at, min(at + _CHUNK, out.size)), geometry.shape)
-        for matrix, bias in layers[:-1]:
-            x = np.sin(x @ matrix.T + bias)
-        out[at : at + len(x)] = (x @ layers[-1][0].T + layers[-1][1])[:, 0]
-    values = ((out + 1) / 2).reshape(geometry.shape)
+    """Every sample of an image out of its network's weights, in counts."""
+    sizes = [math.prod(shape) for shape in network.group_shapes]
+    parts = np.split(weights.astype(np.float32), np.cumsum(sizes)[:-1])
+    groups = [p.reshape(s) for p, s in zip(parts, network.group_shapes, strict=True)]
+    axes = [_spread(np.arange(n), n) for n in geometry.shape]
+    values = ((network.grid(groups, axes)[0] + 1) / 2).reshape(geometry.shape)
     axis = geometry.axes.find("C")
     if axis < 0:
         return geometry.counts(values, 0)
     channels = [geometry.counts(v, c) for c, v in enumerate(np.moveaxis(values, axis, 0))]
     return np.stack(channels, axis)
+
+
+def _start(network: Siren, omega: float, seed: int) -> tuple[np.ndarray, ...]:
+    """Random weights as in the paper's public code, but for the last bias, which is 0."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for number, (rows, columns) in enumerate(network.group_shapes[: network.layers]):
+        limit = 1 / columns if number == 0 else math.sqrt(6 / columns) / omega
+        out.append(rng.uniform(-limit, limit, (rows, columns)))
+    inputs = np.array([network.inputs, *[network.width] * (network.layers - 2)])
+    biases = rng.uniform(-1, 1, (network.layers - 1, network.width)) / np.sqrt(inputs)[:, None]
+    return tuple(np.asarray(g, np.float32) for g in (*out, biases, np.zeros(1)))
 
 
 def _rates(shares: np.ndarray) -> np.ndarray:
@@ -227,7 +190,11 @@ def _drawn(
 
 
 def _coordinates(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Where samples lie, (N, D) float32, by their number in C order: -1 to 1 along every axis."""
-    index = np.stack(np.unravel_index(flat, shape), 1).astype(np.float32)
-    scale = np.array([2 / max(n - 1, 1) for n in shape], np.float32)
-    return index * scale - np.float32(1)
+    """Where samples lie, (N, D) float32, by their number in C order."""
+    index = np.unravel_index(flat, shape)
+    return np.stack([_spread(i, n) for i, n in zip(index, shape, strict=True)], 1)
+
+
+def _spread(index: np.ndarray, length: int) -> np.ndarray:
+    """Coordinates from -1 to 1 of samples along an axis, float32."""
+    return np.asarray(index * (2 / max(length - 1, 1)) - 1, np.float32)

@@ -236,7 +236,7 @@ def image_tools() -> ModuleType:
     try:
         import scipy.ndimage
     except ImportError:
-        raise MissingExtraError("scipy", None, need="a task that segments") from None
+        raise MissingExtraError("scipy", "tasks", need="a task that segments") from None
     module: ModuleType = scipy.ndimage
     return module
 
