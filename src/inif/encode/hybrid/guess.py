@@ -27,6 +27,9 @@ _PLANE_LEVELS, _FRAME_LEVELS = 4, 3
 _LEAST, _MOST, _WIDE = -20.0, 6.0, 0.5
 """Octaves of differences that are told apart, in units of the range: from, to, bins."""
 
+_NOTHING = 1e-6
+"""Bits of a sample at least, where nothing differs."""
+
 _DEAD = 3.0
 """How fast what is smaller than a step stops to count: encoders let go of it."""
 
@@ -73,7 +76,7 @@ class Texture:
     def load(self, octaves: np.ndarray) -> np.ndarray:
         """Bits of a sample if differences were coded in steps of 2^-octaves (K,): (K,) float64."""
         each = np.log2(1 + np.exp2(_DEAD * (self.octaves + octaves[:, None]))) / _DEAD
-        found: np.ndarray = each @ self.shares
+        found: np.ndarray = np.maximum(each @ self.shares, _NOTHING)
         return found
 
 
