@@ -122,7 +122,7 @@ def test_each_channel_keeps_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "CYX", "YXC"])
 def test_a_mask_takes_bytes_from_outside(axes: str, tmp_path: Path) -> None:
-    shape = {"YX": (96, 96), "ZYX": (8, 64, 64), "CYX": (2, 64, 64), "YXC": (64, 64, 2)}[axes]
+    shape = {"YX": (128, 128), "ZYX": (8, 64, 64), "CYX": (2, 64, 64), "YXC": (64, 64, 2)}[axes]
     data = speckled(shape)
     inside = np.zeros([n for n, a in zip(shape, axes, strict=True) if a in "YX"], bool)
     inside[10:40, 20:50] = True
