@@ -109,7 +109,7 @@ def one(ratio: float, begun: float, tried: bool) -> dict[str, Any]:
     jax.monitoring.register_event_duration_secs_listener(told)
 
     import inif
-    from inif.encode.siren import fit, pipeline
+    from inif.encode.siren import fit, make
     from inif.encode.siren.fit import FitResult, Fitter
     from inif.encode.siren.points import DevicePoints
     from inif.io import read_image
@@ -130,7 +130,7 @@ def one(ratio: float, begun: float, tried: bool) -> dict[str, Any]:
             seconds["draw_host"] += time.perf_counter() - start
             return drawn
 
-    pipeline.Fitter = Watched  # type: ignore[misc]
+    make.Fitter = Watched  # type: ignore[misc]
     if tried:
         fit.accelerated = lambda: True
     picture = read_image(image())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from guidance import AROUND, EFFORT, EFFORT_FIELD, FINE, LINES, NAME, compressed, own_masks, rival
 from record import load
-from table import table
+from table import table, wrapped
 
 from inif.io import read_image
 from inif_bench.drawing import png
@@ -47,10 +47,12 @@ def main() -> None:
 def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
     """The tables."""
     parts = [
-        f"`{result['command']}`, {result['date']}: effort {EFFORT} (pure fields"
-        f" {EFFORT_FIELD}), the same bytes for all arms; HEVC is x265 slow, tuned for PSNR, at its"
-        " best knob. Where it has no file between its steps, the others get as few bytes as it"
-        " took. Means over channels."
+        wrapped(
+            f"`{result['command']}` ran on {result['date']}, at effort {EFFORT} (pure fields at"
+            f" effort {EFFORT_FIELD}). All arms have the same bytes. HEVC is x265 slow, tuned for"
+            " PSNR, at its best knob; where it has no file between its steps, the others get as few"
+            " bytes as it took. Figures are means over channels."
+        ),
     ]
     lines, nuclei, noisy = [], [], []
     for key, arms in rows.items():
@@ -75,15 +77,24 @@ def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
                 [f"{ratio}×", "the noisy original", "", *to_clean(arms["guided"], original=arms)]
             )
     parts += [
-        f"**Filaments.** IoU of masks fixed on the original: of the guiding filter at half the"
-        f" scale at which it guides (σ = {FINE:g}), and of segmenters that do not guide:",
+        wrapped(
+            "**Filaments.** The table shows the IoU of masks that are fixed on the original: of the"
+            f" guiding filter at half the scale at which it guides (σ = {FINE:g}), and of"
+            " segmenters that do not guide."
+        ),
         table(["image", "ratio", "arm", "PSNR (dB)", "guide's IoU", *LINES], lines),
         "![Agreement of masks](figures/guidance.png)",
-        f"One plane of `{SHOWN}` at {RATIO}×, masks of the guiding filter at σ = {FINE:g}: black"
-        " and white agree with the original, cyan is missed, magenta is false.",
-        "**Nuclei and foci.** Objects found again (`objects:otsu`, smoothing σ = 2): decoded and"
-        " original counts, F1 at an IoU of 0.5, mean average precision over 0.5 … 0.9; F1 by the"
-        f" same with σ = 1 and 4; `spots` F1. Means over {len(AROUND)} budgets around each ratio:",
+        wrapped(
+            f"The figure shows one plane of `{SHOWN}` at {RATIO}× with masks of the guiding filter"
+            f" (σ = {FINE:g}): black and white agree with the original, cyan is missed, and magenta"
+            " is false."
+        ),
+        wrapped(
+            "**Nuclei and foci.** The table shows which objects are found again (`objects:otsu`,"
+            " smoothing σ = 2): their number in the decoded and in the original image, F1 at an IoU"
+            " of 0.5, mean average precision over 0.5 … 0.9, F1 with σ = 1 and 4, and F1 of"
+            f" `spots`. Figures are means over {len(AROUND)} budgets around each ratio."
+        ),
         table(
             [
                 "image",
@@ -99,8 +110,10 @@ def measured(rows: Rows, result: dict[str, Any]) -> list[str]:
             ],
             nuclei,
         ),
-        "**Noise.** `nuclei_pair_low` compressed, scored against the clean exposure of the field"
-        " after least-squares matching of intensities:",
+        wrapped(
+            "**Noise.** `nuclei_pair_low` is compressed and compared with the clean exposure of the"
+            " field, after intensities are matched by least squares."
+        ),
         table(
             ["ratio", "arm", "bytes", "PSNR to clean (dB)", "SSIM to clean", "LPIPS to clean"],
             noisy,

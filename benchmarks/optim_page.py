@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from optim import NAME, RATES, SWEPT
 from record import load
-from table import table
+from table import table, wrapped
 
 from inif_bench.drawing import FAINT, INK, png
 
@@ -105,11 +105,14 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
     rows.append(row + [_db(mean(whole, s)) for s in (TUNED, *free)])
     head = ["width", "steps", "settings", "best single setting", TUNED, *free]
     parts = [
-        f"`{result['command']}`, {result['date']}: {len(images)} images that meta-training has not"
-        f" seen ({', '.join(images)}), {result['points']} random points a step, mean PSNR in dB at"
-        " the end. “Best single setting”: of the sweep, chosen with hindsight for each row; in the"
-        " last row one setting for all of the rows with the whole sweep."
-        + "".join(f" Width {w}: on {m}." for w, m in result.get("elsewhere", {}).items()),
+        wrapped(
+            f"`{result['command']}` ran on {result['date']}, on {len(images)} images that"
+            f" meta-training has not seen ({', '.join(images)}), with {result['points']} random"
+            " points a step. Figures are PSNR in dB at the end, as means over images. “Best single"
+            " setting” is that of the sweep, chosen with hindsight for each row; in the last row it"
+            " is one setting for all rows with the whole sweep."
+            + "".join(f" Width {w} ran on {m}." for w, m in result.get("elsewhere", {}).items())
+        ),
         table(head, rows),
     ]
     grid = []
@@ -117,7 +120,7 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
         of = [mean(whole, f"{optimizer}:{rate:g}") for rate in RATES]
         grid.append([optimizer, *[_db(v) for v in of]])
     parts += [
-        "The whole sweep, mean over its images, widths and steps:",
+        "The whole sweep, as PSNR in dB in the mean over its images, widths and steps:",
         table(["learning rate", *[f"{rate:g}" for rate in RATES]], grid),
         "![PSNR against the learning rate](figures/optimizers.png)",
     ]
@@ -128,21 +131,26 @@ def measured(result: dict[str, Any], cells: Cells) -> list[str]:
         worst = [min(whole[(*key, s)] for s in sane) for key in ours]
         below = sum(v < w for v, w in zip(ours.values(), worst, strict=True))
         parts.append(
-            f"Cell by cell `{OURS}` is {min(gains):+.2f} to {max(gains):+.2f} dB from `{name}`,"
-            f" better in {sum(g > 0 for g in gains)} of {len(gains)}; below the worst of the"
-            f" settings with a mean above {LEAST:.0f} dB in {below}."
+            wrapped(
+                f"Cell by cell, `{OURS}` ends {min(gains):+.2f} to {max(gains):+.2f} dB from"
+                f" `{name}` and is better in {sum(g > 0 for g in gains)} of {len(gains)} cells. It"
+                f" is below the worst of the settings with a mean above {LEAST:.0f} dB in {below}"
+                " cells."
+            )
         )
     if result.get("small"):
         small = result["small"]
         parts.append(
-            f"On {small['tasks']} random small generated tasks the least that `{OURS}` gained over"
-            f" its start was {small['least_gain_db']} dB: none diverged."
+            wrapped(
+                f"On {small['tasks']} random small generated tasks `{OURS}` gained at least"
+                f" {small['least_gain_db']} dB over its start, so none diverged."
+            )
         )
     if result.get("times"):
         timed = result["times"]
         names = list(next(iter(timed.values())))
         parts += [
-            "Milliseconds per step, all cores, in turns:",
+            "Milliseconds that a step takes on all cores, measured in turns:",
             table(
                 ["width, batch", *names],
                 [[w, *[f"{t[n]:.2f}" for n in names]] for w, t in timed.items()],

@@ -96,8 +96,8 @@ def main() -> None:
     """Pairs, banks, four folds and the whole, figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded pairs")
-    parser.add_argument("--out", type=Path, default=Path("../src/inif/fields/starts"))
-    parser.add_argument("--left-out", type=Path, default=Path("../bench/src/inif_bench/starts"))
+    parser.add_argument("--out", type=Path, default=Path("../src/inif/fields/networks"))
+    parser.add_argument("--left-out", type=Path, default=Path("../bench/src/inif_bench/networks"))
     parser.add_argument("--steps", type=int, default=learn.STEPS)
     parser.add_argument("--folds", default="0123a")
     args = parser.parse_args()

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from inif.codecs import load_codec
-from inif.encode.hybrid.repair import Channel, best_partners, regions, sampled
-from inif.encode.search import Search
+from inif.encode.hybrid.repair import Pair as Channel
+from inif.encode.hybrid.repair import best_partners, regions, sampled
 from inif.fields.neighbourhood import INPUTS
 from inif.frames import Geometry, restored
 from inif.image import Image
 from inif.io import read_image
+from inif_bench.search import Search
 
 PRESET = 2
 TRIAL = 8

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
+#include <new>
 #include <vector>
 
 namespace inif {
@@ -39,36 +41,56 @@ INIF_INLINE int plain(RangeCoder& coder, int bit, float& bits) {
     return coder.bit<mode>(bit, 32768);
 }
 
+// Numbers that are 0 until they are written; what is never looked at costs no memory.
+template <class T>
+class Zeros {
+  public:
+    explicit Zeros(size_t size)
+        : data_(static_cast<T*>(std::calloc(size ? size : 1, sizeof(T))), std::free) {
+        if (!data_) throw std::bad_alloc();
+    }
+    T* data() const { return data_.get(); }
+
+  private:
+    std::unique_ptr<T, decltype(&std::free)> data_;
+};
+
 // The parent's magnitudes and the weighted sums of their neighbourhoods, padded by one all around.
+// Most latents are zero, so each that is not is added to the sums that it is part of.
 struct Parent {
     int width = 0;
     long plane = 0;
-    std::vector<int16_t> own, around;
+    Zeros<int16_t> own, around;
 
-    explicit Parent(const Band& b) {
-        if (!b.parent) return;
-        width = b.parent_width + 2;
-        plane = static_cast<long>(b.parent_height + 2) * width;
-        own.assign((b.parents + 2) * plane, 0);
-        around.assign((b.parents + 2) * plane, 0);
+    explicit Parent(const Band& b)
+        : width(b.parent_width + 2), plane(static_cast<long>(b.parent_height + 2) * width),
+          own(b.parent ? (b.parents + 2) * plane : 0),
+          around(b.parent ? (b.parents + 2) * plane : 0) {
         const int32_t* from = b.parent;
+        if (!from) return;
         for (int i = 0; i < b.parents; i++)
-            for (int y = 0; y < b.parent_height; y++)
+            for (int y = 0; y < b.parent_height; y++, from += b.parent_width)
                 for (int x = 0; x < b.parent_width; x++)
-                    own[(i + 1) * plane + (y + 1) * width + x + 1] =
-                        static_cast<int16_t>(mag(std::clamp(*from++, -255, 255)));
-        for (int i = 0; i < b.parents; i++)
-            for (int y = 0; y < b.parent_height; y++)
-                for (int x = 0; x < b.parent_width; x++) {
-                    const long at = (i + 1) * plane + (y + 1) * width + x + 1;
-                    const int16_t *e = &own[at], *f = e - plane, *g = e + plane;
-                    const int w = width;
-                    const int here = 3 * e[0] + 2 * (e[-1] + e[1] + e[-w] + e[w]) + e[-w - 1] +
-                                     e[-w + 1] + e[w - 1] + e[w + 1];
-                    const int beside = 2 * (f[0] + g[0]) + f[-1] + f[1] + f[-w] + f[w] + g[-1] +
-                                       g[1] + g[-w] + g[w];
-                    around[at] = clipped(here + beside, 1000);
-                }
+                    if (from[x]) {
+                        const int v = std::min(mag(std::clamp(from[x], -255, 255)), 255);
+                        add((i + 1) * plane + (y + 1L) * width + x + 1, static_cast<int16_t>(v));
+                    }
+    }
+
+    static int sum_of(int16_t around) { return around < 1000 ? around : 1000; }
+
+  private:
+    void add(long at, int16_t v) {
+        own.data()[at] = v;
+        int16_t* e = around.data() + at;
+        const int w = width;
+        e[0] = static_cast<int16_t>(e[0] + 3 * v);
+        for (const int to : {-1, 1, -w, w}) e[to] = static_cast<int16_t>(e[to] + 2 * v);
+        for (const int to : {-w - 1, -w + 1, w - 1, w + 1}) e[to] = static_cast<int16_t>(e[to] + v);
+        for (const long q : {-plane, plane}) {
+            e[q] = static_cast<int16_t>(e[q] + 2 * v);
+            for (const int to : {-1, 1, -w, w}) e[q + to] = static_cast<int16_t>(e[q + to] + v);
+        }
     }
 };
 
@@ -86,23 +108,23 @@ class Coding {
         : m_(model), coder_(coder), b_(band), choice_(choice), q_(latents), spent_(spent),
           parent_(band), row_(band.width + 2 * kBeside),
           plane_(static_cast<long>(band.height + 2 * kAbove) * row_),
-          padded_((band.planes + 1) * plane_), size_(padded_.size()), cross_(padded_.size()),
-          corner_(padded_.size()), looked_at_(band.planes),
+          signs_((band.planes + 1) * plane_), size_((band.planes + 1) * plane_),
+          cross_((band.planes + 1) * plane_), corner_((band.planes + 1) * plane_),
+          looked_at_(band.planes),
           down_((band.height + band.side - 1) / band.side),
           across_((band.width + band.side - 1) / band.side), flag_row_(across_ + 2),
           flag_plane_(static_cast<long>(down_ + 2) * flag_row_),
           flags_((band.planes + 1) * flag_plane_),
           sibling_row_(band.sibling_width + 2),
-          sibling_plane_(static_cast<long>(band.sibling_height + 2) * sibling_row_),
-          beside_(static_cast<long>(band.planes) * band.height * band.width) {
+          sibling_plane_(static_cast<long>(band.sibling_height + 2) * sibling_row_) {
         for (long i = 0; i < 3L * band.planes; i++)
             if (band.earlier[i] >= 0) looked_at_[band.earlier[i]] = 1;
     }
 
+    // Only what is not zero costs more than the flags of its blocks.
     template <Mode mode>
     INIF_INLINE double run() {
         double total = 0;
-        sum_siblings();
         if constexpr (mode != Mode::decode) begin();
         for (int i = 0; i < b_.planes; i++) {
             const Plane at = open(i);
@@ -124,7 +146,6 @@ class Coding {
                     }
                 count(at, by);
             }
-            if (looked_at_[i]) close(at);
         }
         add_to_siblings();
         return total;
@@ -136,14 +157,15 @@ class Coding {
         const int16_t *signs[3], *sizes[3], *crosses[3], *corners;  // of planes before
         uint8_t* flag;
         const uint8_t* flags[3];
-        const int16_t *sibling, *beside, *parent, *around;
+        const int16_t *sibling, *parent, *around;
+        bool looked_at;  // by a plane to come
     };
 
     Plane open(int i) {
         Plane p{};
         const long origin = static_cast<long>(kAbove) * row_ + kBeside;
         const long here = i * plane_ + origin;
-        p.own = padded_.data() + here;
+        p.own = signs_.data() + here;
         p.size = size_.data() + here;
         p.cross = cross_.data() + here;
         p.corner = corner_.data() + here;
@@ -151,14 +173,14 @@ class Coding {
         for (int k = 0; k < 3; k++) {
             const int r = b_.earlier[3 * i + k];
             const int j = r < 0 ? b_.planes : r;  // the last plane stays zero
-            p.signs[k] = padded_.data() + j * plane_ + origin;
+            p.signs[k] = signs_.data() + j * plane_ + origin;
             p.sizes[k] = size_.data() + j * plane_ + origin;
             p.crosses[k] = cross_.data() + j * plane_ + origin;
             if (k == 0) p.corners = corner_.data() + j * plane_ + origin;
             p.flags[k] = flags_.data() + j * flag_plane_ + flag_row_ + 1;
         }
         p.sibling = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
-        p.beside = beside_.data() + static_cast<long>(i) * b_.height * b_.width;
+        p.looked_at = looked_at_[i];
         if (b_.parent) {
             const long at = (b_.parent_of[i] + 1) * parent_.plane + parent_.width + 1;
             p.parent = parent_.own.data() + at;
@@ -209,7 +231,7 @@ class Coding {
             const int xe = std::min((x1 + 1) / 2, b_.parent_width);
             for (int y = y0 / 2; y < ye; y++)
                 for (int x = x0 / 2; x < xe; x++)
-                    parents += p.around[static_cast<long>(y) * parent_.width + x];
+                    parents += Parent::sum_of(p.around[static_cast<long>(y) * parent_.width + x]);
             parents /= 4;
         }
         for (int y = y0; y < y1; y++)
@@ -266,10 +288,11 @@ class Coding {
             const int py = std::min(y >> 1, b_.parent_height - 1);
             const int px = std::min(x >> 1, b_.parent_width - 1);
             own = p.parent[static_cast<long>(py) * parent_.width + px];
-            around = p.around[static_cast<long>(py) * parent_.width + px];
+            around = Parent::sum_of(p.around[static_cast<long>(py) * parent_.width + px]);
         }
-        const int s0 = p.sibling[static_cast<long>(y) * sibling_row_ + x];
-        const int sn = p.beside[static_cast<long>(y) * b_.width + x];
+        const int16_t* sib = p.sibling + static_cast<long>(y) * sibling_row_ + x;
+        const long sr = sibling_row_, sq = sibling_plane_;
+        const int s0 = sib[0], sn = sib[-1] + sib[1] + sib[-sr] + sib[sr] + sib[-sq] + sib[sq];
         const int near = 2 * (w + n + u0) + nw + ne + u4;
         const int wide = near + ww + nn + ud + far + v0 + (v4 >> 1) + t0;
         const int32_t* weight = m_.expectation.data() + ((L > 3 ? 3 : L) * 8 + b_.kind) * 17;
@@ -343,7 +366,11 @@ class Coding {
         q_[at] = latent;
         const long to = static_cast<long>(y) * row_ + x;
         p.own[to] = static_cast<int16_t>(negative ? -1 : 1);
-        p.size[to] = clipped(value, kMostSize);
+        const int16_t size = clipped(value, kMostSize);
+        p.size[to] = size;
+        if (!p.looked_at) return;
+        for (const int at : {-1, 1, -row_, row_}) p.cross[to + at] += size;
+        for (const int at : {-row_ - 1, -row_ + 1, row_ - 1, row_ + 1}) p.corner[to + at] += size;
     }
 
     // The latent of least cost among its rounding, one less, and none.
@@ -451,43 +478,20 @@ class Coding {
         }
     }
 
-    // Sums that later planes look at.
-    INIF_INLINE void close(const Plane& p) const {
-        const int r = row_;
-        for (int y = 0; y < b_.height; y++) {
-            const long at = static_cast<long>(y) * r;
-            const int16_t *e = p.size + at, *up = e - r, *down = e + r;
-            int16_t *cross = p.cross + at, *corner = p.corner + at;
-            for (int x = 0; x < b_.width; x++) {
-                cross[x] = static_cast<int16_t>(e[x - 1] + e[x + 1] + up[x] + down[x]);
-                corner[x] = static_cast<int16_t>(up[x - 1] + up[x + 1] + down[x - 1] + down[x + 1]);
-            }
-        }
-    }
-
-    // Sums of the six siblings beside each place.
-    INIF_INLINE void sum_siblings() {
-        const int r = sibling_row_;
-        const long q = sibling_plane_;
-        int16_t* to = beside_.data();
-        for (int i = 0; i < b_.planes; i++)
-            for (int y = 0; y < b_.height; y++, to += b_.width) {
-                const int16_t* s = b_.siblings + b_.sibling_of[i] * q + (y + 1L) * r + 1;
-                for (int x = 0; x < b_.width; x++)
-                    to[x] = static_cast<int16_t>(s[x - 1] + s[x + 1] + s[x - r] + s[x + r] +
-                                                 s[x - q] + s[x + q]);
-            }
-    }
-
     void add_to_siblings() {
         const long origin = static_cast<long>(kAbove) * row_ + kBeside;
         for (int i = 0; i < b_.planes; i++) {
             int16_t* sums = b_.siblings + b_.sibling_of[i] * sibling_plane_ + sibling_row_ + 1;
             const int16_t* own = size_.data() + i * plane_ + origin;
+            const uint8_t* flags = flags_.data() + i * flag_plane_ + flag_row_ + 1;
             for (int y = 0; y < b_.height; y++)
-                for (int x = 0; x < b_.width; x++) {
-                    int16_t& sum = sums[static_cast<long>(y) * sibling_row_ + x];
-                    sum = clipped(sum + own[static_cast<long>(y) * row_ + x], 255);
+                for (int bx = 0; bx < across_; bx++) {
+                    if (!flags[static_cast<long>(y / b_.side) * flag_row_ + bx]) continue;
+                    const int stop = std::min((bx + 1) * b_.side, b_.width);
+                    for (int x = bx * b_.side; x < stop; x++) {
+                        int16_t& sum = sums[static_cast<long>(y) * sibling_row_ + x];
+                        sum = clipped(sum + own[static_cast<long>(y) * row_ + x], 255);
+                    }
                 }
         }
     }
@@ -501,14 +505,13 @@ class Coding {
     Parent parent_;
     int row_;
     long plane_;
-    std::vector<int16_t> padded_, size_, cross_, corner_;
+    Zeros<int16_t> signs_, size_, cross_, corner_;  // padded planes, the last without latents
     std::vector<uint8_t> looked_at_;  // planes
     int down_, across_, flag_row_;
     long flag_plane_;
     std::vector<uint8_t> flags_;
     int sibling_row_;
     long sibling_plane_;
-    std::vector<int16_t> beside_;
     float lambda_ = 0;
     size_t written_ = 0;    // bytes before this band
     double expected_ = 0;  // bits of what is still to come

@@ -52,8 +52,7 @@ size_t numbers_in(const std::vector<size_t>& shape, const std::vector<size_t>& m
 template <class T>
 Made<T> made(std::vector<size_t> shape) {
     const size_t size = numbers_in(shape);
-    auto data = std::make_unique<T[]>(size ? size : 1);
-    T* p = data.release();
+    T* p = new T[size ? size : 1];
     nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<T*>(q); });
     return Made<T>(p, shape.size(), shape.data(), owner);
 }

@@ -194,6 +194,13 @@ def zarr_array_2(folder: Path) -> Path:
     return folder / "a.zarr"
 
 
+EVERY = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n == "CZI" else ()) for n in MAKERS],
+)
+"""To import what reads CZI takes seconds."""
+
+
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], LazyImage]]:
     with ExitStack() as stack:
@@ -213,7 +220,7 @@ def regions(draw: st.DrawFn, shape: tuple[int, ...]) -> Region:
     return tuple(slice(*pair) for pair in ends)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@EVERY
 @given(data=st.data())
 def test_a_region_is_that_of_the_whole(
     opened: Callable[[str], LazyImage], name: str, data: st.DataObject
@@ -227,7 +234,7 @@ def test_a_region_is_that_of_the_whole(
     np.testing.assert_array_equal(got, whole[region])
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@EVERY
 def test_several_threads_read_at_once(opened: Callable[[str], LazyImage], name: str) -> None:
     image, whole = opened(name), MAKERS[name][1]
     boxes = [

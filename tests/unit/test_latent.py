@@ -150,7 +150,7 @@ def test_five_axes_and_back(letters: list[str], count: int, data: st.DataObject)
 @given(st.lists(st.integers(1, 5000), min_size=3, max_size=3))
 def test_bricks_are_of_bounded_size(shape: list[int]) -> None:
     grid = latent_grid("ZYX", tuple(shape))
-    assert np.prod(grid.brick) <= 1 << 22
+    assert np.prod(grid.brick) <= 1 << 23
     assert all(b % 32 == 0 or b == n for b, n in zip(grid.brick[1:], shape[1:], strict=True))
 
 

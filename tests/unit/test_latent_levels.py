@@ -123,7 +123,7 @@ def repaired(axes: str) -> tuple[bytes, np.ndarray]:
     """A file of one brick with repair, and its samples."""
     shape = {"C": 2, "T": 3, "Z": 9 if len(axes) < 4 else 4, "Y": 46, "X": 51}
     data = smooth(tuple(shape[a] for a in axes))
-    file = inif.compress(data, axes=axes, method="latent", ratio=25, effort=2)
+    file = inif.compress(data, axes=axes, method="latent", ratio=12, effort=2)
     assert any(file.header["field"]["gains"])
     return file.to_bytes(), np.asarray(file)
 

@@ -27,7 +27,7 @@ class Fake:
 
     grid: BrickGrid
     scales: np.ndarray
-    slope: float = 1.4
+    law: float = 1.4
     told: bool = True
     jumps: float = 0.0
     near: float = 0.05
@@ -42,11 +42,14 @@ class Fake:
     def guess(self, size: float) -> float:
         return 3.0
 
+    def slope(self, knob: float) -> float:
+        return 1.6
+
     def weight(self, brick: int) -> float:
         return float(self.scales[brick]) if self.told else 1.0
 
     def size(self, brick: int, knob: float) -> float:
-        return float(self.scales[brick]) * 2 ** (self.slope * knob)
+        return float(self.scales[brick]) * 2 ** (self.law * knob)
 
     def squares(self, brick: int, knob: float) -> np.ndarray:
         return np.array([float(self.grid.voxels[brick]) * 4.0**-knob])

@@ -1,8 +1,8 @@
 """Networks of the repair that have not learned from an image, to judge it by.
 
 The shipped one learned from every development image; each of these left a quarter of them out
-(``starts/left_out.json``, by the digest of the samples). Importing this module makes them known to
-inif, so that hybrids can name them.
+(``networks/left_out.json``, by the digest of the samples). Importing this module makes them known
+to inif, so that hybrids can name them.
 """
 
 from __future__ import annotations

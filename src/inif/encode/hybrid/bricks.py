@@ -13,11 +13,12 @@ from inif.encode.hybrid.guess import SIDE, Texture
 from inif.encode.job import Job
 from inif.frames import Geometry, restored, sizes_of
 
-MOST_SAMPLES = 1 << 24
-"""Of a brick: 32 MB of 16 bits; levels, decoded levels and values of them take 300 MB."""
+MOST_SAMPLES = 1 << 23
+"""Of a brick: 16 MB of 16 bits, of which coding holds ten times that, and its encoder as much."""
 
-MOST_SIDE = 2048
-"""Of a frame: encoders hold about a hundred bytes for each of its samples."""
+MOST_SIDE, WIDE = 2048, 512
+"""Of a frame, for which encoders hold a hundred bytes for each sample; and down to which frames are
+cut before runs of frames are, whose first frame takes most."""
 
 _LOOK = 8
 """Time points, and depths, that are looked at in the middle of a brick."""
@@ -26,16 +27,23 @@ _LOOK = 8
 def hybrid_grid(axes: str, shape: tuple[int, ...]) -> BrickGrid:
     """Bricks of whole runs of frames where they fit; channels together, so that they can help."""
     brick = list(shape)
-    for i, a in enumerate(axes):
-        if a in "YX":
-            brick[i] = math.ceil(shape[i] / math.ceil(shape[i] / MOST_SIDE))
-    c = axes.find("C")
-    rows = [i for i, a in enumerate(axes) if a in "TZ"]
-    while math.prod(brick) > MOST_SAMPLES and any(brick[i] > 1 for i in (*rows, c) if i >= 0):
-        longest = max(rows, key=lambda i: brick[i], default=c)
-        if brick[longest] < 2:  # channels last
-            longest = c
+    plane, rows, c = (
+        [i for i, a in enumerate(axes) if a in letters] for letters in ("YX", "TZ", "C")
+    )
+
+    def halve(some: list[int], least: int) -> bool:
+        """Cut the longest of some axes, if a part of it has at least so many samples."""
+        longest = max(some, key=lambda i: brick[i], default=-1)
+        if longest < 0 or brick[longest] < 2 * least:
+            return False
         brick[longest] = math.ceil(brick[longest] / 2)
+        return True
+
+    while max(brick[i] for i in plane) > MOST_SIDE:
+        halve(plane, 1)
+    while math.prod(brick) > MOST_SAMPLES:
+        if not (halve(plane, WIDE) or halve(rows, 1) or halve(c, 1)):
+            break
     return BrickGrid(shape, tuple(brick))
 
 

@@ -25,7 +25,7 @@ from inif.decode.hybrid import HybridBrick
 from inif.decode.residual import Rest
 from inif.encode.hybrid import repair
 from inif.encode.hybrid.bricks import Bricks, frame_order, hybrid_grid, textures
-from inif.encode.hybrid.guess import Texture, bits, guess
+from inif.encode.hybrid.guess import Texture, bits, guess, slope
 from inif.encode.hybrid.presets import ENCODES, codec_for
 from inif.encode.hybrid.select import Criterion, criterion
 from inif.encode.job import Job
@@ -60,9 +60,6 @@ _KEPT = 8
 _NEAR = 0.06
 _APART = 0.02
 """Octaves of a knob between two points that tell a slope."""
-
-_FLAT = 0.3
-"""Octaves of bytes for an octave of the knob: less is not to be relied on."""
 
 Streams = dict[tuple[int, float], bytes]
 
@@ -118,9 +115,12 @@ class HybridCoder:
         """The knob, the same for all channels, at which the bricks take so many bytes, about."""
         some = spread(self.grid)
         share = self.grid.voxels[some].sum() / self.grid.voxels.sum()
-        found = [texture for b in some for texture in self._textures[b]]
-        counts = [self._count(b) for b in some for _ in self._textures[b]]
+        found, counts = self._seen(some)
         return guess(self.codec, self.bricks.frames(0), found, counts, max(share * size, 1.0))
+
+    def slope(self, knob: float) -> float:
+        """Octaves of bytes for one of the knob, about, near a knob."""
+        return slope(self.codec.kind, *self._seen(spread(self.grid)), knob)
 
     def weight(self, brick: int) -> float:
         """Bytes that a brick takes beside others at the same knob, in any unit."""
@@ -228,6 +228,11 @@ class HybridCoder:
         """The order of frames, as the header has it."""
         return CodecSpec.from_json(self.header["codec"], file=None).frame_order
 
+    def _seen(self, some: Sequence[int]) -> tuple[list[Texture], list[int]]:
+        """Texture and number of samples of each stream of some bricks."""
+        found = [(t, self._count(b)) for b in some for t in self._textures[b]]
+        return [t for t, _ in found], [n for _, n in found]
+
     def _count(self, brick: int) -> int:
         """Samples of a channel of a brick."""
         return int(self.grid.voxels[brick]) // len(self.channels(brick))
@@ -238,10 +243,7 @@ class HybridCoder:
         for x, y in points[1:]:
             if abs(x - points[0][0]) > _APART and (y - points[0][1]) * (x - points[0][0]) > 0:
                 return (y - points[0][1]) / (x - points[0][0])
-        ends = np.array([knob - 0.5, knob + 0.5])
-        found = [bits(self.codec.kind, texture, ends) for texture in self._textures[brick]]
-        low, high = np.sum(found, axis=0)
-        return max(float(np.log2(high / low)), _FLAT)
+        return slope(self.codec.kind, *self._seen([brick]), knob)
 
     def _streams(self, brick: int, knob: np.ndarray) -> tuple[bytes, ...]:
         """The streams of a brick's channels, each at its knob."""

@@ -33,6 +33,9 @@ _NOTHING = 1e-6
 _DEAD = 3.0
 """How fast what is smaller than a step stops to count: encoders let go of it."""
 
+_FLAT = 0.3
+"""Octaves of bytes for one of the knob: less is not to be relied on."""
+
 _HALF = math.sqrt(0.5)
 _STEP = 0.05
 """Octaves between the knobs that a guess chooses from."""
@@ -106,6 +109,14 @@ def guess(
         for count, texture in zip(samples, textures, strict=True)
     )
     return float(np.interp(np.log2(size), np.log2(total), octaves))
+
+
+def slope(kind: str, textures: Sequence[Texture], samples: Sequence[int], knob: float) -> float:
+    """Octaves of bytes for one of the knob, about, near a knob."""
+    ends = np.array([knob - _STEP, knob + _STEP])
+    found = [n * bits(kind, t, ends) for n, t in zip(samples, textures, strict=True)]
+    low, high = np.sum(found, axis=0)
+    return max(float(np.log2(high / low)) / (2 * _STEP), _FLAT)
 
 
 def seconds(kind: str, preset: int | str | None, raw_bytes: int) -> float:

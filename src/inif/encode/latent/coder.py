@@ -174,6 +174,10 @@ class LatentCoder:
         bits = 8 * size * weights[some].sum() / weights.sum()
         return math.log2(2 * SCALE / solved(counts, bits / self.chosen.factor))
 
+    def slope(self, knob: float) -> float:
+        """As of every coder."""
+        return _OCTAVES
+
     def weight(self, brick: int) -> float:
         """As of every coder; by a look at a few planes, where there are more bricks than trials."""
         return float(self._weights[brick])

@@ -89,6 +89,10 @@ class BrickCoder(Protocol):
         """The knob, the same for all channels, at which the bricks take so many bytes, about."""
         ...
 
+    def slope(self, knob: float) -> float:
+        """Octaves of bytes for one of the knob, about, near a knob."""
+        ...
+
     def weight(self, brick: int) -> float:
         """Bytes that a brick takes beside others at the same knob, in any unit."""
         ...

@@ -27,8 +27,8 @@ WAVE = 8
 """Bricks between two corrections of the model; a number of its own, so that a file does not depend
 on how many bricks are coded at once."""
 
-_OCTAVES, _DECIBELS = 1.6, 5.0
-"""Octaves of bytes, and dB, for each octave of a knob, before trials have measured them."""
+_DECIBELS = 5.0
+"""dB for an octave of a knob, before trials have measured them."""
 
 _TRIALS, _LANDINGS = 8, 6
 """At most, of the model and of landing."""
@@ -196,7 +196,7 @@ def modelled(coder: BrickCoder, channels: int, window: Window, report: Report) -
     x = coder.guess(float(window.most))
     frame = coder.total(np.full(channels, x), [])
     goal = max(_aim(window) - frame, 1.0)
-    curve = Curve(0.0, _OCTAVES)
+    curve = Curve(0.0, coder.slope(x))
     for number in range(max(min(_TRIALS, coder.encodes - 1), 1)):
         trials = _trials(coder, some, np.full(channels, x), report)
         size = max(sum(one.size for one in trials) / share, 1.0)
@@ -255,7 +255,7 @@ class _Landing:
         """Land, where each brick has been coded so often already."""
         aim = _aim(self.window)
         least = min(max(self.window.least, aim - _LEFT * aim), aim - _FEW)
-        curve = Curve(math.log2(aim), _OCTAVES)
+        curve = Curve(math.log2(aim), self.coder.slope(float(found.knob[0])))
         for number in range(_LANDINGS):
             total = self.look(found)
             curve.add(found.knob[0], math.log2(total))
