@@ -42,6 +42,9 @@ _LEFT, _FEW = 0.003, 8
 ABOVE, TOLERANCE = 0.05, 0.3
 """How far above the wanted PSNR a channel is aimed at, and may be, in dB."""
 
+_EXACT = 200.0
+"""PSNR in dB that stands for no error at all."""
+
 Report = Callable[[str, int, int], None]
 Psnrs = Callable[[np.ndarray, np.ndarray], dict[int, float]]
 Result = TypeVar("Result")
@@ -135,12 +138,13 @@ def to_quality(
         trials = _trials(coder, some, knob, report, errors=True)
         squares = np.sum([one.squares for one in trials], axis=0)
         reached = psnrs(squares, voxels[some].sum(axis=0))
-        off = [curves[c].add(knob[c], reached[c]) for c in varied]
+        off = [curves[c].add(knob[c], min(reached[c], _EXACT)) for c in varied]
         if max(map(abs, off)) < ABOVE:
             break
         for c in varied:
             knob[c] = curves[c].next
     best, most = None, -math.inf
+    whole = {c: Curve(decibels + 2 * ABOVE, _DECIBELS) for c in varied}
     for _ in range(_LANDINGS):
         found = Settled(knob.copy(), [])
         try:
@@ -158,8 +162,10 @@ def to_quality(
         missed = {c: y for c, y in reached.items() if not decibels <= y <= decibels + TOLERANCE}
         if not missed:
             return found
-        for c, y in missed.items():
-            knob[c] += (decibels + 2 * ABOVE - y) / _DECIBELS
+        for c, y in reached.items():
+            whole[c].add(knob[c], min(y, _EXACT))
+        for c in missed:
+            knob[c] = whole[c].next
     assert best is not None
     return best
 
