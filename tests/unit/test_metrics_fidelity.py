@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from inif.errors import AxesError, InputError
 from inif.metrics import planes
-from inif.metrics.fidelity import Psnr, channel_ranges, fidelity, psnr, ssim, ssim_map
+from inif.metrics.fidelity import Psnr, channel_ranges, fidelity, psnr, ssim_map
 
 pytestmark = pytest.mark.numerical
 
@@ -84,7 +84,7 @@ def test_matches_the_definition_in_any_order_of_axes(axes: str) -> None:
 
 def test_ssim_of_small_planes_and_missing_axes() -> None:
     a = image((2, 5, 20))
-    small = ssim(a, noisy(a), "ZYX")
+    small = fidelity(a, noisy(a), "ZYX").ssim
     wide = a.astype(float)
     expected = [
         structural_similarity(x, y, data_range=wide.max() - wide.min(), win_size=5)
@@ -96,7 +96,7 @@ def test_ssim_of_small_planes_and_missing_axes() -> None:
     assert "5" in small.note
     for shape, axes in [((2, 20), "YX"), ((20,), "X"), ((4, 20), "ZX"), ((3, 20), "CX")]:
         a = image(shape)
-        none = ssim(a, noisy(a), axes)
+        none = fidelity(a, noisy(a), axes).ssim
         assert none.mean is None
         assert none.window is None
         assert none.note

@@ -195,7 +195,7 @@ def test_images_too_small_for_places_say_so() -> None:
     a = u16(noisy(cells()))[:12, :12]
     e = evaluate(a, a + np.uint16(3), axes="YX")
     assert e.channels[0].places is None
-    assert "less than 16 × 16" in (e.places_note or "")
+    assert "at least 16 × 16" in (e.places_note or "")
     assert e.tasks == ()
 
 

@@ -19,7 +19,8 @@ from inif.container.reader import Container, open_container
 from inif.container.spec import CORRECTIONS, LOSSLESS
 from inif.decode import places
 from inif.decode.brick import Intensities
-from inif.decode.kinds import Brick, Coarse, bricks_of
+from inif.decode.contract import Brick, Coarse
+from inif.decode.kinds import bricks_of
 from inif.decode.meta import inflated, meta_of
 from inif.decode.samples import Samples
 from inif.errors import InputError

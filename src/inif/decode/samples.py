@@ -11,7 +11,7 @@ import numpy as np
 
 from inif.axes import Selection, select
 from inif.bricks import BrickGrid, Piece
-from inif.decode.kinds import Brick, Bricks, Coarse
+from inif.decode.contract import Brick, Bricks, Coarse
 from inif.fields.parallel import in_order
 
 _CACHE_BYTES = 256 << 20

@@ -14,8 +14,8 @@ import numpy as np
 
 from inif.decode.apart import stored
 from inif.decode.check import crc_of, digest
+from inif.decode.contract import Brick
 from inif.decode.file import File, open_file
-from inif.decode.kinds import Brick
 from inif.errors import InifError
 
 SHARE, ULPS = 1e-5, 2

@@ -142,11 +142,6 @@ def psnr(original: Samples, decoded: Samples, axes: str, ranges: Ranges | None =
     return fidelity(original, decoded, axes, ranges, with_ssim=False).psnr
 
 
-def ssim(original: Samples, decoded: Samples, axes: str, ranges: Ranges | None = None) -> Ssim:
-    """SSIM of `decoded`; parameters and errors as for `psnr`."""
-    return fidelity(original, decoded, axes, ranges).ssim
-
-
 def fidelity(
     original: Samples,
     decoded: Samples,

@@ -19,7 +19,6 @@ import numpy as np
 from inif.errors import InputError, MissingExtraError
 from inif.metrics import figure_places
 from inif.metrics.evaluation import ChannelReport, Crop, Evaluation, Panel
-from inif.metrics.report import evaluate
 from inif.outputs import write_file
 
 WINDOW = (0.5, 99.8)
@@ -34,7 +33,7 @@ HEADLINE, LABEL, ZOOM_LABEL, GROUP_GAP = 0.45, 0.32, 0.24, 0.22
 
 
 def figure(
-    evaluation: Evaluation | tuple[Any, Any],
+    evaluation: Evaluation,
     path: str | os.PathLike[str],
     *,
     overwrite: bool = False,
@@ -44,7 +43,7 @@ def figure(
     Parameters
     ----------
     evaluation
-        What `evaluate` returned, or an (original, compressed) pair to evaluate first.
+        What `evaluate` returned.
     path
         Where to write; the file appears whole or not at all.
     overwrite
@@ -57,8 +56,6 @@ def figure(
     MissingExtraError
         matplotlib is not installed (extra "plot").
     """
-    if isinstance(evaluation, tuple):
-        evaluation = evaluate(*evaluation)
     write_file(path, figure_png(evaluation), overwrite=overwrite)
     return Path(path)
 

@@ -195,7 +195,7 @@ class PlaceAccumulator:
     """`ChannelPlaces` per channel, fed plane by plane in any order."""
 
     def __init__(self, original: Samples, lay: PlaneLayout, ranges: Ranges) -> None:
-        self.note = _reason(lay)
+        self.note = lay.unfit(MIN_SIDE, "telling structure from noise")
         self._original, self._layout, self._ranges = original, lay, ranges
         self._noise: dict[tuple[int, ...], NoiseModel | None] = {}
         self._found: dict[tuple[int, ...], PlaneLoss] = {}
@@ -337,16 +337,3 @@ def _apart(block: Worst, slot: Sequence[int], other: Worst, other_slot: Sequence
         return True
     rows = block.y[0] > other.y[1] or other.y[0] > block.y[1]
     return rows or block.x[0] > other.x[1] or other.x[0] > block.x[1]
-
-
-def _reason(lay: PlaneLayout) -> str | None:
-    """Why an image cannot be looked at by place, if it cannot."""
-    if not lay.is_picture:
-        return f"places need the axes Y and X; this image has {lay.axes}"
-    if min(lay.plane_shape) < MIN_SIDE:
-        rows, columns = lay.plane_shape
-        return (
-            f"noise and structure cannot be told apart in planes of less than {MIN_SIDE} × "
-            f"{MIN_SIDE} pixels; these have {rows} × {columns}"
-        )
-    return None

@@ -92,6 +92,18 @@ class PlaneLayout:
         """Samples of one channel."""
         return math.prod(self.shape) // self.n_channels
 
+    def unfit(self, least: int, what: str) -> str | None:
+        """Why `what` cannot be had of planes of at least `least` × `least` samples, or None."""
+        if not self.is_picture:
+            return f"{what} needs the axes Y and X; this image has {self.axes}"
+        rows, columns = self.plane_shape
+        if min(rows, columns) >= least:
+            return None
+        return (
+            f"{what} needs planes of at least {least} × {least} pixels; "
+            f"these have {rows} × {columns}"
+        )
+
     def channel_of(self, slot: Sequence[int]) -> int:
         """The channel that a plane belongs to."""
         return 0 if self.channel_slot is None else int(slot[self.channel_slot])

@@ -193,33 +193,38 @@ def agree(original: Side, compressed: Side) -> str:
     InputError
         Axes, shape or dtype differ.
     """
+    pairs = (
+        (
+            "in their axes",
+            "axes",
+            original.axes or compressed.axes,
+            compressed.axes or original.axes,
+            "bring both into one order of axes first",
+        ),
+        (
+            "in shape",
+            "shape",
+            tuple(original.samples.shape),
+            tuple(compressed.samples.shape),
+            "compare an image with its own compressed version, cropped alike",
+        ),
+        (
+            "in the type of their samples",
+            "dtype",
+            np.dtype(original.samples.dtype).name,
+            np.dtype(compressed.samples.dtype).name,
+            "convert one of them; a change of type is a change of scale, and inif guesses none",
+        ),
+    )
     file = compressed.name
-    if original.axes and compressed.axes and original.axes != compressed.axes:
-        raise InputError(
-            "the two images differ in their axes",
-            file=file,
-            field="axes",
-            expected=original.axes,
-            got=compressed.axes,
-            fix="bring both into one order of axes first",
-        )
-    if tuple(original.samples.shape) != tuple(compressed.samples.shape):
-        raise InputError(
-            "the two images differ in shape",
-            file=file,
-            field="shape",
-            expected=tuple(original.samples.shape),
-            got=tuple(compressed.samples.shape),
-            fix="compare an image with its own compressed version, cropped alike",
-        )
-    a, b = np.dtype(original.samples.dtype), np.dtype(compressed.samples.dtype)
-    if a.newbyteorder("=") != b.newbyteorder("="):
-        raise InputError(
-            "the two images differ in the type of their samples",
-            file=file,
-            field="dtype",
-            expected=a.name,
-            got=b.name,
-            fix="convert one of them; a change of type is a change of scale, and inif guesses none",
-        )
+    for what, field, expected, got, fix in pairs:
+        if expected != got:
+            raise InputError(
+                f"the two images differ {what}",
+                file=file,
+                field=field,
+                expected=expected,
+                got=got,
+                fix=fix,
+            )
     return check_axes(original.axes or compressed.axes, original.samples.shape, file=file)

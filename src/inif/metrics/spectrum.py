@@ -202,7 +202,7 @@ class SpectrumAccumulator:
     """`Spectrum` per channel from evenly spaced planes; fed plane by plane."""
 
     def __init__(self, lay: PlaneLayout) -> None:
-        self.note = self._reason(lay)
+        self.note = lay.unfit(MIN_SIDE, "a spectrum")
         self._slots = lay.slot_shape
         self._channel_slot = lay.channel_slot
         per_channel = math.prod(lay.slot_shape) // lay.n_channels
@@ -229,18 +229,6 @@ class SpectrumAccumulator:
             if i != self._channel_slot:
                 number = number * n + k
         return number
-
-    @staticmethod
-    def _reason(lay: PlaneLayout) -> str | None:
-        if not lay.is_picture:
-            return f"a spectrum needs the axes Y and X; this image has {lay.axes}"
-        if min(lay.plane_shape) < MIN_SIDE:
-            rows, columns = lay.plane_shape
-            return (
-                f"a spectrum needs planes of at least {MIN_SIDE} × {MIN_SIDE} pixels; "
-                f"these have {rows} × {columns}"
-            )
-        return None
 
 
 def _sum_by(groups: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:

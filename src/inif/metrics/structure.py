@@ -121,7 +121,7 @@ class PlaneLoss:
 
 
 def most_of_noise(n: float, sigmas: float = SURE) -> float:
-    """The mean of n squared normal values that noise hardly ever exceeds (Wilson-Hilferty)."""
+    """The mean of n squared normal values that one `sigmas` out exceeds (Wilson-Hilferty)."""
     part = 2 / (9 * n)
     return float((1 - part + sigmas * math.sqrt(part)) ** 3)
 

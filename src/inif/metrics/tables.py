@@ -37,26 +37,20 @@ class Table:
 
 def tables(e: Evaluation, *, verbose: bool = False) -> list[Table]:
     """All tables of an evaluation, most important first."""
-    out = [summary(e), quality(e), *by_place(e), losses(e)]
+    out = [summary(e), quality(e)]
+    if any(c.places is not None for c in e.channels):
+        out.append(places(e))
+    if e.profiles:
+        out.append(along(e))
+    out.append(losses(e))
     if any(c.spectrum is not None for c in e.channels):
         out.append(detail(e))
-    out += application(e)
+    if e.against is not None:
+        out.append(side_by_side(e, e.against))
+    out += _tasks(e)
     if e.provenance is not None:
         out.append(provenance(e, verbose=verbose))
     return out
-
-
-def by_place(e: Evaluation) -> list[Table]:
-    """Where structure was lost, and quality along Z and T, where there is anything to say."""
-    out = []
-    if any(c.places is not None for c in e.channels):
-        out.append(places(e))
-    return [*out, along(e)] if e.profiles else out
-
-
-def application(e: Evaluation) -> list[Table]:
-    """Both files side by side, where there are two, and what an analysis still finds."""
-    return [*([] if e.against is None else [side_by_side(e, e.against)]), *_tasks(e)]
 
 
 def summary(e: Evaluation) -> Table:

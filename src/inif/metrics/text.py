@@ -9,16 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from inif.metrics.evaluation import Evaluation
-from inif.metrics.tables import (
-    Table,
-    application,
-    by_place,
-    detail,
-    losses,
-    provenance,
-    quality,
-    summary,
-)
+from inif.metrics.tables import Table, tables
 
 FEW = 12
 
@@ -36,15 +27,8 @@ def render(evaluation: Evaluation, *, full: bool = True, verbose: bool = False) 
     verbose
         True also shows how the encoder found its settings.
     """
-    chosen = [summary(evaluation), quality(evaluation)]
-    if full:
-        chosen += by_place(evaluation)
-        chosen.append(losses(evaluation))
-        if any(c.spectrum is not None for c in evaluation.channels):
-            chosen.append(detail(evaluation))
-        chosen += application(evaluation)
-        if evaluation.provenance is not None:
-            chosen.append(provenance(evaluation, verbose=verbose))
+    chosen = tables(evaluation, verbose=verbose)
+    chosen = chosen if full else chosen[:2]
     weakest = sorted(evaluation.channels, key=lambda c: c.psnr)[:FEW]
     keep = {c.index for c in weakest}
     parts: list[RenderableType] = [_table(t, keep) for t in chosen]

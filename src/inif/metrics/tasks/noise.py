@@ -17,6 +17,7 @@ import numpy as np
 from inif.metrics.detail import correlation
 from inif.metrics.noise import NoiseModel, estimate, local_mean
 from inif.metrics.spectrum import MIN_SIDE
+from inif.metrics.structure import most_of_noise
 from inif.metrics.tasks.task import Figure, Figures, Unit, length, require_planes, share
 
 TILE = 8
@@ -98,12 +99,6 @@ def rings(side: int = TILE) -> np.ndarray:
     """
     k = np.arange(side)
     return np.minimum(np.rint(np.hypot(k[:, None], k)), side - 1).astype(np.int64)
-
-
-def most_of_noise(n: int) -> float:
-    """The mean square of n normal values that one set in a thousand exceeds (Wilson-Hilferty)."""
-    part = 2 / (9 * n)
-    return float((1 - part + _NORMAL * math.sqrt(part)) ** 3)
 
 
 _BANDS = tuple((rings() >= low) & (rings() <= high) for low, high in ((0, 1), (2, 3), (4, TILE)))
@@ -249,7 +244,7 @@ def unexplained(power: np.ndarray) -> float:
     for band in _BANDS:
         n = int(band.sum())
         means = power[:, band].mean(axis=1)
-        strong = means > TOLERANCE * most_of_noise(n)
+        strong = means > TOLERANCE * most_of_noise(n, _NORMAL)
         found += n * float((means[strong] - 1).sum())
     return found
 
@@ -259,7 +254,7 @@ def explained(parts: Sequence[Removed]) -> float:
     tiles = sum(p.tiles for p in parts)
     power = np.sum([p.power for p in parts], axis=0)
     everywhere = power / tiles
-    strong = everywhere > TOLERANCE * most_of_noise(tiles)
+    strong = everywhere > TOLERANCE * most_of_noise(tiles, _NORMAL)
     excess = max(sum(p.excess for p in parts), tiles * float((everywhere[strong] - 1).sum()))
     total = float(power.sum())
     return 1 - excess / total if total else 1.0
