@@ -72,7 +72,7 @@ def sound_files() -> dict[str, bytes]:
         "hevc": ((3, 64, 72), "ZYX", "uint8", {"codec": "hevc"}),
         "jpeg2000": ((2, 60, 62), "CYX", "uint16", {"codec": "jpeg2000"}),
         "htj2k": ((64, 60), "YX", "uint16", {"codec": "htj2k"}),
-        "aom, float": ((2, 64, 66), "CYX", "float32", {"codec": "aom"}),
+        "av1, float": ((2, 64, 66), "CYX", "float32", {"codec": "av1"}),
         "avif": ((70, 64), "YX", "int16", {"codec": "avif"}),
         "sperr": ((4, 40, 44), "ZYX", "uint16", {"codec": "sperr"}),
         "outliers": ((3, 64, 72), "CYX", "uint16", {"codec": "av1"}),
