@@ -9,7 +9,7 @@ from inif.encode.hybrid.guess import seconds
 from inif.fields.parallel import cores
 
 PRESETS: dict[str, tuple[int | str, ...]] = {
-    "av1": (6, 5, 4, 2, 1, 1, 0, -1, -1),
+    "av1": (6, 4, 3, 2, 1, 1, 0, -1, -1),
     "hevc": ("medium",) * 2 + ("slow",) * 3 + ("veryslow",) * 4,
 }
 """By effort, 1 to 9. Other codecs have one setting."""
