@@ -26,7 +26,8 @@ from record import data_dir, images, save
 
 from inif.axes import select
 from inif.decode.brick import Intensities
-from inif.decode.latent import TABLES, LatentBrick, LatentSpec
+from inif.decode.latent import LatentBrick
+from inif.decode.latent_spec import TABLES, LatentSpec
 from inif.decode.samples import Samples
 from inif.io import read_image
 from inif.latent import tables

@@ -20,7 +20,7 @@ from inif.container import Section, pack
 from inif.container.reader import open_container
 from inif.decode import apart
 from inif.decode.corrections import ALONE, FOLDED, SIGNED
-from inif.decode.latent import LatentSpec
+from inif.decode.latent_spec import LatentSpec
 from inif.errors import FormatError, InputError, RemarkWarning
 from inif.image import BOUNDED_DTYPES, LOSSLESS_DTYPES
 from inif.latent import corrections, reference, tables

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inif
-from inif.decode.latent import LatentSpec
+from inif.decode.latent_spec import LatentSpec
 from inif.errors import BudgetError, FormatError
 from inif.latent.layout import from_five, latent_grid, places, slots, to_five
 

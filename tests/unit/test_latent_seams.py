@@ -14,7 +14,7 @@ from test_latent import smooth
 
 import inif
 from inif.bricks import BrickGrid
-from inif.decode.latent import LatentSpec
+from inif.decode.latent_spec import LatentSpec
 from inif.latent.layout import coded_slices, places, seams_of, slots
 from inif.latent.plan import HAAR, Plan
 from inif.latent.transform import SEAM, _norm, analyse, synthesise

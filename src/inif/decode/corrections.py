@@ -22,7 +22,8 @@ from inif.container.reader import Container
 from inif.decode import apart
 from inif.decode.brick import ExactBrick, Intensities, along_channels
 from inif.decode.check import little_endian
-from inif.decode.latent import TABLES, LatentBrick, LatentBricks
+from inif.decode.latent import LatentBrick, LatentBricks
+from inif.decode.latent_spec import TABLES
 from inif.errors import FormatError
 from inif.latent import corrections
 from inif.latent.layout import from_five, to_five

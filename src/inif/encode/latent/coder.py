@@ -22,7 +22,8 @@ from inif.coding.check import Check
 from inif.container.writer import Section, packed_size
 from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
-from inif.decode.latent import FEATURE, OCTAVE, TABLES, LatentSpec, corrected, outputs_of
+from inif.decode.latent import FEATURE, corrected, outputs_of
+from inif.decode.latent_spec import OCTAVE, TABLES, LatentSpec
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.latent.plan import (
     Chosen,

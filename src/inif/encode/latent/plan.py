@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inif.bricks import BrickGrid
-from inif.decode.latent import TABLES
+from inif.decode.latent_spec import TABLES
 from inif.encode.job import Job
 from inif.encode.rate.control import spread
 from inif.fields.parallel import in_order
