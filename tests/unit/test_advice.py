@@ -37,7 +37,7 @@ def test_labels_are_told_whatever_the_target() -> None:
 def test_the_remark_reaches_the_user_and_the_record() -> None:
     pattern = "looks like a label image"
     with pytest.warns(RemarkWarning, match=pattern):
-        inif.compress(BLOCKS, axes="YX", size=3000, effort=1, codec="jpegxl")
+        inif.compress(BLOCKS, axes="YX", size=500, effort=1, codec="jpegxl")
     assert inif.compress(BLOCKS, axes="YX", lossless=True).ratio > 50  # and nothing to say
 
 

@@ -102,7 +102,7 @@ def test_a_header_is_written_the_same_way_whatever_its_order(header: dict) -> No
 def test_a_tiny_file_costs_little() -> None:
     stored = encode_header(HEADER)
     assert len(canonical_json(HEADER)) > 400
-    assert len(stored) < 140  # of which some 40 for the sha256
+    assert len(stored) < 150  # of which some 40 for the sha256
     assert packed_size(HEADER, []) == 17 + len(stored)
     assert packed_size(HEADER, [Section(b"QWTS", bytes(100), 0)]) == 17 + len(stored) + 13 + 100
 
@@ -120,7 +120,7 @@ LATENT = {
 
 
 def test_the_index_of_a_latent_file_is_small() -> None:
-    assert packed_size(LATENT, [Section(b"LATN", bytes(3000), 0)]) - 3000 < 85
+    assert packed_size(LATENT, [Section(b"LATN", bytes(3000), 0)]) - 3000 < 95
 
 
 @settings(max_examples=60, deadline=None)

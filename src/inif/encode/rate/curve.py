@@ -8,7 +8,7 @@ _EDGE = 0.05
 """Share of a bracket that the next point keeps from its ends."""
 
 _FLAT = 0.2
-"""Of the usual slope: a measured slope below it is noise."""
+"""Of the usual slope: a curve rises at least so steeply, or it would never get there."""
 
 _STRIDE = 3.0
 """The most by which a point lies beyond those that were tried."""
@@ -45,10 +45,10 @@ class Curve:
             if x0 < x1:
                 share = min(max(-y0 / (y1 - y0), _EDGE), 1 - _EDGE)
                 return x0 + share * (x1 - x0)
-        nearest = sorted(self.points, key=lambda p: abs(p[1]))[:2]
-        x, y = nearest[0]
+        x, y = max(below) if below else min(above)  # the farthest on the way
         slope = self.slope
-        if len(nearest) > 1 and nearest[1][0] != x:
-            measured = (nearest[1][1] - y) / (nearest[1][0] - x)
-            slope = measured if measured > _FLAT * self.slope else slope
+        if len(self.points) > 1:
+            x0, y0 = sorted(self.points)[-2 if below else 1]
+            if x0 != x:
+                slope = max((y0 - y) / (x0 - x), _FLAT * self.slope)
         return x - min(max(y / slope, -_STRIDE), _STRIDE)
