@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inif
-from inif.encode import guided
+from inif.encode.hybrid import guided
 from inif.encode.hybrid.guided import PRICE, Bowl, Guided, Region, region_sides
 from inif.encode.job import guides_record
 from inif.errors import InputError

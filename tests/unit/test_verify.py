@@ -14,7 +14,7 @@ from inif.decode.brick import Intensities
 from inif.decode.check import digest
 from inif.decode.codec import KIND, CodecSpec
 from inif.decode.hybrid import HybridBrick
-from inif.encode import repair
+from inif.encode.hybrid import repair
 from inif.fields.repair import Head
 from inif.fields.siren import Siren
 
