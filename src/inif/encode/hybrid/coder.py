@@ -140,8 +140,8 @@ class HybridCoder:
 
     def encode(self, brick: int, knob: np.ndarray, stretch: float = 1.0) -> Coded:
         """A brick at a knob, of `stretch` times the bytes that the knob gives, about."""
-        shift = math.log2(stretch) / self._slope(brick, float(knob[0]))
-        own = knob[self.channels(brick).start : self.channels(brick).stop] + shift
+        own = knob[self.channels(brick).start : self.channels(brick).stop]
+        own = own + self._shift(brick, float(own[0]), math.log2(stretch))
         streams = self._streams(brick, own)
         frames, total = self.bricks.frames(brick), sum(map(len, streams))
         data = BrickData(streams, Check(), _reserved(len(streams), total)).pack(frames)
@@ -236,6 +236,25 @@ class HybridCoder:
     def _count(self, brick: int) -> int:
         """Samples of a channel of a brick."""
         return int(self.grid.voxels[brick]) // len(self.channels(brick))
+
+    def _shift(self, brick: int, knob: float, octaves: float) -> float:
+        """How much finer than a knob a brick takes so many octaves of bytes more, about.
+
+        Between encodes that are smaller and larger; else beyond the last of them, so that sizes
+        which stay the same for a while are left behind.
+        """
+        rise = self._slope(brick, knob)
+        points = self._known.get(brick, [])
+        if not octaves or not points:
+            return octaves / rise
+        near, size = min(points, key=lambda p: abs(p[0] - knob))
+        goal = size + rise * (knob - near) + octaves
+        below, above = ([p for p in points if (p[1] > goal) is larger] for larger in (False, True))
+        if below and above and max(below) < min(above):
+            (x0, y0), (x1, y1) = max(below), min(above)
+            return x0 + (goal - y0) / (y1 - y0) * (x1 - x0) - knob
+        x, y = min(above) if octaves < 0 and above else max(below or above)
+        return x + (goal - y) / rise - knob
 
     def _slope(self, brick: int, knob: float) -> float:
         """Octaves of bytes for each octave of the knob, near one."""

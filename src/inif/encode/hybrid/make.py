@@ -24,6 +24,9 @@ from inif.fields import repair
 from inif.frames import check_planes, from_canon
 from inif.image import Image
 
+_SMALLER = (0.9, 0.7)
+"""Shares of a window that are aimed at where nothing of its size was found."""
+
 _GUESS, _LEAST = 64, 4096
 """Ratio of raw bytes to a file's, and its bytes at least, where nothing is known."""
 
@@ -48,6 +51,11 @@ def encode_hybrid(job: Job, window: Window) -> Packed:
         raise _too_small(coder, window.most, frame)
     try:
         found = to_size(coder, job.image.n_channels, inner, job.step)
+        for share in _SMALLER:  # sizes that jump may all have been too large
+            if coder.total(found.knob, found.bricks) <= inner.most:
+                break
+            less = Window.of_size(max(int(share * inner.most), frame + 1))
+            found = to_size(coder, job.image.n_channels, less, job.step)
         if coder.total(found.knob, found.bricks) > inner.most:
             raise _too_small(coder, window.most, _smallest(coder) + rest)
         if rest:
