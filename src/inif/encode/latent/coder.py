@@ -124,6 +124,7 @@ class LatentCoder:
         self._held: OrderedDict[int, Held] = OrderedDict()
         self._squares = np.zeros(job.image.n_channels)
         self._voxels = np.zeros(job.image.n_channels)
+        self._alike = 0.0 if job.asks_quality else _ALIKE  # a quality must follow from the knob
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
@@ -209,7 +210,7 @@ class LatentCoder:
         """As of every coder."""
         self.settle(knob)
         held, spec = self._take(brick), self.spec(knob)
-        first = self.first(brick, held, knob, near=_ALIKE)
+        first = self.first(brick, held, knob, near=self._alike)
         assert held.knob is not None
         own = self.channels(brick)
         moved = float((knob - held.knob)[own.start : own.stop].mean())
@@ -296,7 +297,7 @@ class LatentCoder:
         seen = np.zeros(self.job.image.n_channels, bool)
         for brick in bricks:
             held, channels = self._take(brick), self.channels(brick)
-            latents = self.first(brick, held, knob, near=_ALIKE).latents
+            latents = self.first(brick, held, knob, near=self._alike).latents
             assert held.knob is not None
             spec = self.spec(held.knob, gains=False)
             values = synthesise(latents.levels, latents.low, self.plan(brick), step=spec.step)
@@ -313,7 +314,7 @@ class LatentCoder:
         apart = math.inf if held.knob is None else np.abs(knob - held.knob)[own].max()
         if held.last is not None and apart <= near:
             return held.last
-        most = held.last.latents if held.last and apart <= _ALIKE else None
+        most = held.last.latents if held.last and apart <= self._alike else None
         held.last = self._pass(brick, held, self.spec(knob, gains=False), most=most, writes=False)
         held.knob = knob.copy()
         return held.last
