@@ -22,15 +22,27 @@ _FASTER: dict[str, tuple[int | str, ...]] = {
 
 OPTIONS: dict[str, dict[str, Any]] = {"av1": {"fine": True}}
 
+SMALL = 1 << 24
+"""Raw bytes of an image that has the preset of the next effort: its encodes take seconds."""
+
 ENCODES = 4
 """Of a brick at most, trials included."""
 
 
 def codec_for(kind: str, effort: int, raw_bytes: int, limit: float | None = None) -> Codec:
-    """A codec at the preset of an effort, or a faster one that keeps to a limit in seconds."""
+    """A codec at the preset of an effort (1 … 9), or a faster one that keeps to a time limit.
+
+    Parameters
+    ----------
+    raw_bytes
+        Of the image.
+    limit
+        In seconds, for all encodes.
+    """
     options = dict(OPTIONS.get(kind, {}))
     if kind in PRESETS:
-        preset = PRESETS[kind][effort - 1]
+        patience = min(effort + (raw_bytes <= SMALL), len(PRESETS[kind]))
+        preset = PRESETS[kind][patience - 1]
         if limit is not None:
             faster = _FASTER[kind][_FASTER[kind].index(preset) :]
             spent = {p: ENCODES * seconds(kind, p, raw_bytes) / cores() for p in faster}
