@@ -2,7 +2,7 @@
 
     INIF_DATA=/path/to/images python benchmarks/latent/rd.py [--method latent] [--effort 1] [names]
 
-Codecs are those of benchmarks/results/bench. Written to benchmarks/results/latent_rd.json; goes on
+Codecs are those of benchmarks/results/bench. Written to benchmarks/results/latent_rd.json, or what --out names; goes on
 where it stopped.
 """
 
@@ -73,9 +73,10 @@ def main() -> None:
     parser.add_argument("--method", default="latent")
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("names", nargs="*", help="beginnings of names; all if there are none")
+    parser.add_argument("--out", default="latent_rd", help="name of the result")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    out = RESULTS / "latent_rd.json"
+    out = RESULTS / f"{given.out}.json"
     kept = json.loads(out.read_text())["runs"] if out.is_file() else {}
     run = kept.setdefault(f"{given.method}, effort {given.effort}", {})
     for path in images(data_dir()):
@@ -104,7 +105,7 @@ def main() -> None:
         }
         print(name, f"{best} {rates[best]:+.1f} % (default {default})", end=" ")
         print({k: round(v, 3) for k, v in times.items()}, flush=True)
-        save("latent_rd", {"runs": kept})
+        save(given.out, {"runs": kept})
     worst = [run[name]["bd_rate"][run[name]["best"]] for name in run]
     print(f"mean {np.mean(worst):+.2f} %, worst {max(worst):+.2f} %, {len(worst)} images")
 
