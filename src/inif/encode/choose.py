@@ -37,9 +37,9 @@ SIREN_RATIO = 256
 SAVES, _CLOSE = 0.03, 0.15
 """Share of the bytes that a hybrid must save for its time, and up to which it is close."""
 
-_WHOLE = 0.03
-"""Octaves of bytes that a latent field, whose contexts go on learning, gains on a hybrid from the
-sample to the whole."""
+_MORE = 0.1
+"""Octaves of bytes that a hybrid gains from a sample, at effort 1, to the whole, less those that a
+latent field gains, whose contexts go on learning."""
 
 _FEWER = 0.75
 """Share of the room in which a latent field is made once more, to learn what bytes are worth."""
@@ -117,7 +117,7 @@ def choose(job: Job, budget: int) -> Choice:
     room = int(budget * share)
     scores: dict[str, float] = {}
     own, fewer = (_scored(_latent, small, int(room * part)) for part in (1, _FEWER))
-    codec = _scored(_hybrid, small, room)
+    codec = _scored(_hybrid, replace(small, effort=1), room)
     if own > -math.inf:
         scores[LATENT] = own
     if codec > -math.inf:
@@ -171,7 +171,7 @@ def sample_of(job: Job) -> tuple[Job, float]:
 
 def better(own: float, other: float, octave: float) -> float:
     """Share of the bytes that a hybrid saves, by PSNRs in dB of both and dB per doubling."""
-    ahead = (other - own) / max(octave, _LEAST_OCTAVE) - _WHOLE
+    ahead = (other - own) / max(octave, _LEAST_OCTAVE) + _MORE
     return float(1 - 2.0**-ahead)
 
 
