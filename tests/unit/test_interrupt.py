@@ -81,7 +81,6 @@ def whole() -> float:
 @pytest.mark.parametrize(
     ("stage", "number", "codec"),
     [
-        ("encode", 1, "av1"),
         ("encode", 1, "jpeg2000"),
         pytest.param("check", 1, "av1", marks=pytest.mark.slow),
     ],
