@@ -37,10 +37,6 @@ SIREN_RATIO = 256
 SAVES, _CLOSE = 0.03, 0.15
 """Share of the bytes that a hybrid must save for its time, and up to which it is close."""
 
-_MORE = 0.1
-"""Octaves of bytes that a hybrid gains from a sample, at effort 1, to the whole, less those that a
-latent field gains, whose contexts go on learning."""
-
 _FEWER = 0.75
 """Share of the room in which a latent field is made once more, to learn what bytes are worth."""
 
@@ -171,8 +167,7 @@ def sample_of(job: Job) -> tuple[Job, float]:
 
 def better(own: float, other: float, octave: float) -> float:
     """Share of the bytes that a hybrid saves, by PSNRs in dB of both and dB per doubling."""
-    ahead = (other - own) / max(octave, _LEAST_OCTAVE) + _MORE
-    return float(1 - 2.0**-ahead)
+    return float(1 - 2.0 ** -((other - own) / max(octave, _LEAST_OCTAVE)))
 
 
 def _better(own: float, codec: float, octave: float, effort: int) -> str:
