@@ -2,8 +2,8 @@
 
     INIF_DATA=/path/to/images python benchmarks/latent/rd.py [--method latent] [--effort 1] [names]
 
-Codecs are those of benchmarks/results/bench. Written to benchmarks/results/latent_rd.json, or what --out names; goes on
-where it stopped.
+Codecs are those of benchmarks/results/bench. Written to benchmarks/results/latent_rd.json, or what
+--out names; goes on where it stopped.
 """
 
 from __future__ import annotations

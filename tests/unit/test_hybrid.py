@@ -158,7 +158,11 @@ def test_a_guess_takes_the_bytes_that_it_says(kilobytes: float, kind: str) -> No
 
 
 def test_efforts_are_patient_and_limits_are_not() -> None:
-    assert [codec_for("hevc", e, 1 << 30).preset for e in (1, 3, 9)] == ["medium", "slow", "veryslow"]  # type: ignore[attr-defined]
+    assert [codec_for("hevc", e, 1 << 30).preset for e in (1, 3, 9)] == [
+        "medium",
+        "slow",
+        "veryslow",
+    ]  # type: ignore[attr-defined]
     presets = [codec_for("av1", effort, 1 << 30).preset for effort in range(1, 10)]  # type: ignore[attr-defined]
     assert presets == sorted(presets, reverse=True)
     assert codec_for("av1", 9, 1 << 20, 1e9) == codec_for("av1", 9, 1 << 20)

@@ -183,7 +183,9 @@ def test_progress_is_told_and_a_stop_is_a_stop() -> None:
     data = np.zeros((4, 256, 256), np.uint16)
     events: list[ProgressEvent] = []
     stored(data, "ZYX", progress=events.append, effort=1)
-    assert [(e.step, e.steps) for e in events if e.stage == "pack"] == [(n, 4) for n in (1, 2, 3, 4)]
+    assert [(e.step, e.steps) for e in events if e.stage == "pack"] == [
+        (n, 4) for n in (1, 2, 3, 4)
+    ]
 
     def stop(event: ProgressEvent) -> None:
         raise KeyboardInterrupt
