@@ -487,7 +487,7 @@ def test_threads_are_found_and_noise_is_left() -> None:
     image += np.random.default_rng(0).normal(0, 5, shape)
     settings = FINE
     fixed = fix(image, settings)
-    mask = np.asarray(hard(jnp.asarray(image, jnp.float32), fixed, settings))
+    mask = np.array(hard(jnp.asarray(image, jnp.float32), fixed, settings))
     labels, _ = ndimage.label(mask)
     mask &= (np.bincount(labels.ravel()) >= 20)[labels]
     assert np.mean(mask[clean > 0]) > 0.9

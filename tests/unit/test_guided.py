@@ -180,9 +180,9 @@ def test_a_field_for_the_rest_goes_with_guides() -> None:
 
 
 @pytest.mark.slow
-def test_auto_no_longer_avoids_hybrids() -> None:
+def test_auto_makes_a_guided_latent_field() -> None:
     file = pressed(lines(8, 64), size=4000, method="auto", codec=None, guide=GUIDE)
-    assert file.header["lossy"]["method"] == "hybrid"
+    assert file.header["lossy"]["method"] == "latent"
 
 
 def test_unknown_guides_are_refused_before_any_work() -> None:
