@@ -142,7 +142,7 @@ def test_a_quality_is_reached_and_hardly_passed(decibels: float, count: int) -> 
     def psnrs(squares: np.ndarray, voxels: np.ndarray) -> dict[int, float]:
         return {0: float(-10 * np.log10(max(squares[0], 1e-30) / voxels[0]))}
 
-    found = to_quality(coder, psnrs, decibels, 2.0, 1, silent)
+    found, _ = to_quality(coder, psnrs, decibels, 2.0, 1, silent)
     squares = np.sum([one.squares for one in found.bricks], axis=0)
     reached = psnrs(squares, np.array([coder.grid.voxels.sum()]))[0]
     assert decibels <= reached <= decibels + TOLERANCE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from inif.container.padding import padded
 from inif.container.writer import Packed, Section, assemble
 from inif.encode.job import Job
 from inif.encode.rate.coder import Coded
+from inif.errors import BudgetError
 
 
 def psnr_of(mse: float) -> float:
@@ -86,6 +87,34 @@ def totals(bricks: Iterable[Coded]) -> tuple[np.ndarray, float]:
     """Squared errors of each channel and the largest error, of all bricks."""
     bricks = list(bricks)
     return np.sum([one.squares for one in bricks], axis=0), max(one.worst for one in bricks)
+
+
+def unreached(
+    job: Job, problem: str, decibels: float, reached: Mapping[int, float], fix: str
+) -> BudgetError:
+    """The error for a PSNR in dB that channels do not have; it names the best that there is."""
+    return BudgetError(
+        problem,
+        file=job.image.source,
+        field="psnr",
+        expected=f"at most {min(reached.values()):.2f} dB",
+        got=f"{decibels} dB",
+        fix=fix,
+    )
+
+
+def too_small(job: Job, problem: str, budget: int, smallest: int) -> BudgetError:
+    """The error for a budget in bytes below the smallest file."""
+    image = job.image
+    return BudgetError(
+        problem,
+        file=image.source,
+        field="target",
+        expected=f"at least {smallest} bytes for this image",
+        got=f"{budget} bytes",
+        fix=f"the largest possible ratio is about {image.raw_bytes / smallest:.3g};"
+        " --method siren can go further",
+    )
 
 
 def with_record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,7 @@ from inif.decode.residual import Rest
 from inif.encode.hybrid.coder import HybridCoder, coder_of
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.rate.control import Settled, finished, to_quality, to_size
-from inif.encode.record import channel_psnrs, facts, totals, with_record
+from inif.encode.record import channel_psnrs, facts, too_small, totals, unreached, with_record
 from inif.errors import BudgetError
 from inif.fields import repair
 from inif.frames import check_planes, from_canon
@@ -26,6 +25,8 @@ from inif.image import Image
 
 _SMALLER = (0.9, 0.7)
 """Shares of a window that are aimed at where nothing of its size was found."""
+
+_TOO_SMALL = "the budget does not hold the smallest streams of the codec"
 
 _GUESS, _LEAST = 64, 4096
 """Ratio of raw bytes to a file's, and its bytes at least, where nothing is known."""
@@ -48,7 +49,7 @@ def encode_hybrid(job: Job, window: Window) -> Packed:
     rest = int(job.share * max(window.most - frame, 0))
     inner = Window.of_size(window.most - rest) if rest else window
     if inner.most <= frame:
-        raise _too_small(coder, window.most, frame)
+        raise too_small(job, _TOO_SMALL, window.most, frame)
     try:
         found = to_size(coder, job.image.n_channels, inner, job.step)
         for share in _SMALLER:  # sizes that jump may all have been too large
@@ -57,7 +58,7 @@ def encode_hybrid(job: Job, window: Window) -> Packed:
             less = Window.of_size(max(int(share * inner.most), frame + 1))
             found = to_size(coder, job.image.n_channels, less, job.step)
         if coder.total(found.knob, found.bricks) > inner.most:
-            raise _too_small(coder, window.most, _smallest(coder) + rest)
+            raise too_small(job, _TOO_SMALL, window.most, _smallest(coder) + rest)
         if rest:
             found = _with_rest(coder, found, window.most)
     except KeyboardInterrupt:
@@ -84,20 +85,14 @@ def encode_hybrid_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
     """
     size, count = max(job.image.raw_bytes // _GUESS, _LEAST), job.image.n_channels
     coder, psnrs = _coder(job, size), partial(channel_psnrs, job)
-    found = to_quality(coder, psnrs, decibels, coder.guess(size), count, job.step, job.keeps)
+    start = coder.guess(size)
+    found, reached = to_quality(coder, psnrs, decibels, start, count, job.step, job.keeps)
     if job.interrupt.kept:
         coder.header["lossy"]["stopped"] = "interrupt"
-    squares, _ = totals(found.bricks)
-    reached = psnrs(squares, np.full(count, math.prod(job.image.shape) / count))
-    if (least := min(reached.values())) < decibels:
-        raise BudgetError(
-            "the codec cannot reach this quality",
-            file=job.image.source,
-            field="psnr",
-            expected=f"at most {least:.2f} dB",
-            got=f"{decibels} dB",
-            fix="ask for less, or choose another codec",
-        )
+    if min(reached.values()) < decibels:
+        problem = "the codec cannot reach this quality"
+        fix = "ask for less, or choose another codec"
+        raise unreached(job, problem, decibels, reached, fix)
     return _file(coder, found, Window(0, sys.maxsize)), reached
 
 
@@ -180,17 +175,3 @@ def _smallest(coder: HybridCoder) -> int:
     """Bytes of the file at the coarse end of the knob."""
     knob = np.zeros(coder.job.image.n_channels)
     return coder.total(knob, [coder.encode(brick, knob) for brick in range(len(coder.grid))])
-
-
-def _too_small(coder: HybridCoder, budget: int, smallest: int) -> BudgetError:
-    """The error for a budget below what is needed."""
-    image = coder.job.image
-    return BudgetError(
-        "the budget does not hold the smallest streams of the codec",
-        file=image.source,
-        field="target",
-        expected=f"at least {smallest} bytes for this image",
-        got=f"{budget} bytes",
-        fix=f"the largest possible ratio is about {image.raw_bytes / smallest:.3g};"
-        " --method siren can go further",
-    )

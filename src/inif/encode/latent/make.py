@@ -10,8 +10,7 @@ from inif.container.writer import Packed
 from inif.encode.job import TINY, Job
 from inif.encode.latent.coder import LatentCoder
 from inif.encode.rate.control import Settled, to_quality, to_size
-from inif.encode.record import channel_psnrs, facts, totals, with_record
-from inif.errors import BudgetError
+from inif.encode.record import channel_psnrs, facts, too_small, totals, unreached, with_record
 
 _FIRST = 1.58
 """Octaves by which the step is above the root of the mean squared error, at first sight."""
@@ -37,7 +36,7 @@ def encode_latent(job: Job, window: Window) -> Packed:
     found = to_size(coder, channels, window, coder.report, job.keeps)
     total = coder.total(found.knob, found.bricks)
     if total > window.most:
-        raise too_small(job, window.most, total)
+        raise too_small(job, "the budget does not hold the coarsest latents", window.most, total)
     return made(coder, found, window)
 
 
@@ -54,20 +53,12 @@ def encode_latent_quality(job: Job, decibels: float) -> tuple[Packed, dict[int, 
     coder = LatentCoder(job, TINY)
     start = decibels / (20 * math.log10(2)) - _FIRST
     psnrs = partial(channel_psnrs, job)
-    found = to_quality(coder, psnrs, decibels, start, job.image.n_channels, coder.report, job.keeps)
-    squares, _ = totals(found.bricks)
-    voxels = math.prod(job.image.shape) / job.image.n_channels
-    reached = channel_psnrs(job, squares, voxels + 0 * squares)
-    least = min(reached.values())
-    if least < decibels:
-        raise BudgetError(
-            "the latent field cannot reach this quality",
-            file=job.image.source,
-            field="psnr",
-            expected=f"at most {least:.2f} dB",
-            got=f"{decibels} dB",
-            fix="ask for less, or store the samples exactly (--lossless)",
-        )
+    count = job.image.n_channels
+    found, reached = to_quality(coder, psnrs, decibels, start, count, coder.report, job.keeps)
+    if min(reached.values()) < decibels:
+        problem = "the latent field cannot reach this quality"
+        fix = "ask for less, or store the samples exactly (--lossless)"
+        raise unreached(job, problem, decibels, reached, fix)
     return made(coder, found, Window(0, 0)), reached
 
 
@@ -80,17 +71,3 @@ def made(coder: LatentCoder, found: Settled, window: Window) -> Packed:
     own = [section for one in found.bricks for section in one.sections]
     ordered = sorted(own, key=lambda section: section.kind)  # stable: coarse before fine
     return with_record(header, [*extra, *ordered], facts(coder.job, squares, worst), window)
-
-
-def too_small(job: Job, budget: int, smallest: int) -> BudgetError:
-    """The error for a budget below what is needed."""
-    raw = job.image.raw_bytes
-    return BudgetError(
-        "the budget does not hold the coarsest latents",
-        file=job.image.source,
-        field="target",
-        expected=f"at least {smallest} bytes for this image",
-        got=f"{budget} bytes",
-        fix=f"the largest possible ratio is about {raw / smallest:.3g};"
-        " --method siren can go further",
-    )

@@ -106,7 +106,7 @@ def to_quality(
     channels: int,
     report: Report,
     keeps: Callable[[], bool] = lambda: False,
-) -> Settled:
+) -> tuple[Settled, dict[int, float]]:
     """Bricks in which every channel that varies has a PSNR, and hardly more, if that can be.
 
     Parameters
@@ -123,7 +123,7 @@ def to_quality(
 
     Returns
     -------
-    Where no knob found reaches it, the best.
+    The bricks, and what they reach; where no knob found reaches it, the best.
     """
     grid = coder.grid
     voxels = np.zeros((len(grid), channels))
@@ -144,7 +144,8 @@ def to_quality(
         for c in varied:
             knob[c] = curves[c].next
     whole = {c: Curve(decibels + 2 * ABOVE, _DECIBELS) for c in varied}
-    best, order = None, (-math.inf, 0.0)
+    best: tuple[Settled, dict[int, float]] | None = None
+    order = (-math.inf, 0.0)
     for _ in range(_ROUNDS):
         found = Settled(knob.copy(), [])
         try:
@@ -158,10 +159,10 @@ def to_quality(
         reached = psnrs(squares, voxels.sum(axis=0))
         now = min(min(reached.values()), decibels), -float(sum(found.sizes))  # met, then small
         if now > order:
-            best, order = found, now
+            best, order = (found, reached), now
         missed = {c: y for c, y in reached.items() if not decibels <= y <= decibels + TOLERANCE}
         if not missed:
-            return found
+            return found, reached
         for c, y in reached.items():
             whole[c].add(knob[c], min(y, _EXACT))
         for c in missed:
