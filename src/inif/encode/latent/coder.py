@@ -11,6 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock, RLock
 from typing import Any
 
@@ -30,8 +31,9 @@ from inif.encode.latent.plan import (
     Coefficients,
     chosen_plan,
     classes,
+    on_scale,
     plane_estimate,
-    scaled,
+    samples_of,
     solved,
 )
 from inif.encode.rate.coder import Coded, Trial
@@ -72,7 +74,7 @@ passes, outputs."""
 
 @dataclass
 class Held:
-    """A brick's coefficients, and the last pass that wrote nothing.
+    """A brick's coefficients, its samples, and the last pass that wrote nothing.
 
     Attributes
     ----------
@@ -82,6 +84,9 @@ class Held:
         What their squared errors count; None for 1.
     thrift
         λ beside its usual value.
+    samples
+        As they are coded, (C, T, Z, Y, X) of the image's dtype, so that they are read once; None
+        where the brick is kept, which they would make larger: then they are read again.
     knob, last
         Of the last pass.
     """
@@ -89,6 +94,7 @@ class Held:
     coefficients: Coefficients
     weights: list[Bands] | None = None
     thrift: float = 1.0
+    samples: np.ndarray | None = None
     knob: np.ndarray | None = None
     last: Pass | None = None
 
@@ -172,8 +178,7 @@ class LatentCoder:
         """As of every coder; by the magnitudes of the coefficients of a few bricks."""
         some = spread(self.grid)
         counts = np.sum([classes(self._take(b).coefficients[0]) for b in some], axis=0)
-        weights = np.array([self.weight(b) for b in range(len(self.grid))])
-        bits = 8 * size * weights[some].sum() / weights.sum()
+        bits = 8 * size * self._weights[some].sum() / self._weights.sum()
         return math.log2(2 * SCALE / solved(counts, bits / self.chosen.factor))
 
     def slope(self, knob: float) -> float:
@@ -184,14 +189,11 @@ class LatentCoder:
         """As of every coder; by a look at a few planes, where there are more bricks than trials."""
         return float(self._weights[brick])
 
-    @property
+    @cached_property
     def _weights(self) -> np.ndarray:
-        if not hasattr(self, "_weight"):
-            if len(self.grid) <= SAMPLED:
-                self._weight = self.grid.voxels
-            else:
-                self._weight = plane_estimate(self.job, self.grid, self.chosen)
-        return self._weight
+        if len(self.grid) <= SAMPLED:
+            return self.grid.voxels
+        return plane_estimate(self.job, self.grid, self.chosen)
 
     def trial(self, brick: int, knob: np.ndarray, *, errors: bool = False) -> Trial:
         """As of every coder, by a pass that writes nothing."""
@@ -203,7 +205,7 @@ class LatentCoder:
             if self.repairs:
                 spec = replace(spec, gains=self._gains_of([brick], knob))
             samples = self._samples(spec, first.latents, brick)
-            squares, _ = self._errors(samples, brick)
+            squares, _ = self._errors(samples, brick, held)
         return Trial(first.bits / 8, squares)
 
     def encode(self, brick: int, knob: np.ndarray, stretch: float = 1.0) -> Coded:
@@ -217,7 +219,7 @@ class LatentCoder:
         pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
         made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         samples = self._samples(spec, made.latents, brick)
-        squares, worst = self._errors(samples, brick)
+        squares, worst = self._errors(samples, brick, held)
         with self._lock:
             self._squares += squares
             self._voxels[own.start : own.stop] += samples.size / len(own)
@@ -301,7 +303,7 @@ class LatentCoder:
             assert held.knob is not None
             spec = self.spec(held.knob, gains=False)
             values = synthesise(latents.levels, latents.low, self.plan(brick), step=spec.step)
-            wanted = scaled(self.job, self.grid, brick) * spec.scales(channels)
+            wanted = on_scale(self.job, self._read(brick, held), channels) * spec.scales(channels)
             added = corrected(values, spec.step)
             found[:, channels.start : channels.stop] += products(wanted, values, added)
             seen[channels.start : channels.stop] = True
@@ -325,9 +327,12 @@ class LatentCoder:
             if brick in self._held:
                 self._held.move_to_end(brick)
                 return self._held[brick]
-        plan = self.plan(brick)
-        held = self._prepare(brick, analyse(scaled(self.job, self.grid, brick), plan))
-        if len(self.grid) <= self._most or brick in spread(self.grid):
+        samples = samples_of(self.job, self.grid, brick)
+        coded = on_scale(self.job, samples, self.channels(brick))
+        held = self._prepare(brick, analyse(coded, self.plan(brick)))
+        if len(self.grid) > self._most and brick not in spread(self.grid):
+            held.samples = samples
+        else:
             with self._lock:
                 self._held[brick] = held
                 while len(self._held) > self._most:
@@ -353,8 +358,15 @@ class LatentCoder:
         outputs = from_five(outputs_of(spec, latents, self.plan(brick), channels), self.axes)
         return self.job.intensities.samples(outputs, along_channels(np.array(channels), self.axes))
 
-    def _errors(self, samples: np.ndarray, brick: int) -> tuple[np.ndarray, float]:
-        original = self.job.coded.read(self.grid.slices(brick))
+    def _read(self, brick: int, held: Held) -> np.ndarray:
+        """The samples of a brick as they are coded."""
+        if held.samples is not None:
+            return held.samples
+        return samples_of(self.job, self.grid, brick)
+
+    def _errors(self, samples: np.ndarray, brick: int, held: Held) -> tuple[np.ndarray, float]:
+        shown = tuple(slice(n) for n in self.plan(brick).shown)  # coded is a little more
+        original = from_five(self._read(brick, held)[shown], self.axes)
         return errors_of(samples, original, self.channels(brick), self.job)
 
 

@@ -161,11 +161,16 @@ def distortion(coefficients: Coefficients, latents: Latents, step: float) -> flo
     )
 
 
+def samples_of(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
+    """The samples that are coded for a brick, (C, T, Z, Y, X), of the image's dtype."""
+    axes = job.image.axes
+    return to_five(job.coded.read(coded_slices(axes, grid, brick)), axes)
+
+
 def scaled(job: Job, grid: BrickGrid, brick: int) -> np.ndarray:
     """What is coded for a brick, 0 … 65535 over each channel's range: (C, T, Z, Y, X) float32."""
-    axes = job.image.axes
-    five = to_five(job.coded.read(coded_slices(axes, grid, brick)), axes)
-    return on_scale(job, five, grid.channels(brick, axes.find("C")))
+    channels = grid.channels(brick, job.image.axes.find("C"))
+    return on_scale(job, samples_of(job, grid, brick), channels)
 
 
 def on_scale(job: Job, five: np.ndarray, channels: range) -> np.ndarray:
