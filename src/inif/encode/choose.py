@@ -118,7 +118,7 @@ def choose(job: Job, budget: int) -> Choice:
         scores[LATENT] = own
     if codec > -math.inf:
         scores[job.codec] = codec
-    octave = max((own - fewer) / -math.log2(_FEWER), _LEAST_OCTAVE) if fewer > 0 else 1.0
+    octave = (own - fewer) / -math.log2(_FEWER) if fewer > 0 else 1.0
     method = _better(own, codec, octave, job.effort or 3)
     if _tries_siren(job, budget):
         settings = FitSettings.for_effort(1, seed=job.settings.seed)

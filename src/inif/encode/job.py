@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from inif.decode.brick import Intensities
 from inif.decode.meta import MAX_OME_BYTES
 from inif.encode.interrupt import Interrupt, Progress
 from inif.encode.survey import Range, Survey, survey
+from inif.errors import RemarkWarning
 from inif.image import ImageSource
 
 _OME_SHARE = 0.01
@@ -118,6 +120,11 @@ class Job:
         since = self.stages.setdefault(stage, now)
         left = (now - since) / (done - 1) * (of - done) if done > 1 else None
         self.report(ProgressEvent(stage, done, of, psnr, now - since, left))
+
+    def warn(self, text: str) -> None:
+        """Tell the user something of the image, by its name where it has one."""
+        about = f"{self.image.source}: " if self.image.source else ""
+        warnings.warn(about + text, RemarkWarning, stacklevel=3)
 
     def keeps(self) -> bool:
         """Whether, after Ctrl-C, what there is is kept; then the work goes on to finish it."""

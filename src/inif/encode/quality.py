@@ -7,7 +7,6 @@ very samples take no more bytes, they are kept.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 
 from inif.codecs import load_codec
@@ -19,7 +18,7 @@ from inif.encode.job import Job
 from inif.encode.lossless import encode_lossless
 from inif.encode.rate.control import TOLERANCE
 from inif.encode.record import recorded_psnr
-from inif.errors import BudgetError, InifError, RemarkWarning
+from inif.errors import BudgetError, InifError
 
 _FITS, _CLOSE = 10, 1.02
 """Fits of a pure field at most; how near each other in bytes two of them end the search."""
@@ -72,10 +71,10 @@ def encode_quality(job: Job, decibels: float) -> Packed:
             why = (
                 f"no lossy file has {decibels:g} dB" if best is None else "no lossy file is smaller"
             )
-            _remark(job, f"{why} in every channel: the samples are kept exactly")
+            job.warn(f"{why} in every channel: the samples are kept exactly")
             return exact
     if best.beyond > decibels + TOLERANCE:
-        _remark(job, _more(best.channels, decibels))
+        job.warn(_more(best.channels, decibels))
     return best.data
 
 
@@ -175,8 +174,3 @@ def _more(channels: dict[int, float], decibels: float) -> str:
         f"{which} up to {max(beyond):.2f} dB, more than the {decibels:g} asked for: "
         "no smaller file was found"
     )
-
-
-def _remark(job: Job, text: str) -> None:
-    source = f"{job.image.source}: " if job.image.source else ""
-    warnings.warn(source + text, RemarkWarning, stacklevel=2)

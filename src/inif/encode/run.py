@@ -119,13 +119,10 @@ def compressed(
         return made(replace(job, progress=told), window)
 
     data = interruptible(work, job.interrupt, progress, keep=keep)
-    about = f"{image.source}: " if image.source else ""
     if job.interrupt.kept:
-        stopped = "interrupted: the file holds the best that there was when Ctrl-C came"
-        _warn([about + stopped])
+        job.warn("interrupted: the file holds the best that there was when Ctrl-C came")
     if window is not None and data.size < window.least:
-        smaller = f"{data.size} bytes, fewer than asked for, reproduce every sample exactly"
-        _warn([about + smaller])
+        job.warn(f"{data.size} bytes, fewer than asked for, reproduce every sample exactly")
     if not any(section.kind == b"OMEX" for section in data.sections):
         _warn(unkept_remark(image.meta.ome_xml))
     return data

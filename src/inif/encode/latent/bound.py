@@ -8,7 +8,6 @@ What this way cannot hold, or would take more bytes for, is stored exactly: that
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -34,7 +33,6 @@ from inif.encode.latent.plan import USUAL, classes, part_of, solved
 from inif.encode.lossless import encode_lossless
 from inif.encode.rate.coder import Coded
 from inif.encode.record import errors_of, facts, totals, with_record
-from inif.errors import RemarkWarning
 from inif.fields.parallel import in_order
 from inif.image import BOUNDED_DTYPES, LazyImage, Region
 from inif.latent import corrections
@@ -153,8 +151,7 @@ def unfit(job: Job, bounds: Bounds) -> str | None:
 def _exact(job: Job, why: str | None) -> Packed:
     """The very samples, and a remark on it where that is more than was asked for."""
     if why is not None:
-        source = f"{job.image.source}: " if job.image.source else ""
-        warnings.warn(f"{source}the samples are kept exactly: {why}", RemarkWarning, stacklevel=2)
+        job.warn(f"the samples are kept exactly: {why}")
     return encode_lossless(job)
 
 
