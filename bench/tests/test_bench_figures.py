@@ -116,12 +116,16 @@ def test_check_finds_stale_text_and_writes_nothing(results: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         write_report(results, docs, check=True)
     assert not docs.exists()
-    write_report(results, docs)
-    page = docs / "benchmark.md"
-    right = page.read_text("utf-8")
-    page.write_text(right.replace("45.40", "55.40"), "utf-8")
-    with pytest.raises(InputError, match=r"another text from line \d+"):
-        write_report(results, docs, check=True)
+    texts = [path for path in write_report(results, docs) if path.suffix != ".png"]
+    assert {path.suffix for path in texts} == {".md", ".csv"}
+    for path in texts:
+        right = path.read_text("utf-8")
+        head, _, tail = right.rpartition("5")
+        path.write_text(f"{head}6{tail}", "utf-8")
+        with pytest.raises(InputError, match=r"another text from line \d+"):
+            write_report(results, docs, check=True)
+        path.write_text(right, "utf-8")
+    write_report(results, docs, check=True)
 
 
 def test_no_results_are_one_error(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_guess_takes_the_bytes_that_it_says(kilobytes: float, kind: str) -> No
     samples, size = 1 << 16, 1000 * kilobytes
     knob = guess.guess(codec, 3, [texture], [samples], size)
     assert 0 <= knob <= codec.knob(3).octaves + 0.1
-    taken = samples / 8 * guess.bits(kind, texture, np.array([0, knob, knob + 1]))
+    taken = samples / 8 * guess.bits(codec, texture, np.array([0, knob, knob + 1]))
     assert taken[1] == pytest.approx(size, rel=0.1) or not 0 < knob < codec.knob(3).octaves
     assert taken[2] > taken[1] >= taken[0]
 

@@ -31,6 +31,8 @@ class Knob:
         Whether the setting acts by ratios (a tolerance), not by differences (a level).
     steep
         Growth of the logarithm of the size from `coarse` to `fine`, roughly.
+    rate
+        Whether the setting is the bits of a sample themselves.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Knob:
     octave: float = 0.0
     log: bool = False
     steep: float = 7.0
+    rate: bool = False
 
     @property
     def octaves(self) -> float:

@@ -38,7 +38,7 @@ class Sperr(Codec):
 
     def knob(self, frames: int) -> Knob:
         """Bits per sample, which SPERR meets exactly."""
-        return Knob("bpp", coarse=2e-3, fine=16.0, step=0.003, start=0.125, octave=1.0, log=True)
+        return Knob("bpp", 2e-3, 16.0, step=0.003, start=0.125, octave=1.0, log=True, rate=True)
 
     def _encode(
         self, levels: np.ndarray, quality: float, threads: int, settings: Mapping[str, Any]

@@ -120,13 +120,13 @@ class HybridCoder:
 
     def slope(self, knob: float) -> float:
         """Octaves of bytes for one of the knob, about, near a knob."""
-        return slope(self.codec.kind, *self._seen(spread(self.grid)), knob)
+        return slope(self.codec, *self._seen(spread(self.grid)), knob)
 
     def weight(self, brick: int) -> float:
         """Bytes that a brick takes beside others at the same knob, in any unit."""
         knob = np.array([self._usual])
         return sum(
-            self._count(brick) * float(bits(self.codec.kind, texture, knob)[0])
+            self._count(brick) * float(bits(self.codec, texture, knob)[0])
             for texture in self._textures[brick]
         )
 
@@ -262,7 +262,7 @@ class HybridCoder:
         for x, y in points[1:]:
             if abs(x - points[0][0]) > _APART and (y - points[0][1]) * (x - points[0][0]) > 0:
                 return (y - points[0][1]) / (x - points[0][0])
-        return slope(self.codec.kind, *self._seen([brick]), knob)
+        return slope(self.codec, *self._seen([brick]), knob)
 
     def _streams(self, brick: int, knob: np.ndarray) -> tuple[bytes, ...]:
         """The streams of a brick's channels, each at its knob."""

@@ -91,9 +91,12 @@ def costs() -> dict[str, Any]:
     return table
 
 
-def bits(kind: str, texture: Texture, octaves: np.ndarray) -> np.ndarray:
+def bits(codec: Codec, texture: Texture, octaves: np.ndarray) -> np.ndarray:
     """Bits of a sample that a codec takes at knobs (K,), about; rising: (K,) float64."""
-    known = costs()["bits"].get(kind, costs()["bits"]["av1"])
+    if (knob := codec.knob(FRAMES)).rate:
+        rates: np.ndarray = knob.coarse * np.exp2(octaves)
+        return rates
+    known = costs()["bits"].get(codec.kind, costs()["bits"]["av1"])
     load = texture.load(octaves + known["finer"])
     found: np.ndarray = np.exp2(known["log2"] + known["power"] * np.log2(load))
     return found
@@ -105,16 +108,16 @@ def guess(
     """The knob, in octaves, at which stacks of so many samples each take a size in bytes, about."""
     octaves = np.arange(0.0, codec.knob(frames).octaves + _STEP, _STEP)
     total = sum(
-        count / 8 * bits(codec.kind, texture, octaves)
+        count / 8 * bits(codec, texture, octaves)
         for count, texture in zip(samples, textures, strict=True)
     )
     return float(np.interp(np.log2(size), np.log2(total), octaves))
 
 
-def slope(kind: str, textures: Sequence[Texture], samples: Sequence[int], knob: float) -> float:
+def slope(codec: Codec, textures: Sequence[Texture], samples: Sequence[int], knob: float) -> float:
     """Octaves of bytes for one of the knob, about, near a knob."""
     ends = np.array([knob - _STEP, knob + _STEP])
-    found = [n * bits(kind, t, ends) for n, t in zip(samples, textures, strict=True)]
+    found = [n * bits(codec, t, ends) for n, t in zip(samples, textures, strict=True)]
     low, high = np.sum(found, axis=0)
     return max(float(np.log2(high / low)) / (2 * _STEP), _FLAT)
 
