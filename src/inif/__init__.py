@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from inif import errors
 from inif._version import __version__
-from inif.api import compress, evaluate, inspect, open, verify
+from inif.api import compress, evaluate, imread, inspect, open, verify
 
 if TYPE_CHECKING:
     from inif.decode.file import File
@@ -17,6 +17,7 @@ __all__ = [
     "compress",
     "errors",
     "evaluate",
+    "imread",
     "inspect",
     "open",
     "verify",

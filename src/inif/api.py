@@ -217,6 +217,20 @@ def open(source: object, *, device: str | None = None) -> File:
     return open_file(source, device)
 
 
+def imread(source: object) -> np.ndarray:
+    """All samples of a ``.inif`` file: path, URL, bytes or binary file object.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, InputError
+        As `open`.
+    """
+    import numpy as np
+
+    with open(source) as file:
+        return np.asarray(file)
+
+
 def inspect(source: object) -> dict[str, Any]:
     """What a file says of itself, from header and section table alone.
 

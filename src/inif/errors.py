@@ -58,15 +58,19 @@ class InifError(Exception):
         return {"error": type(self).__name__, **body}
 
 
-class InputError(InifError):
+class InputError(InifError, ValueError):
     """An image, a number or an option given by the user cannot be used."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """There is no file of this name."""
 
 
 class AxesError(InputError):
     """Axes are missing, unknown, repeated, or do not fit the array."""
 
 
-class SelectionError(InputError):
+class SelectionError(InputError, IndexError):
     """A slice, region, mask or point lies outside the image or cannot be read."""
 
 

@@ -31,6 +31,7 @@ class Extremes:
     """
 
     def __init__(self, size: int) -> None:
+        self.size = size
         self._most = min(max(size // SHARE, LEAST), MOST, max(size // 4 - 1, 0))
         self._low = np.empty(0)
         self._high = np.empty(0)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+import inif
 from inif import errors
 from inif.errors import InifError, MissingExtraError
 
@@ -46,6 +51,22 @@ def test_one_tree() -> None:
     assert all(issubclass(k, InifError) for k in kinds)
     for name in ("AxesError", "SelectionError", "BudgetError"):
         assert issubclass(getattr(errors, name), errors.InputError)
+
+
+def test_errors_are_also_what_python_calls_them() -> None:
+    assert issubclass(errors.InputError, ValueError)
+    assert issubclass(errors.SelectionError, IndexError)
+    error = errors.MissingFileError("there is no such file", file="a.inif", fix="check the path")
+    assert isinstance(error, FileNotFoundError)
+    assert str(error) == "there is no such file; file: a.inif; fix: check the path"
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), back.to_json()) == (type(error), error.to_json())
+
+
+@pytest.mark.parametrize("verb", [inif.open, inif.inspect, lambda p: inif.compress(p, axes="YX")])
+def test_a_missing_file_is_a_file_not_found(verb: Callable[[str], object], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        verb(str(tmp_path / "none.tif"))
 
 
 def test_a_missing_extra_says_how_to_get_it() -> None:

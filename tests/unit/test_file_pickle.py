@@ -87,10 +87,10 @@ def test_a_file_object_cannot_go_elsewhere(path: Path) -> None:
 
 
 KINDS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
-    "X": ({"shape": (37,), "brick": (10,)}, (10,)),
-    "YX": ({"shape": (19, 23), "brick": (19, 8)}, (19, 8)),
+    "X": ({"shape": (37,), "brick": (10,)}, (37,)),
+    "YX": ({"shape": (19, 23), "brick": (19, 8)}, (19, 23)),
     "ZYX": ({"shape": (5, 18, 21)}, (1, 18, 21)),
-    "YXC": ({"shape": (9, 12, 2), "channels": "coordinate", "brick": (9, 6, 1)}, (9, 6, 1)),
+    "YXC": ({"shape": (9, 12, 2), "channels": "coordinate", "brick": (9, 6, 1)}, (9, 12, 1)),
     "TCZYX": ({"shape": (2, 2, 3, 8, 9)}, (1, 1, 1, 8, 9)),
     "CZ": ({"shape": (2, 7)}, (2, 7)),
 }
@@ -112,7 +112,7 @@ def test_dask_cuts_large_planes(
     random_file: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("dask.array")
-    monkeypatch.setattr("inif.decode.planes._SIDE", 7)
+    monkeypatch.setattr("inif.decode.levels.SIDE", 7)
     lazy = inif.open(random_file("ZYX", (2, 18, 10))).to_dask()
     assert lazy.chunksize == (1, 7, 7)
 

@@ -25,6 +25,7 @@ ROOMS = (
     ("codecs", "container", "frames", "labels", "latent", "optim", "perceptual"),
     ("io", "legacy"),
     ("decode",),
+    ("zarr",),
     ("metrics",),
     ("guidance",),
     ("encode",),

@@ -13,7 +13,7 @@ import threading
 from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 from inif.container.spec import FIRST_READ, Rejection
-from inif.errors import FormatError, InputError, MissingExtraError
+from inif.errors import FormatError, InputError, MissingExtraError, MissingFileError
 from inif.web import is_web, public
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
@@ -246,12 +246,12 @@ class RemoteSource:
 
 def _open_path(path: str | os.PathLike[str]) -> FileSource:
     name = os.fspath(path)
+    if not os.path.isfile(name) and os.path.exists(name):
+        raise InputError("this is not a file", file=name, expected="an .inif file")
     try:
-        if not os.path.isfile(name) and os.path.exists(name):
-            raise InputError("this is not a file", file=name, expected="an .inif file")
         file = open(name, "rb")  # noqa: SIM115 - the source closes it
     except FileNotFoundError:
-        raise InputError("there is no such file", file=name, fix="check the path") from None
+        raise MissingFileError("there is no such file", file=name, fix="check the path") from None
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     return FileSource(file, name=name, path=os.path.abspath(name))

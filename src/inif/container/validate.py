@@ -182,6 +182,14 @@ class _Check:
                 good = color is None or (isinstance(color, str) and bool(_COLOR.fullmatch(color)))
                 self.that(good, f"meta.colors[{i}]", '"#RRGGBB" or null', color)
 
+        if "windows" in meta:
+            for i, pair in enumerate(self.list_of(meta["windows"], "meta.windows", channels)):
+                good = pair is None or (
+                    isinstance(pair, list) and len(pair) == 2 and all(map(_number, pair))
+                )
+                good = good and (pair is None or pair[0] < pair[1])
+                self.that(good, f"meta.windows[{i}]", "[low, high] with low < high, or null", pair)
+
     def lossy(self, lossy: Mapping[str, Any], channels: int) -> None:
         for key in ("psnr", "psnr_least", "max_error"):
             value = lossy.get(key)

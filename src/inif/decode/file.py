@@ -19,8 +19,12 @@ from inif.container.reader import Container, open_container
 from inif.container.spec import CORRECTIONS, LOSSLESS
 from inif.decode import places
 from inif.decode.brick import Intensities
+from inif.decode.chunks import ChunkCache
 from inif.decode.contract import Brick, Coarse
+from inif.decode.display import windows_of
+from inif.decode.fancy import is_fancy, read_fancy
 from inif.decode.kinds import bricks_of
+from inif.decode.levels import Level, levels_of
 from inif.decode.meta import inflated, meta_of
 from inif.decode.samples import Samples
 from inif.errors import InputError
@@ -50,6 +54,7 @@ class File:
         self.exact = LOSSLESS in header["requires"]
         self.corrected = CORRECTIONS in header["requires"] and not self.exact
         self.bricks = bricks_of(container, self.grid, self.intensities, device)
+        self.kept = ChunkCache()
         self._samples = Samples(self.bricks, self.grid, self.dtype)
 
     def __reduce__(self) -> tuple[Callable[..., File], tuple[object, ...]]:
@@ -76,6 +81,49 @@ class File:
     def raw_bytes(self) -> int:
         """Bytes of the uncompressed samples."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The same as `raw_bytes`, by NumPy's name."""
+        return self.raw_bytes
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes, as xarray has them: ``("Z", "Y", "X")``."""
+        return tuple(self.axes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Samples along each axis, by its name."""
+        return dict(zip(self.axes, self.shape, strict=True))
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What is best asked for at once: a plane, or a part of it; 1 along other axes."""
+        return self.levels[0].chunks
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What the file says of itself, as ``attrs`` of xarray: names, steps, units, ratio."""
+        scale = self.meta.scale
+        facts: dict[str, Any] = {"name": self.meta.name, "ratio": self.ratio}
+        facts["scale"] = {a: step for a, (step, _) in scale.items()}
+        facts["units"] = {a: unit for a, (_, unit) in scale.items() if unit}
+        facts["channels"] = self.channels
+        return facts | {k: v for k, v in self.header.get("lossy", {}).items() if k != "remarks"}
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The image, then every 2nd, 4th, 8th … row and column of it: for viewers and Zarr."""
+        return levels_of(self)
+
+    @cached_property
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """Lowest and highest sample that a display should tell apart, for each channel.
+
+        What the original showed, where the file says it; else what the decoded image does.
+        """
+        return windows_of(self)
 
     @property
     def file_bytes(self) -> int:
@@ -115,6 +163,8 @@ class File:
         )
 
     def __getitem__(self, key: Any) -> Any:
+        if is_fancy(key):
+            return read_fancy(key, self.shape, self.__getitem__, self._samples_at, file=self.name)
         names = [f"axis {a}" for a in self.axes]
         return self.read(select(key, self.shape, names, file=self.name))
 
@@ -181,7 +231,11 @@ class File:
         SelectionError
             Not boolean, or a shape that does not fit.
         """
-        where = places.masked(mask, self.shape)
+        return self._samples_at(places.masked(mask, self.shape))
+
+    def _samples_at(self, where: np.ndarray) -> np.ndarray:
+        """Samples at positions (N, D) that are whole numbers: (N,) of the image's dtype."""
+        where = where.astype(np.float64, copy=False)
         found = self._at(where)
         if not (self.exact or self.corrected):
             found = self.intensities.samples(found, self._channel(where))
@@ -200,12 +254,30 @@ class File:
         if step == 1 or not isinstance(self.bricks, Coarse) or not {"Y", "X"} <= set(self.axes):
             result: np.ndarray = self.read(selection)
             return result
-        out, seen = self._samples.overview(self.axes, (step - 1).bit_length())
-        self.outliers.put(out, seen.ranges, self.shape)
+        number = (step - 1).bit_length()
+        keys = tuple(
+            slice(None, None, 1 << number) if a in "YX" else slice(None) for a in self.axes
+        )
+        return self.at_level(select(keys, self.shape), number)
+
+    def at_level(self, selection: Selection, number: int) -> np.ndarray:
+        """Samples of a strided selection, of its full shape; see `inif.decode.levels`.
+
+        Parameters
+        ----------
+        selection
+            Every 2**number-th row and column of a part that begins at a multiple of that.
+        """
+        coarse = number > 0 and isinstance(self.bricks, Coarse) and {"Y", "X"} <= set(self.axes)
+        if coarse:
+            out = self._samples.overview(selection, number, self.kept)
+        else:
+            out = self._samples.read(selection)
+        self.outliers.put(out, selection.ranges, self.shape)
         return out
 
     def to_dask(self) -> Any:
-        """A dask array whose chunks are planes of a brick, of at most 4096 × 4096 samples.
+        """A dask array whose chunks are planes, of at most 1024 × 1024 samples.
 
         It works with every scheduler: other processes open the file again, at the same path or
         URL, and each keeps the last one open.
@@ -215,9 +287,7 @@ class File:
         MissingExtraError
             dask is not installed.
         """
-        from inif.decode.planes import dask_of
-
-        return dask_of(self, self.grid.brick)
+        return self.levels[0].to_dask()
 
     def to_image(self, selection: Selection | None = None) -> Image:
         """A decoded selection (all by default) with axes and metadata that fit it."""

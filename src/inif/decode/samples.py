@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from inif.axes import Selection, select
+from inif.axes import Selection
 from inif.bricks import BrickGrid, Piece
+from inif.decode.chunks import ChunkCache
 from inif.decode.contract import Brick, Bricks, Coarse
 from inif.fields.parallel import in_order
 
@@ -41,7 +42,7 @@ class Samples:
         self.bricks, self.grid, self.dtype = bricks, grid, dtype
         self._arithmetic = arithmetic
         self._kept: OrderedDict[int, Brick] = OrderedDict()
-        self._lock = Lock()
+        self._lock, self._looking = Lock(), Lock()
 
     def in_dtype(self, dtype: type[np.floating[Any]]) -> Samples:
         """The same in another arithmetic; samples are still of the image's dtype."""
@@ -77,17 +78,33 @@ class Samples:
             pass
         return out
 
-    def overview(self, axes: str, skip: int) -> tuple[np.ndarray, Selection]:
-        """Of every 2**skip rows and columns one, from coarse grids; and which these are."""
-        assert isinstance(self.bricks, Coarse)
-        keys = tuple(slice(None, None, 1 << skip) if a in "YX" else slice(None) for a in axes)
-        selection = select(keys, self.grid.shape)
+    def overview(self, selection: Selection, skip: int, kept: ChunkCache) -> np.ndarray:
+        """Every 2**skip-th row and column of a part, from coarse grids: of its full shape.
+
+        Parameters
+        ----------
+        selection
+            Of these rows and columns, from one that is a multiple of 2**skip.
+        kept
+            Keeps what whole bricks look like, as ("overview", skip, brick).
+        """
+        coarse, pieces = self.bricks, list(self.grid.pieces(selection))
+        assert isinstance(coarse, Coarse)
+        with self._looking:  # whoever comes second finds what the first has left
+            found = {p.brick: kept.peek(("overview", skip, p.brick)) for p in pieces}
+            missing = [brick for brick, seen in found.items() if seen is None]
+            for brick, made in zip(missing, coarse.overviews(missing, skip), strict=True):
+                found[brick] = kept.put(("overview", skip, brick), made)
         out = np.empty(selection.full_shape, self.dtype)
-        pieces = list(self.grid.pieces(selection))
-        seen = self.bricks.overviews([piece.brick for piece in pieces], skip)
-        for piece, part in zip(pieces, seen, strict=True):
-            out[piece.out] = part
-        return out, selection
+        for piece in pieces:
+            local = [
+                n >> skip if r.step == 1 << skip else n
+                for n, r in zip(piece.local, selection.ranges, strict=True)
+            ]
+            seen = found[piece.brick]
+            assert seen is not None
+            out[piece.out] = seen[np.ix_(*local)]
+        return out
 
     def at(self, where: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         """What the bricks have at valid positions (N, D), as `Brick.points` says: (N,) of dtype."""

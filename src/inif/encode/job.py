@@ -171,6 +171,8 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
     """What all headers share, with stand-ins for what is known only at the end."""
     image = job.image
     meta = image.meta.to_json()
+    if any(job.survey.windows):
+        meta["windows"] = [None if one is None else list(one) for one in job.survey.windows]
     lossy: dict[str, Any] = {
         "method": job.method,
         "psnr": 36.198,

@@ -29,6 +29,9 @@ _GUESS, _LEAST_GUESS = 128, 4096
 """Raw bytes over a file's, and its bytes at least, where a quality is asked for: for what outliers
 may take."""
 
+_WINDOW_BYTES, _WINDOW_SHARE = 10, 0.003
+"""Bytes of a channel's display limits in a header, about; and of the file, what they may take."""
+
 LEAST_MEMORY = 1 << 30
 
 
@@ -139,6 +142,9 @@ def surveyed(job: Job, window: Window | None) -> Job:
         budget=budget,
         report=lambda done, of: job.step("read", done, of),
     )
+    most = window.most if window else guess
+    if _WINDOW_BYTES * len(found.windows) > _WINDOW_SHARE * most:
+        found = replace(found, windows=())
     remarks = (*job.remarks, *job.image.late_remarks(), *found.remarks)
     return replace(job, surveyed=found, remarks=remarks, progress=None)
 

@@ -18,6 +18,7 @@ import numpy as np
 from inif.bricks import parts_of
 from inif.decode.apart import MAX_COUNT, pack
 from inif.decode.check import little_endian
+from inif.decode.display import Window, limits
 from inif.image import ImageSource, Metadata, Region, need_finite
 from inif.outliers import NO_OUTLIERS, Extremes, Outliers, far_values
 
@@ -26,6 +27,9 @@ _BUDGET_SHARE, _FREE_BYTES = 0.02, 64
 
 _ENTRY = 12
 """Bytes that a section costs besides its payload, about."""
+
+_SEEN = 1 << 16
+"""Samples of a channel, at most, that display limits follow from."""
 
 _REACH = 2
 """Samples along Y and X, around an outlier, of which the middle one takes its place."""
@@ -45,6 +49,8 @@ class Survey:
         Lowest and highest sample of each channel of `image`, as the header states them.
     digest
         SHA-256 of the image's samples, in C order, little endian.
+    windows
+        Display limits of each channel; None of a channel of one value. None at all of labels.
     outliers
         What is kept exactly.
     remarks
@@ -54,6 +60,7 @@ class Survey:
     image: ImageSource
     ranges: list[Range]
     digest: str
+    windows: tuple[Window | None, ...] = ()
     outliers: Outliers = NO_OUTLIERS
     remarks: tuple[str, ...] = ()
 
@@ -97,7 +104,9 @@ def survey(
             found[channel].add(part, extremes=budget is not None)
         report(number + 1, len(regions))
     ranges = [one.range(image.dtype) for one in found]
-    plain = Survey(image, ranges, digest.hexdigest())
+    labels = image.labels or image.dtype.kind == "b"
+    windows = () if labels else tuple(one.window(image.dtype) for one in found)
+    plain = Survey(image, ranges, digest.hexdigest(), windows)
     if budget is None:
         return plain
     inner = [one.extremes.inner for one in found]
@@ -116,11 +125,14 @@ class _Channel:
         Its lowest and highest samples.
     low, high
         The two lowest and the two highest values, fewer where there are no more.
+    seen
+        Some samples of each part, far enough from each other.
     """
 
     extremes: Extremes
     low: list[Any] = field(default_factory=list)
     high: list[Any] = field(default_factory=list)
+    seen: list[np.ndarray] = field(default_factory=list)
 
     def add(self, part: np.ndarray, *, extremes: bool) -> None:
         """Take in some samples."""
@@ -128,6 +140,8 @@ class _Channel:
             part = part[finite]
         if not part.size:
             return
+        every = self.extremes.size // _SEEN | 1  # odd, so that it does not follow a column
+        self.seen.append(part[::every].copy())
         low, high = part.min(), part.max()
         lows, highs = [*self.low, low], [*self.high, high]
         if extremes:
@@ -141,6 +155,18 @@ class _Channel:
     def range(self, dtype: np.dtype[Any]) -> Range:
         """As the header states it; zeros where no sample is finite."""
         return [_number(self.low[0]), _number(self.high[0])] if self.low else [0, 0]
+
+    def window(self, dtype: np.dtype[Any]) -> Window | None:
+        """Display limits, of so many digits as an eye can tell apart."""
+        found = limits(np.concatenate(self.seen)) if self.seen else None
+        if found is None:
+            return None
+        low, high = found
+        digits = 2 - math.floor(math.log10(high - low))
+        if dtype.kind in "iu":
+            digits = min(digits, 0)
+        low, high = round(low, digits), round(high, digits)
+        return (int(low), int(high)) if dtype.kind in "iu" else (low, high)
 
     def is_plain(self, inner: tuple[float, float]) -> bool:
         """Whether no sample lies far from all others, and no value either."""
@@ -197,7 +223,7 @@ def _set_apart(plain: Survey, inner: list[tuple[float, float]], budget: int) -> 
     scalar = image.dtype.type
     ranges = [[_number(scalar(low)), _number(scalar(high))] for low, high in inner]
     filled = Filled.of(image, positions, [low for low, _ in inner])
-    return Survey(filled, ranges, plain.digest, found, told)
+    return Survey(filled, ranges, plain.digest, plain.windows, found, told)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ def parse_tree(xml: str, *, file: object = None) -> Element:
     try:
         scan.Parse(xml, True)
         return ElementTree.fromstring(xml)
+    except InputError:
+        raise
     except (expat.ExpatError, ElementTree.ParseError, ValueError) as error:
         raise DamagedXMLError(
             "the OME-XML is damaged",

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Channel, Image
-from inif.io.common import hex_color, one_line, planes_last, replacing
+from inif.image import Image
+from inif.io.common import one_line, planes_last, replacing
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
-from inif.io.ome_zarr import DEFAULT_COLOR
+from inif.io.ome_zarr_meta import attributes, dataset
 from inif.io.ome_zarr_series import OME_XML
 from inif.io.units import LENGTHS, TIMES, word
 from inif.labels import label_channels
@@ -22,8 +22,6 @@ CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}
 """Samples per chunk along each axis, at most."""
 SMALLEST = 256
 """No smaller level is made of one whose longer side has at most this many samples."""
-
-_TYPES = {"T": "time", "C": "channel"}
 
 
 def write(image: Image, path: str, *, overwrite: bool) -> None:
@@ -55,11 +53,14 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
                 dimension_names=[a.lower() for a in axes],
             )
             array[...] = level
-            datasets.append(_dataset(name, axes, image, factor))
+            datasets.append(dataset(name, axes, image.meta.scale, factor, shift=True))
             if max(level.shape[-2:]) <= SMALLEST or min(level.shape[-2:]) < 2:
                 break
             level, factor = _halved(level, labels=labels), 2 * factor
-        root.attrs["ome"] = _attributes(image, data, axes, datasets, labels=labels)
+        kind = ("nearest" if labels else "mean") if len(datasets) > 1 else None
+        root.attrs["ome"] = attributes(
+            image.meta, axes, data.dtype, datasets, _windows(image, data, axes), kind=kind
+        )
         if image.meta.ome_xml and data.dtype.name in PIXEL_TYPES:
             xml = ome_document(data.shape, axes, data.dtype, image.meta)
             file = os.path.join(temporary, OME_XML)
@@ -90,63 +91,18 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
         )
 
 
-def _attributes(
-    image: Image, data: np.ndarray, axes: str, datasets: list[dict[str, Any]], *, labels: bool
-) -> dict[str, Any]:
-    entries: list[dict[str, str]] = []
-    for axis in axes:
-        entry = {"name": axis.lower(), "type": _TYPES.get(axis, "space")}
-        unit = word(image.meta.scale.get(axis, (1.0, None))[1])
-        entries.append({**entry, "unit": unit} if unit else entry)
-    multiscale: dict[str, Any] = {"axes": entries, "datasets": datasets}
-    if len(datasets) > 1:
-        multiscale["type"] = "nearest" if labels else "mean"
-    if image.meta.name:
-        multiscale["name"] = image.meta.name
-    out: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
-    if any(c.name or c.color for c in image.meta.channels):
-        out["omero"] = {
-            "channels": [
-                _omero_channel(channel, _channel_data(data, axes, index))
-                for index, channel in enumerate(image.meta.channels)
-            ]
-        }
-    return out
-
-
-def _omero_channel(channel: Channel, samples: np.ndarray) -> dict[str, Any]:
-    low, high = float(samples.min()), float(samples.max())
-    low, high = (low, high) if np.isfinite([low, high]).all() else (0.0, 1.0)
-    window = {"start": low, "end": high, "min": low, "max": high}
-    if samples.dtype.kind in "iu":
-        limits = np.iinfo(samples.dtype)
-        window |= {"min": float(limits.min), "max": float(limits.max)}
-    entry: dict[str, Any] = {"active": True, "window": window}
-    color = hex_color(channel.color)
-    entry["color"] = color or "FFFFFF"
-    if color is None:
-        entry[DEFAULT_COLOR] = True
-    if channel.name:
-        entry["label"] = channel.name
-    return entry
+def _windows(image: Image, data: np.ndarray, axes: str) -> list[tuple[float, float]]:
+    """Lowest and highest sample of each channel, where channels have a name or a colour."""
+    if not any(c.name or c.color for c in image.meta.channels):
+        return []
+    each = (_channel_data(data, axes, index) for index in range(len(image.meta.channels)))
+    return [(float(one.min()), float(one.max())) for one in each]
 
 
 def _channel_data(data: np.ndarray, axes: str, index: int) -> np.ndarray:
     if "C" not in axes:
         return data
     return data[(slice(None),) * axes.index("C") + (index,)]
-
-
-def _dataset(name: str, axes: str, image: Image, factor: int) -> dict[str, Any]:
-    steps = [image.meta.scale.get(axis, (1.0, None))[0] for axis in axes]
-    scale = [s * factor if a in "YX" else s for a, s in zip(axes, steps, strict=True)]
-    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
-    if factor > 1:  # the centre of the first block lies between samples
-        shift = [
-            s * (factor - 1) / 2 if a in "YX" else 0.0 for a, s in zip(axes, steps, strict=True)
-        ]
-        transformations.append({"type": "translation", "translation": shift})
-    return {"path": name, "coordinateTransformations": transformations}
 
 
 def _halved(data: np.ndarray, *, labels: bool) -> np.ndarray:

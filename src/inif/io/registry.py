@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.errors import InputError, RemarkWarning
+from inif.errors import InputError, MissingFileError, RemarkWarning
 from inif.image import Image, LazyImage
 from inif.io.common import guarded, reading
 from inif.io.location import Location, location_of
@@ -241,7 +241,7 @@ def detect(path: str | os.PathLike[str]) -> str:
             head = location.head(64)
     except InputError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise InputError(
+            raise MissingFileError(
                 "there is no such file", file=location.name, fix="check the path"
             ) from None
         raise

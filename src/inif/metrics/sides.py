@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from inif.axes import check_axes
-from inif.errors import AxesError, InputError
+from inif.errors import AxesError, InputError, MissingFileError
 from inif.image import Image, Metadata
 from inif.metrics.planes import Samples
 
@@ -156,7 +156,7 @@ def disk_size(path: str) -> int | None:
 
 def _load_path(path: str, axes: str | None) -> Side:
     if "://" not in path and not os.path.exists(path):
-        raise InputError("there is no such file", file=path, fix="check the path")
+        raise MissingFileError("there is no such file", file=path, fix="check the path")
     if is_inif(path):
         from inif.decode.file import open_file
 
