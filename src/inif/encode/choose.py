@@ -43,7 +43,7 @@ _FEWER = 0.75
 _LEAST_OCTAVE = 0.5
 """PSNR in dB per doubling of the size: below it, trials do not tell how many bytes are saved."""
 
-_LEAST, _SAMPLE = 1 << 16, 1 << 19
+_LEAST, _SAMPLE = 1 << 16, 1 << 21
 """Voxels of a sample."""
 
 _LONG = {"Y": 256, "X": 256, "C": 64}
@@ -135,7 +135,7 @@ def sample_of(job: Job) -> tuple[Job, float]:
     """A job of the middle of the image, about an eighth of its samples; its share of them."""
     image, ranges = job.coded, job.ranges
     size = math.prod(image.shape)
-    wanted = min(max(size // 8, _LEAST), _SAMPLE)
+    wanted = min(size, _SAMPLE)
     where = [slice(0, n) for n in image.shape]
 
     def length(i: int) -> int:
