@@ -43,8 +43,12 @@ _FEWER = 0.75
 _LEAST_OCTAVE = 0.5
 """PSNR in dB per doubling of the size: below it, trials do not tell how many bytes are saved."""
 
-_LEAST, _SAMPLE = 1 << 16, 1 << 21
+_LEAST, _SAMPLE = 1 << 17, 1 << 19
 """Voxels of a sample."""
+
+_LARGE, _PLACES = 1 << 23, (1 / 6, 1 / 2, 5 / 6)
+"""From how many voxels on samples are taken at several places, and where; the quickest effort tries
+nothing then, for a trial takes as long as the encode."""
 
 _LONG = {"Y": 256, "X": 256, "C": 64}
 """How long the axes of a sample are against each other; 8 for the others."""
@@ -109,11 +113,13 @@ def choose(job: Job, budget: int) -> Choice:
         return Choice(LATENT, reason)
     if job.guides:
         return Choice(LATENT, "guided")
-    small, share = sample_of(job)
-    room = int(budget * share)
+    large = math.prod(job.image.shape) >= _LARGE
+    if large and job.effort == 1:
+        return Choice(LATENT, "quick")
     scores: dict[str, float] = {}
-    own, fewer = (_scored(_latent, small, int(room * part)) for part in (1, _FEWER))
-    codec = _scored(_hybrid, replace(small, effort=1), room)
+    own, fewer, codec = np.mean(
+        [_tried(job, budget, place) for place in (_PLACES if large else (1 / 2,))], axis=0
+    ).tolist()
     if own > -math.inf:
         scores[LATENT] = own
     if codec > -math.inf:
@@ -122,6 +128,8 @@ def choose(job: Job, budget: int) -> Choice:
     method = _better(own, codec, octave, job.effort or 3)
     if _tries_siren(job, budget):
         settings = FitSettings.for_effort(1, seed=job.settings.seed)
+        small, share = sample_of(job)
+        room = int(budget * share)
         scores[SIREN] = _scored(_siren, replace(small, settings=settings), room)
         if scores[SIREN] > max(own, codec):
             method = SIREN
@@ -131,11 +139,25 @@ def choose(job: Job, budget: int) -> Choice:
     return Choice(method, "trial" if budget < TINY else words)
 
 
-def sample_of(job: Job) -> tuple[Job, float]:
-    """A job of the middle of the image, about an eighth of its samples; its share of them."""
+def _tried(job: Job, budget: int, place: float) -> tuple[float, float, float]:
+    """PSNR in dB of a sample: as a latent field, as one of fewer bytes, and as a hybrid."""
+    small, share = sample_of(job, place)
+    room = int(budget * share)
+    own, fewer = (_scored(_latent, small, int(room * part)) for part in (1, _FEWER))
+    return own, fewer, _scored(_hybrid, replace(small, effort=1), room)
+
+
+def sample_of(job: Job, place: float = 0.5) -> tuple[Job, float]:
+    """A job of about an eighth of the image's samples, or fewer; its share of them.
+
+    Parameters
+    ----------
+    place
+        Where along each axis, from 0 at its beginning to 1 at its end.
+    """
     image, ranges = job.coded, job.ranges
     size = math.prod(image.shape)
-    wanted = min(size, _SAMPLE)
+    wanted = min(max(size // 8, _LEAST), _SAMPLE)
     where = [slice(0, n) for n in image.shape]
 
     def length(i: int) -> int:
@@ -146,7 +168,7 @@ def sample_of(job: Job) -> tuple[Job, float]:
         if length(axis) < 2:
             break
         keep = -(-length(axis) // 2)
-        start = where[axis].start + (length(axis) - keep) // 2
+        start = where[axis].start + int((length(axis) - keep) * place)
         where[axis] = slice(start, start + keep)
     if (c := image.channel_axis) is not None:
         ranges = ranges[where[c]]

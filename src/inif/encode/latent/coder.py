@@ -58,6 +58,9 @@ _OCTAVES = 1.6
 _ALIKE = 0.35
 """Octaves of the step within which an earlier pass tells what a brick takes."""
 
+_FINER = 0.1
+"""Octaves by which a pass that others follow is finer than the first of them."""
+
 _ROUGH, _NEAR, _CAREFUL_EFFORT = 0.3, 0.05, 2
 """How near to the wanted size trials come, in octaves, at effort 1 and from `_CAREFUL_EFFORT`."""
 
@@ -89,6 +92,9 @@ class Held:
         where the brick is kept, which they would make larger: then they are read again.
     knob, last
         Of the last pass.
+    free_knob, free
+        Of the last pass that no other had a part in: what is empty in it stays so at steps that are
+        as coarse or a little coarser, but not at finer ones.
     """
 
     coefficients: Coefficients
@@ -97,6 +103,8 @@ class Held:
     samples: np.ndarray | None = None
     knob: np.ndarray | None = None
     last: Pass | None = None
+    free_knob: np.ndarray | None = None
+    free: Pass | None = None
 
 
 Prepare = Callable[[int, Coefficients], Held]
@@ -198,6 +206,11 @@ class LatentCoder:
     def trial(self, brick: int, knob: np.ndarray, *, errors: bool = False) -> Trial:
         """As of every coder, by a pass that writes nothing."""
         held = self._take(brick)
+        if self._alike and not self._covers(brick, held, knob):
+            held.free_knob = knob + _FINER
+            held.free = self._pass(
+                brick, held, self.spec(held.free_knob, gains=False), writes=False
+            )
         first = self.first(brick, held, knob)
         squares = np.zeros(self.job.image.n_channels)
         if errors:
@@ -314,12 +327,24 @@ class LatentCoder:
         """A pass that writes nothing, or the last one where it was near enough."""
         own = slice(self.channels(brick).start, self.channels(brick).stop)
         apart = math.inf if held.knob is None else np.abs(knob - held.knob)[own].max()
-        if held.last is not None and apart <= near:
+        covered = self._covers(brick, held, knob)
+        if held.last is not None and apart <= near and (covered or apart <= _FINER):
             return held.last
-        most = held.last.latents if held.last and apart <= self._alike else None
-        held.last = self._pass(brick, held, self.spec(knob, gains=False), most=most, writes=False)
+        most = held.free.latents if covered and held.free else None
+        spec = self.spec(knob, gains=False)
+        held.last = self._pass(brick, held, spec, most=most, writes=False)
         held.knob = knob.copy()
+        if most is None:
+            held.free_knob, held.free = held.knob, held.last
         return held.last
+
+    def _covers(self, brick: int, held: Held, knob: np.ndarray) -> bool:
+        """Whether what is empty in the last free pass may be taken for empty at a knob."""
+        if held.free_knob is None or not self._alike:
+            return False
+        own = slice(self.channels(brick).start, self.channels(brick).stop)
+        coarser = (held.free_knob - knob)[own]
+        return bool(coarser.min() >= 0 and coarser.max() <= self._alike)
 
     def _take(self, brick: int) -> Held:
         """A brick's coefficients: kept, or made, and then kept if it stands for others."""

@@ -36,6 +36,9 @@ _TRIALS, _LANDINGS, _ROUNDS = 8, 6, 10
 APART = 0.12
 """How much more or less than its knob gives a brick may take: errors then differ by 0.3 dB."""
 
+_FULL = 0.95
+"""Share of the window that a file fills at least, if a few encodes more can do that."""
+
 _LEFT, _FEW = 0.003, 8
 """Shares of the window, or bytes, that are not worth another encode."""
 
@@ -267,7 +270,7 @@ class _Landing:
             total = self.look(found)
             curve.add(found.knob[0], math.log2(total))
             spent = encodes + number >= self.coder.encodes
-            if least <= total <= self.window.most or (self.fitting and spent):
+            if least <= total <= self.window.most or (spent and self._is_full()):
                 return
             if abs(aim - total) > APART * sum(found.sizes):  # the model was wrong
                 found = Settled(np.full_like(found.knob, curve.next), [])
@@ -275,6 +278,12 @@ class _Landing:
             else:
                 self._again(found, aim - total, _LEFT * aim)
         self.look(found)
+
+    def _is_full(self) -> bool:
+        """Whether the fullest file that fits has hardly any padding."""
+        if self.fitting is None:
+            return False
+        return self.coder.total(self.fitting.knob, self.fitting.bricks) >= _FULL * self.window.most
 
     def _again(self, found: Settled, missing: float, enough: float) -> None:
         """Code the largest bricks again until hardly any bytes are missing."""

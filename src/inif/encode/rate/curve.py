@@ -42,6 +42,7 @@ class Curve:
         below = [p for p in self.points if p[1] <= 0]
         if above and below:
             (x0, y0), (x1, y1) = max(below), min(above)
+            y0, y1 = (y0, y1 * self._stale) if self.points[-1] in below else (y0 * self._stale, y1)
             if x0 < x1:
                 share = min(max(-y0 / (y1 - y0), _EDGE), 1 - _EDGE)
                 return x0 + share * (x1 - x0)
@@ -52,3 +53,13 @@ class Curve:
             if x0 != x:
                 slope = max((y0 - y) / (x0 - x), _FLAT * self.slope)
         return x - min(max(y / slope, -_STRIDE), _STRIDE)
+
+    @property
+    def _stale(self) -> float:
+        """What the end of the bracket counts that stays where it is: half for each time it has.
+
+        Source: the Illinois method, which keeps secants from creeping up on a bent curve.
+        """
+        signs = [y > 0 for _, y in self.points]
+        run = next((n for n, sign in enumerate(reversed(signs)) if sign != signs[-1]), len(signs))
+        return float(0.5 ** (run - 1))
