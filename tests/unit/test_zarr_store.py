@@ -72,7 +72,7 @@ def test_zarr_reads_the_group(store: InifStore) -> None:
 
 
 def test_our_own_reader_takes_it_for_ome_zarr(store: InifStore, tmp_path: Path) -> None:
-    for key in store.keys():
+    for key in list(store.keys()):
         target = tmp_path / "a.ome.zarr" / key
         target.parent.mkdir(parents=True, exist_ok=True)
         value = store.entry(key)

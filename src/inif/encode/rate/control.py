@@ -149,7 +149,10 @@ def to_quality(
     whole = {c: Curve(decibels + 2 * ABOVE, _DECIBELS) for c in varied}
     best: tuple[Settled, dict[int, float]] | None = None
     order = (-math.inf, 0.0)
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
+        if number == _ROUNDS - 1:  # qualities that jump meet it, each channel, if not at once
+            for c, curve in whole.items():
+                knob[c] = min((x for x, y in curve.points if y >= -2 * ABOVE), default=knob[c])
         found = Settled(knob.copy(), [])
         try:
             _encode(coder, found, None, report)
