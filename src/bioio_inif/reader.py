@@ -132,7 +132,7 @@ class Reader(reader.Reader):
 def _unit(name: str | None) -> types.Unit | None:
     """A unit of the registry that bioio and OME share; None where it has none of this name."""
     try:
-        return types.ureg(name).units if name else None
+        return types.ureg.Unit(name) if name else None
     except Exception:  # of the registry's parser
         return None
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from bioio_base import reader_metadata
-
-if TYPE_CHECKING:
-    from bioio_inif.reader import Reader
 
 
 class ReaderMetadata(reader_metadata.ReaderMetadata):
@@ -19,7 +16,7 @@ class ReaderMetadata(reader_metadata.ReaderMetadata):
         return [".inif"]
 
     @staticmethod
-    def get_reader() -> type[Reader]:
+    def get_reader() -> Any:
         """The class of readers."""
         from bioio_inif.reader import Reader
 

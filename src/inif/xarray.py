@@ -1,4 +1,7 @@
-"""What xarray loads to open `.inif` files itself: ``xarray.open_dataset("cells.inif")``."""
+"""What xarray loads to open `.inif` files itself: ``xarray.open_dataset("cells.inif")``.
+
+xarray loads it whenever it opens a file of any kind, so nothing else is imported until it is used.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from weakref import finalize
 
 import xarray as xr
 from xarray.backends import BackendEntrypoint
-
-from inif.decode.xarrays import dataset_of
 
 
 class InifBackend(BackendEntrypoint):
@@ -33,6 +34,7 @@ class InifBackend(BackendEntrypoint):
             As `inif.open`.
         """
         from inif.decode.file import open_file
+        from inif.decode.xarrays import dataset_of
 
         file = open_file(filename_or_obj)
         finalize(file, file.container.close)

@@ -138,7 +138,7 @@ def test_samples_coordinates_and_units(path: Path) -> None:
         np.testing.assert_array_equal(array, whole)
         np.testing.assert_allclose(array.Z, np.arange(4) * 0.5)
         assert array.Z.attrs == {"units": "µm"}
-        assert array.T.values.tolist() == [0, 0.5]
+        assert array["T"].values.tolist() == [0, 0.5]
         assert array.attrs["unprocessed"].startswith("<")
     np.testing.assert_array_equal(reader.get_image_data("ZYX", T=1, C=1), whole[1, 1])
     assert reader.time_interval == timedelta(seconds=0.5)

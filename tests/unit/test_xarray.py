@@ -19,7 +19,8 @@ from hypothesis import given
 
 import inif
 from inif.axes import Selection
-from inif.errors import InifError, InputError, MissingExtraError
+from inif.container.reader import Container
+from inif.errors import InifError, MissingExtraError
 from inif.image import Channel, Metadata
 
 xr = pytest.importorskip("xarray")
@@ -105,7 +106,9 @@ def indexers(draw: st.DrawFn) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for axis, n in zip(AXES, SHAPE, strict=True):
         one = st.integers(-n, n - 1)
-        kinds = st.one_of(st.none(), one, st.slices(n), st.lists(one, max_size=4))
+        # xarray itself fails on lazy arrays where a slice with a negative step is empty.
+        slices = st.slices(n).filter(lambda s, n=n: (s.step or 1) > 0 or range(n)[s])
+        kinds = st.one_of(st.none(), one, slices, st.lists(one, max_size=4))
         if (pick := draw(kinds)) is not None:
             found[axis] = pick
     return found
@@ -161,14 +164,20 @@ def test_dask_arrays_in_chunks_of_planes(path: Path, whole: Any) -> None:
         np.testing.assert_array_equal(chunked.mean("Y"), whole.mean("Y"))
 
 
-def test_a_closed_data_set_is_closed(path: Path, whole: Any) -> None:
+def test_the_file_is_closed_with_the_data_set_or_when_nobody_has_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    real = Container.close
+    monkeypatch.setattr(Container, "close", lambda self: (closed.append(self.name), real(self)))
     with xr.open_dataset(path, engine=InifBackend) as dataset:
-        np.testing.assert_array_equal(dataset.image[0, 1], whole[0, 1])
-        unread = dataset.image[1, 1]
-    with pytest.raises(InputError):
-        unread.load()
-    xr.open_dataset(path, engine=InifBackend)  # nobody closes it: no warning
+        dataset.image[0, 1].load()
+        assert not closed
+    assert closed == [str(path)]
+    xr.open_dataset(path, engine=InifBackend).image[0, 1].load()
+    del dataset
     gc.collect()
+    assert len(closed) > 1
 
 
 def test_variables_that_are_not_wanted(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,23 +60,24 @@ class LazyArray(BackendArray):
         self.shape, self.dtype = file.shape, file.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        if isinstance(key, indexing.VectorizedIndexer):
-            support, read = indexing.IndexingSupport.VECTORIZED, read_points
-        else:
-            support, read = indexing.IndexingSupport.OUTER, read_outer
+        together = isinstance(key, indexing.VectorizedIndexer)
+        support = indexing.IndexingSupport
         return indexing.explicit_indexing_adapter(
-            key, self.shape, support, lambda raw: read(self.file, raw)
+            key,
+            self.shape,
+            support.VECTORIZED if together else support.OUTER,
+            partial(read_points if together else read_outer, self.file),
         )
 
 
-def read_points(file: Readable, key: Sequence[Any]) -> np.ndarray:
+def read_points(image: Readable, key: Sequence[Any]) -> np.ndarray:
     """Samples by arrays of whole numbers that go together, and slices.
 
     Returns
     -------
     The axes of the arrays, wherever the arrays stand, and then those of the slices.
     """
-    found = np.asarray(file[tuple(key)])
+    found = np.asarray(image[tuple(key)])
     arrays = [axis for axis, picked in enumerate(key) if not isinstance(picked, slice)]
     first, last = arrays[0], arrays[-1]
     if last - first + 1 > len(arrays):  # NumPy has their axes in front already
@@ -103,7 +105,8 @@ def read_outer(image: Readable, key: Sequence[Any]) -> np.ndarray:
         if image.axes[axis] in "YX" or not index.size:
             low, high = (index.min(), index.max() + 1) if index.size else (0, 0)
             box = read_outer(image, (*before, slice(int(low), int(high)), *after))
-            return np.take(box, index - low, axis=at)
+            taken: np.ndarray = box.take(index - low, axis=at)
+            return taken
         runs = np.split(index, np.flatnonzero(np.diff(index) != 1) + 1)
         spans = [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
         return np.concatenate([read_outer(image, (*before, s, *after)) for s in spans], axis=at)
