@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import entry_points
@@ -17,19 +16,6 @@ import pytest
 import inif
 from inif.errors import FormatError, InifError
 from inif.image import Channel, Metadata
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_entry_point_has_the_name_that_bioio_looks_for() -> None:
-    """That of the distribution, which must need "bioio-base" exactly once: else no file opens."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["entry-points"]["bioio.readers"] == {project["name"]: "bioio_inif"}
-    needs = list(project["dependencies"])
-    for extra in project["optional-dependencies"].values():
-        needs += extra
-    assert sum(need.startswith("bioio-base") for need in needs) == 1
-
 
 pytest.importorskip("bioio")
 
