@@ -19,12 +19,12 @@ from inif.image import Channel, Metadata
 
 pytest.importorskip("bioio")
 
-from bioio_base import exceptions  # noqa: E402
-from bioio_base.test_utilities import check_local_file_not_open, run_image_file_checks  # noqa: E402
-from ome_types import OME  # noqa: E402
+from bioio_base import exceptions
+from bioio_base.test_utilities import check_local_file_not_open, run_image_file_checks
+from ome_types import OME
 
-from bioio_inif import Reader, ReaderMetadata  # noqa: E402
-from bioio_inif.source import Ranges  # noqa: E402
+from bioio_inif import Reader, ReaderMetadata
+from bioio_inif.source import Ranges
 
 META = Metadata(
     "cells",
