@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ import inif
 from bioio_inif.source import Ranges
 from inif.container.spec import MAGIC
 from inif.decode.xarrays import coordinates_of, read_outer
+from inif.io.units import LENGTHS, TIMES
 from inif.metadata import Channel, Metadata
 
 log = logging.getLogger(__name__)
+
+_UNITS = {*LENGTHS.values(), *TIMES.values(), "pixel"}
 
 
 class Reader(reader.Reader):
@@ -55,7 +59,7 @@ class Reader(reader.Reader):
 
     @staticmethod
     def _is_supported_image(fs: AbstractFileSystem, path: str, **_: Any) -> bool:
-        if fs.cat_file(path, start=0, end=len(MAGIC)) != MAGIC:
+        if not fs.cat_file(path, start=0, end=len(MAGIC)).startswith(MAGIC):
             raise exceptions.UnsupportedFileFormatError("bioio-inif", path, "It is no .inif file.")
         return True
 
@@ -91,13 +95,18 @@ class Reader(reader.Reader):
         names = [name or f"Channel:0:{i}" for i, name in enumerate(self._file.channels)]
         meta = Metadata(scale=self._scale, channels=tuple(Channel(name) for name in names))
         coordinates = coordinates_of(axes, data.shape, meta, self._level.step)
+        return xr.DataArray(data, dims=tuple(axes), coords=coordinates, attrs=self._attributes)
+
+    @cached_property
+    def _attributes(self) -> dict[str, Any]:
+        """The metadata as OME-XML and, where it can be read, in OME's model."""
         ome = self._file.ome
-        attrs: dict[str, Any] = {constants.METADATA_UNPROCESSED: ome}
+        found: dict[str, Any] = {constants.METADATA_UNPROCESSED: ome}
         try:
-            attrs[constants.METADATA_PROCESSED] = from_xml(ome)
+            found[constants.METADATA_PROCESSED] = from_xml(ome)
         except Exception as error:  # whatever the parser and the models of OME have to say
             log.warning("The OME metadata of %s cannot be read: %s", self._path, error)
-        return xr.DataArray(data, dims=tuple(axes), coords=coordinates, attrs=attrs)
+        return found
 
     @property
     def ome_metadata(self) -> OME:
@@ -130,17 +139,16 @@ class Reader(reader.Reader):
 
 
 def _unit(name: str | None) -> types.Unit | None:
-    """A unit of the registry that bioio and OME share; None where it has none of this name."""
-    try:
-        return types.ureg.Unit(name) if name else None
-    except Exception:  # of the registry's parser
-        return None
+    """A unit of the registry that bioio and OME share; None for text that is no unit we know.
+
+    The registry would work out any expression, however large, and the text is that of the file.
+    """
+    return types.ureg.Unit(name) if name in _UNITS else None
 
 
 def _converted(axis: str, step: float, unit: str | None) -> tuple[float, str | None]:
     """A step in µm or seconds, where its unit can be converted; else as it is."""
-    wanted = "s" if axis == "T" else "µm"
-    known = None if unit == wanted else _unit(unit)
-    if known is None or not known.is_compatible_with(wanted):
+    table, wanted = (TIMES, "s") if axis == "T" else (LENGTHS, "µm")
+    if unit == wanted or unit not in table.values():
         return step, unit
-    return float(types.ureg.Quantity(step, known).to(wanted).magnitude), wanted
+    return float(types.ureg.Quantity(step, unit).to(wanted).magnitude), wanted

@@ -21,6 +21,7 @@ pytest.importorskip("bioio")
 
 from bioio_base import exceptions
 from bioio_base.test_utilities import check_local_file_not_open, run_image_file_checks
+from fsspec.implementations.local import LocalFileSystem
 from ome_types import OME
 
 from bioio_inif import Reader, ReaderMetadata
@@ -137,12 +138,15 @@ def test_samples_coordinates_and_units(path: Path) -> None:
 
 
 def test_units_that_bioio_does_not_know(random_file: Callable[..., bytes], tmp_path: Path) -> None:
-    scale = {"T": (3.0, "frame"), "Y": (2.0, "pixel"), "X": (2.0, None)}
-    (tmp_path / "a.inif").write_bytes(random_file("TYX", (2, 9, 8), meta=Metadata(scale=scale)))
+    scale = {"T": (3.0, "frame"), "Z": (1.0, "9**9**9"), "Y": (2.0, "pixel"), "X": (2.0, None)}
+    data = random_file("TZYX", (2, 2, 9, 8), meta=Metadata(scale=scale))
+    (tmp_path / "a.inif").write_bytes(data)
     reader = Reader(tmp_path / "a.inif")
-    assert reader.physical_pixel_sizes == (None, 2.0, 2.0)
+    assert reader.physical_pixel_sizes == (1.0, 2.0, 2.0)
     assert reader.time_interval is None
-    assert reader.dimension_properties.Y.type == "space"
+    said = reader.dimension_properties
+    assert [str(p.unit) for p in said] == ["None", "None", "None", "pixel", "None"]
+    assert said.Z.type == said.X.type == "space"
 
 
 def test_no_handle_stays_open(path: Path) -> None:
@@ -161,6 +165,13 @@ def test_files_of_other_file_systems(path: Path) -> None:
     reader = Reader("memory:///cells.inif")
     np.testing.assert_array_equal(reader.data, Reader(path).data)
     memory.rm("/cells.inif")
+
+
+def test_a_server_that_sends_whole_files_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = path.read_bytes()
+    monkeypatch.setattr(LocalFileSystem, "cat_file", lambda *_, **__: 9 * whole)
+    with pytest.raises(FormatError, match="does not send parts"):
+        Reader(path)
 
 
 def test_what_is_no_file_of_ours(tmp_path: Path, path: Path) -> None:
