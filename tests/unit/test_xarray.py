@@ -20,12 +20,12 @@ from hypothesis import given
 import inif
 from inif.axes import Selection
 from inif.container.reader import Container
-from inif.errors import InifError, MissingExtraError
+from inif.errors import InifError, MissingExtraError, SelectionError
 from inif.image import Channel, Metadata
 
 xr = pytest.importorskip("xarray")
 
-from inif.decode.xarrays import dataarray_of, read_outer  # noqa: E402
+from inif.decode.xarrays import coordinates_of, dataarray_of, read_outer  # noqa: E402
 from inif.xarray import InifBackend  # noqa: E402
 
 AXES, SHAPE = "CZYX", (2, 6, 20, 24)
@@ -91,6 +91,11 @@ def test_what_is_not_known_is_not_made_up(random_file: Callable[..., bytes]) -> 
     assert "name" not in array.attrs
 
 
+def test_coordinates_take_no_memory_that_a_file_can_choose() -> None:
+    found = coordinates_of("CYX", (2, 1 << 40, 8), META)
+    assert found.keys() == {"C", "X"}
+
+
 def test_only_what_is_asked_for_is_decoded(path: Path, read: list[tuple[range, ...]]) -> None:
     with xr.open_dataset(path, engine=InifBackend) as dataset:
         part = dataset.image.isel(Z=[0, 4, 5], Y=slice(2, 8), X=[3, 7])
@@ -146,8 +151,9 @@ def test_points_far_apart_do_not_decode_what_lies_between(
 
 
 def test_indices_outside_the_image(data: bytes) -> None:
-    with inif.open(data) as file, pytest.raises(IndexError):
-        read_outer(file, (0, np.array([6]), slice(None), slice(None)))
+    for index in ([6], [0, -7]):
+        with inif.open(data) as file, pytest.raises(SelectionError, match="axis Z"):
+            read_outer(file, (0, index, slice(None), slice(None)))
     with inif.open(data) as file, pytest.raises(IndexError):
         file.to_xarray().isel(Z=6).load()
 

@@ -11,10 +11,15 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from inif.errors import SelectionError
 from inif.metadata import Metadata
 
 NAME = "image"
 """What the one variable of a data set is called."""
+
+
+_LONGEST = 1 << 24
+"""Samples along an axis with coordinates, at most: a small file may claim any length."""
 
 
 class Readable(Protocol):
@@ -93,13 +98,13 @@ def read_outer(image: Readable, key: Sequence[Any]) -> np.ndarray:
 
     Raises
     ------
-    IndexError
+    SelectionError
         A number outside the image.
     """
     for axis, picked in enumerate(key):
         if isinstance(picked, int | np.integer | slice):
             continue
-        index = np.arange(image.shape[axis])[picked]
+        index = _within(np.asarray(picked, np.int64), image.shape[axis], f"axis {image.axes[axis]}")
         at = sum(not isinstance(k, int | np.integer) for k in key[:axis])
         before, after = tuple(key[:axis]), tuple(key[axis + 1 :])
         if image.axes[axis] in "YX" or not index.size:
@@ -111,6 +116,18 @@ def read_outer(image: Readable, key: Sequence[Any]) -> np.ndarray:
         spans = [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
         return np.concatenate([read_outer(image, (*before, s, *after)) for s in spans], axis=at)
     return np.asarray(image[tuple(key)])
+
+
+def _within(index: np.ndarray, length: int, where: str) -> np.ndarray:
+    """Indices as they count from the front."""
+    if index.size and not -length <= index.min() <= index.max() < length:
+        raise SelectionError(
+            "an index lies outside the image",
+            field=where,
+            expected=f"-{length} … {length - 1}",
+            got=f"{index.min()} … {index.max()}",
+        )
+    return index % length
 
 
 def coordinates_of(
@@ -126,10 +143,13 @@ def coordinates_of(
     Returns
     -------
     Along T, Z, Y and X, where a step is known: its multiples from 0 on, float64, with the unit as
-    ``attrs["units"]``. Along C, where a channel has a name: names; one without is its number.
+    ``attrs["units"]``. Along C, where a channel has a name: names; one without is its number. None
+    along an axis that no image has in this length.
     """
     found = {}
     for axis, count in zip(axes, shape, strict=True):
+        if count > _LONGEST:
+            continue
         if axis == "C":
             names = [c.name or str(i) for i, c in enumerate(meta.channels[:count])]
             names += [str(i) for i in range(len(names), count)]
