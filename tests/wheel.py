@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import files
+from importlib.metadata import distribution, files
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,13 @@ def held() -> str:
     foreign = [str(f) for f in installed if f.suffix in FOREIGN]
     if missing or foreign:
         sys.exit(f"error: the wheel lacks {missing}, and should not hold {foreign}")
+    paths = {f.as_posix() for f in installed}
+    for point in distribution("bioinif").entry_points:
+        module = point.module.replace(".", "/")
+        if not paths & {f"{module}.py", f"{module}/__init__.py"}:
+            sys.exit(
+                f"error: the wheel lacks {point.module}, which is {point.name} of {point.group}"
+            )
     size = sum(f.size or 0 for f in installed)
     if size > MOST:
         sys.exit(f"error: the wheel takes {size / 1e6:.1f} MB, more than {MOST / 1e6:.0f}")

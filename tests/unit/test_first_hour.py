@@ -159,3 +159,16 @@ def test_the_distribution_is_not_the_other_project_of_this_name() -> None:
         assert f"| `{name}` |" in table
     for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), README):
         assert not re.search(r"(?<!bio)inif\\?\\?\[[a-z]", path.read_text("utf-8")), path
+
+
+def test_bioio_finds_our_reader_by_the_name_of_the_distribution() -> None:
+    """It looks up what a distribution of the entry point's name needs: "bioio-base", once.
+
+    Where it finds no such distribution, or not exactly one such need, no file of any kind opens.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["entry-points"]["bioio.readers"] == {project["name"]: "bioio_inif"}
+    needs = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        needs += extra
+    assert sum(need.startswith("bioio-base") for need in needs) == 1

@@ -25,7 +25,7 @@ ROOMS = (
     ("codecs", "container", "frames", "labels", "latent", "optim", "perceptual"),
     ("io", "legacy"),
     ("decode",),
-    ("zarr",),
+    ("xarray", "zarr"),
     ("metrics",),
     ("guidance",),
     ("encode",),

@@ -27,7 +27,7 @@ from inif.decode.kinds import bricks_of
 from inif.decode.levels import Level, levels_of
 from inif.decode.meta import inflated, meta_of
 from inif.decode.samples import Samples
-from inif.errors import InputError
+from inif.errors import InputError, MissingExtraError
 from inif.image import Image, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
 
@@ -288,6 +288,24 @@ class File:
             dask is not installed.
         """
         return self.levels[0].to_dask()
+
+    def to_xarray(self) -> Any:
+        """An `xarray.DataArray` whose samples are decoded on request.
+
+        Its coordinates are in the units of the file, and the names of channels where it has any.
+
+        Raises
+        ------
+        MissingExtraError
+            xarray is not installed.
+        """
+        try:
+            import xarray  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("xarray", "xarray", need="to_xarray") from None
+        from inif.decode.xarrays import dataarray_of
+
+        return dataarray_of(self)
 
     def to_image(self, selection: Selection | None = None) -> Image:
         """A decoded selection (all by default) with axes and metadata that fit it."""
