@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from inif.decode import places
 from inif.decode.brick import Intensities
 from inif.decode.chunks import ChunkCache
 from inif.decode.contract import Brick, Coarse
+from inif.decode.described import Described
 from inif.decode.display import windows_of
 from inif.decode.fancy import is_fancy, read_fancy
 from inif.decode.kinds import bricks_of
@@ -32,7 +32,7 @@ from inif.image import Image, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
 
 
-class File:
+class File(Described):
     """An image in a ``.inif`` file; samples are decoded when they are asked for.
 
     ``f[0, 32]``, ``f[..., ::4, ::4]``, ``f.sel(z=32, c="DNA")``, ``f.points(...)``, ``f.mask(...)``
@@ -43,14 +43,9 @@ class File:
     def __init__(self, container: Container, device: str | None = None) -> None:
         header = container.header
         self._device = device
-        self.container = container
-        self.header: dict[str, Any] = header
-        self.axes: str = header["axes"]
-        self.shape: tuple[int, ...] = tuple(header["shape"])
-        self.dtype: np.dtype[Any] = np.dtype(header["dtype"])
+        super().__init__(container)
         self.grid = BrickGrid(self.shape, tuple(header.get("brick", header["shape"])))
         self.intensities = Intensities(np.array(header["range"], np.float64), self.dtype)
-        self.meta = Metadata.from_json(header.get("meta") or {})
         self.exact = LOSSLESS in header["requires"]
         self.corrected = CORRECTIONS in header["requires"] and not self.exact
         self.bricks = bricks_of(container, self.grid, self.intensities, device)
@@ -61,56 +56,6 @@ class File:
         """Pickle as where the file lies; unpickling opens it again (see `_reopen`)."""
         device = () if self._device is None else (self._device,)
         return _reopen, (self.container.origin, self.container.digest, *device)
-
-    @property
-    def name(self) -> str:
-        """Where the file came from, for messages."""
-        return self.container.name
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of voxels."""
-        return math.prod(self.shape)
-
-    @property
-    def raw_bytes(self) -> int:
-        """Bytes of the uncompressed samples."""
-        return self.size * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The same as `raw_bytes`, by NumPy's name."""
-        return self.raw_bytes
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Names of the axes, as xarray has them: ``("Z", "Y", "X")``."""
-        return tuple(self.axes)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Samples along each axis, by its name."""
-        return dict(zip(self.axes, self.shape, strict=True))
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """What is best asked for at once: a plane, or a part of it; 1 along other axes."""
-        return self.levels[0].chunks
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        """What the file says of itself, as ``attrs`` of xarray: names, steps, units, ratio."""
-        scale = self.meta.scale
-        facts: dict[str, Any] = {"name": self.meta.name, "ratio": self.ratio}
-        facts["scale"] = {a: step for a, (step, _) in scale.items()}
-        facts["units"] = {a: unit for a, (_, unit) in scale.items() if unit}
-        facts["channels"] = self.channels
-        return facts | {k: v for k, v in self.header.get("lossy", {}).items() if k != "remarks"}
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
@@ -126,25 +71,6 @@ class File:
         return windows_of(self)
 
     @property
-    def file_bytes(self) -> int:
-        """Bytes of the whole file."""
-        return self.container.file_bytes
-
-    @property
-    def ratio(self) -> float:
-        """raw_bytes / file_bytes."""
-        return self.raw_bytes / self.file_bytes
-
-    @property
-    def channels(self) -> list[str | None]:
-        """Names of the channels, None where the source gave none; empty without a C axis."""
-        c = self.axes.find("C")
-        if c < 0:
-            return []
-        names = [channel.name for channel in self.meta.channels]
-        return (names + [None] * self.shape[c])[: self.shape[c]]
-
-    @property
     def ome(self) -> str:
         """OME-XML: the source's own where the file keeps it, else written from the metadata."""
         from inif.io import ome_document
@@ -156,11 +82,6 @@ class File:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
-
-    def __repr__(self) -> str:
-        return (
-            f"<inif.File {self.axes} {self.shape} {self.dtype} at {self.ratio:.1f}x, {self.name}>"
-        )
 
     def __getitem__(self, key: Any) -> Any:
         if is_fancy(key):

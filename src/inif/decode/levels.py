@@ -43,14 +43,11 @@ class Level:
     def __init__(self, file: File, number: int) -> None:
         self.file, self.number, self.step = file, number, 1 << number
         self.axes, self.dtype = file.axes, file.dtype
-        plane = plane_axes(file.axes)
         self.shape = tuple(
             -(-n // self.step) if a in "YX" else n
             for a, n in zip(file.axes, file.shape, strict=True)
         )
-        self.chunks = tuple(
-            min(n, SIDE) if a in plane else 1 for a, n in zip(file.axes, self.shape, strict=True)
-        )
+        self.chunks = chunks_of(file.axes, self.shape)
         self.grid = BrickGrid(self.shape, self.chunks)
 
     def __repr__(self) -> str:
@@ -103,9 +100,10 @@ def levels_of(file: File) -> tuple[Level, ...]:
     return tuple(Level(file, number) for number in range(count))
 
 
-def plane_axes(axes: str) -> Sequence[str]:
-    """The axes of a plane: Y and X, or the last two where one of these is missing."""
-    return "YX" if {"Y", "X"} <= set(axes) else axes[-2:]
+def chunks_of(axes: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Planes, or parts of one: of Y and X, or of the last two axes if one of these is missing."""
+    plane = "YX" if {"Y", "X"} <= set(axes) else axes[-2:]
+    return tuple(min(n, SIDE) if a in plane else 1 for a, n in zip(axes, shape, strict=True))
 
 
 def _again(number: int, reopen: Callable[..., File], *place: object) -> Level:
