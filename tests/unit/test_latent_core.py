@@ -452,3 +452,34 @@ def test_damaged_tables_are_refused_without_much_memory() -> None:
     for bad in (b"", good[:-9], good[:200], good + b"x", larger, b"x" * 99):
         with pytest.raises(ValueError, match="damaged"):
             tables.unpacked(bad)
+
+
+LIMITS = {"uint8": (0, 255), "uint16": (0, 65535), "int8": (-128, 127), "int16": (-32768, 32767)}
+
+
+@given(
+    seed=SEEDS,
+    size=st.integers(1, 3000),
+    dtype=st.sampled_from(["float32", *LIMITS]),
+    repaired=st.booleans(),
+    scale=st.sampled_from([1.0, 1.5, 0.7]),
+    odd=st.booleans(),
+)
+def test_samples_are_finished_as_in_numpy(
+    seed: int, size: int, dtype: str, repaired: bool, scale: float, odd: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(33000, 20000, size).astype(np.float32)
+    if odd:
+        values[rng.integers(size)] = rng.choice(np.array([np.nan, np.inf, -np.inf, 1e38]))
+    added = rng.normal(0, 500, size).astype(np.float32) if repaired else None
+    limits = None
+    if dtype != "float32":
+        low, high = np.sort(rng.integers(*LIMITS[dtype], 2, endpoint=True))
+        limits = np.array([(high - low) / 2, low + (high - low) / 2, low, high], np.float32)
+    made, wanted = np.empty((2, size), dtype)
+    options = 1 + 31 / 32, scale, 1 / 32768, limits
+    _core.finish(values, added, *options, made)
+    with np.errstate(invalid="ignore", over="ignore"):
+        reference.finish(values, added, *options, wanted)
+    np.testing.assert_array_equal(made, wanted)

@@ -5,7 +5,8 @@ It is here to be read and to be tested against, and takes a thousand times longe
 """
 
 from inif.latent.reference.coding import Stream
+from inif.latent.reference.finish import finish
 from inif.latent.reference.lifting import join, join_in_place, join_planes, norms, split
 from inif.latent.reference.mixing import Model
 
-__all__ = ["Model", "Stream", "join", "join_in_place", "join_planes", "norms", "split"]
+__all__ = ["Model", "Stream", "finish", "join", "join_in_place", "join_planes", "norms", "split"]
