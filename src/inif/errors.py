@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 
 class InifError(Exception):
@@ -64,6 +65,10 @@ class InputError(InifError, ValueError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """There is no file of this name."""
+
+    def __new__(cls, *args: object, **named: object) -> Self:
+        """Made as an `OSError` is, which is larger than a `ValueError`."""
+        return FileNotFoundError.__new__(cls, *args)
 
 
 class AxesError(InputError):

@@ -24,10 +24,10 @@ def limits(samples: np.ndarray) -> Window | None:
         samples = samples[np.isfinite(samples)]
     if not samples.size:
         return None
-    low, high = np.quantile(samples, SHARES)
+    low, high = map(float, np.quantile(samples, SHARES))
     if low >= high:
-        low, high = samples.min(), samples.max()
-    return (float(low), float(high)) if low < high else None
+        low, high = float(samples.min()), float(samples.max())
+    return (low, high) if low < high else None
 
 
 def windows_of(file: File) -> tuple[Window, ...]:
