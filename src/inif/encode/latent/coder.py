@@ -93,8 +93,9 @@ class Held:
     knob, last
         Of the last pass.
     free_knob, free
-        Of the last pass that no other had a part in: what is empty in it stays so at steps that are
-        as coarse or a little coarser, but not at finer ones.
+        Of the last pass that no other had a part in: where it has latents, int8 to take less room.
+        What is empty in it stays so at steps that are as coarse or a little coarser, but not at
+        finer ones.
     """
 
     coefficients: Coefficients
@@ -104,7 +105,7 @@ class Held:
     knob: np.ndarray | None = None
     last: Pass | None = None
     free_knob: np.ndarray | None = None
-    free: Pass | None = None
+    free: Latents | None = None
 
 
 Prepare = Callable[[int, Coefficients], Held]
@@ -208,9 +209,8 @@ class LatentCoder:
         held = self._take(brick)
         if self._alike and not self._covers(brick, held, knob):
             held.free_knob = knob + _FINER
-            held.free = self._pass(
-                brick, held, self.spec(held.free_knob, gains=False), writes=False
-            )
+            spec = self.spec(held.free_knob, gains=False)
+            held.free = _places(self._pass(brick, held, spec, writes=False).latents, np.int8)
         first = self.first(brick, held, knob)
         squares = np.zeros(self.job.image.n_channels)
         if errors:
@@ -330,12 +330,12 @@ class LatentCoder:
         covered = self._covers(brick, held, knob)
         if held.last is not None and apart <= near and (covered or apart <= _FINER):
             return held.last
-        most = held.free.latents if covered and held.free else None
+        most = _places(held.free, np.int32) if covered and held.free else None
         spec = self.spec(knob, gains=False)
         held.last = self._pass(brick, held, spec, most=most, writes=False)
         held.knob = knob.copy()
         if most is None:
-            held.free_knob, held.free = held.knob, held.last
+            held.free_knob, held.free = held.knob, _places(held.last.latents, np.int8)
         return held.last
 
     def _covers(self, brick: int, held: Held, knob: np.ndarray) -> bool:
@@ -393,6 +393,12 @@ class LatentCoder:
         shown = tuple(slice(n) for n in self.plan(brick).shown)  # coded is a little more
         original = from_five(self._read(brick, held)[shown], self.axes)
         return errors_of(samples, original, self.channels(brick), self.job)
+
+
+def _places(latents: Latents, dtype: type[np.integer[Any]]) -> Latents:
+    """Where there are latents other than 0: 1, else 0. Of the low grid nothing is kept."""
+    levels = [{key: (q != 0).astype(dtype) for key, q in part.items()} for part in latents.levels]
+    return Latents(latents.low[:0], levels)
 
 
 def stated(step: float) -> float:
