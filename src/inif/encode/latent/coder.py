@@ -306,6 +306,9 @@ class LatentCoder:
         with self._settling:
             if self.repairs and knob.tobytes() not in self._gains:
                 self._gains[knob.tobytes()] = self._gains_of(spread(self.grid), knob)
+                if len(self.grid) > self._most:  # few of many bricks: room is worth more than time
+                    with self._lock:
+                        self._held.clear()
 
     def _gains_of(self, bricks: Sequence[int], knob: np.ndarray) -> tuple[int, ...]:
         found = np.zeros((2, self.job.image.n_channels))
