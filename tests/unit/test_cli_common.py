@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from inif.cli import common
-from inif.cli.progress import format_time
 from inif.errors import InputError
+from inif.progress import format_time
 
 
 @pytest.mark.parametrize(

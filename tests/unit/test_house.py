@@ -20,7 +20,7 @@ ROOT = Path(inif.__file__).parent
 ROOMS = (
     ("_version", "errors"),
     ("axes", "coding", "config", "fields", "outliers", "outputs", "web"),
-    ("bricks", "metadata"),
+    ("bricks", "metadata", "progress"),
     ("image",),
     ("codecs", "container", "frames", "labels", "latent", "optim", "perceptual"),
     ("io", "legacy"),
@@ -31,7 +31,7 @@ ROOMS = (
     ("encode",),
     ("api",),
     ("inif",),
-    ("cli",),
+    ("cli", "napari"),
     ("__main__",),
 )
 """From the lowest floor up. A room imports itself and rooms of lower floors; "inif" is the package

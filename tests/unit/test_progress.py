@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inif
-from inif.cli.progress import Overall, progress_bar
+from inif.cli.progress import progress_bar
 from inif.config import ProgressEvent
+from inif.progress import Overall
 
 Steps = Iterable[tuple[str, int, int]]
 

@@ -22,8 +22,8 @@ from inif.cli.common import (
     note,
     words,
 )
-from inif.cli.progress import format_time
 from inif.errors import InputError
+from inif.progress import format_time
 from inif_bench import cli_fetch
 
 if TYPE_CHECKING:

@@ -28,9 +28,10 @@ from inif.cli.common import (
 )
 from inif.cli.outputs import ForceFlag, inif_output
 from inif.cli.plain import stated_bound, stored_as, stored_psnr
-from inif.cli.progress import format_time, progress_bar
+from inif.cli.progress import progress_bar
 from inif.errors import InputError
 from inif.outputs import is_url
+from inif.progress import format_time
 
 if TYPE_CHECKING:
     from inif import File

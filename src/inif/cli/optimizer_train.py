@@ -12,8 +12,8 @@ import typer
 
 from inif.cli.common import ADVANCED, JsonFlag, QuietFlag, emit_json, find_images, note, words
 from inif.cli.outputs import ForceFlag, check_outputs
-from inif.cli.progress import format_time
 from inif.errors import InputError
+from inif.progress import format_time
 
 
 def train_command(
