@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from inif.errors import InputError, UnsupportedError, extras_named
 
 if TYPE_CHECKING:
+    from threading import Event
+
     import numpy as np
 
     from inif.config import ProgressEvent
@@ -44,6 +46,7 @@ def compress(
     keep_partial: bool = False,
     memory: int | None = None,
     progress: Callable[[ProgressEvent], None] | None = None,
+    stop: Event | None = None,
     settings: dict[str, Any] | None = None,
 ) -> File:
     """Compress an image to an exact ratio, a size, a quality, or a bound of every sample's error.
@@ -108,6 +111,9 @@ def compress(
         for pure fields, whose samples wait in a file beside `out`.
     progress
         Called with `inif.config.ProgressEvent`s.
+    stop
+        Set by another thread, it ends the work as Ctrl-C ends that of the main thread, with nothing
+        kept: within about a second there is a `KeyboardInterrupt`.
     settings
         Changes to single fields of `inif.config.FitSettings`, for studies.
 
@@ -187,7 +193,7 @@ def compress(
     if out is not None and target and (window := target.window(checked.raw_bytes, checked.source)):
         check_room(out, window.most, field="out")
     with Spool(None if out is None else os.path.dirname(os.path.realpath(out))) as spool:
-        data = compressed(checked, asked, spool, progress)
+        data = compressed(checked, asked, spool, progress, stop)
         if out is None:
             return open_file(data.to_bytes())
         if progress is not None:

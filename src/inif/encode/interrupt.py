@@ -83,6 +83,7 @@ def interruptible(
     progress: Progress | None = None,
     *,
     keep: bool = False,
+    stop: threading.Event | None = None,
 ) -> T:
     """Do the work in a thread, so that Ctrl-C in the caller's is heeded at once.
 
@@ -94,11 +95,14 @@ def interruptible(
         Called in the caller's thread while the work waits; what it raises, the work sees.
     keep
         Whether the first Ctrl-C asks the work to end with what it has, and only a second leaves.
+    stop
+        Is set where the caller cannot get a Ctrl-C, in a thread of a program with windows; then the
+        work is left at once.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C; the work ends by itself where it next looks.
+        Ctrl-C, or `stop`; the work ends by itself where it next looks.
     """
     events: queue.SimpleQueue[tuple[ProgressEvent, Future[None]] | None] = queue.SimpleQueue()
     result: Future[T] = Future()
@@ -122,6 +126,9 @@ def interruptible(
         while unstarted:
             unstarted.pop().start()
         while True:
+            if stop is not None and stop.is_set():
+                interrupt.ask()  # nothing is kept
+                raise KeyboardInterrupt
             try:
                 item = events.get(timeout=_TICK)
             except queue.Empty:

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 
 from inif.config import FitSettings, Target, Window
 from inif.container.spool import Spool
@@ -66,16 +67,25 @@ class Asked:
 
 
 def compressed(
-    image: Image | LazyImage, asked: Asked, spool: Spool, progress: Progress | None = None
+    image: Image | LazyImage,
+    asked: Asked,
+    spool: Spool,
+    progress: Progress | None = None,
+    stop: Event | None = None,
 ) -> Packed:
     """The file of an image that has been checked; its payloads may lie in the spool.
+
+    Parameters
+    ----------
+    stop
+        Set from elsewhere, it ends the work as Ctrl-C does that keeps nothing.
 
     Raises
     ------
     InputError, BudgetError
         The image, an option or the target cannot be used.
     KeyboardInterrupt
-        Ctrl-C, unless the settings keep partial results and there is one.
+        `stop`, or Ctrl-C unless the settings keep partial results and there is one.
 
     Warns
     -----
@@ -108,7 +118,10 @@ def compressed(
     keep = asked.settings.keep_partial
     _warn(image.remarks)
     job = interruptible(
-        lambda told: surveyed(replace(job, progress=told), window), job.interrupt, progress
+        lambda told: surveyed(replace(job, progress=told), window),
+        job.interrupt,
+        progress,
+        stop=stop,
     )
     if asked.select != "psnr":
         from inif.encode.hybrid.select import criterion
@@ -121,7 +134,7 @@ def compressed(
     def work(told: Progress | None) -> Packed:
         return made(replace(job, progress=told), window)
 
-    data = interruptible(work, job.interrupt, progress, keep=keep)
+    data = interruptible(work, job.interrupt, progress, keep=keep, stop=stop)
     if job.interrupt.kept:
         job.warn("interrupted: the file holds the best that there was when Ctrl-C came")
     if window is not None and data.size < window.least:

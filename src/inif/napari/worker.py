@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class Compression(WorkerBase):
     """`inif.compress` in a thread of napari's.
 
     It gives `Report` objects by ``yielded``, and the file by ``returned`` or its error by
-    ``errored``. After ``quit()`` the error is a `CancelledError`, as soon as the work reports.
+    ``errored``. That is a `CancelledError` within about a second of ``quit()``.
 
     Parameters
     ----------
@@ -46,6 +47,12 @@ class Compression(WorkerBase):
     def __init__(self, image: Image | LazyImage, **options: Any) -> None:
         super().__init__(SignalsClass=GeneratorWorkerSignals)
         self._image, self._options = image, options
+        self._stop = threading.Event()
+
+    def quit(self) -> None:
+        """Leave the work."""
+        super().quit()
+        self._stop.set()
 
     def work(self) -> File:
         """Compress; runs in the thread."""
@@ -56,8 +63,6 @@ class Compression(WorkerBase):
 
         def progress(event: ProgressEvent) -> None:
             nonlocal last
-            if self.abort_requested:
-                raise CancelledError
             done, now = overall.update(event), time.monotonic()
             if now - last < _PAUSE:
                 return
@@ -67,4 +72,7 @@ class Compression(WorkerBase):
                 text += f", about {format_time(left)} left"
             self.yielded.emit(Report(done, text))
 
-        return inif.compress(self._image, progress=progress, **self._options)
+        try:
+            return inif.compress(self._image, progress=progress, stop=self._stop, **self._options)
+        except KeyboardInterrupt:
+            raise CancelledError from None
