@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +314,28 @@ def test_at_any_moment_it_is_130_or_a_file_that_says_so(
     assert (code, stopped) in [(0, None), (3, "interrupt")]
     assert flags or code == 0
     assert inif.verify(out)["ok"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_event_ends_the_work_in_any_thread(keep: bool) -> None:
+    stop, interrupt, ended = threading.Event(), Interrupt(), threading.Event()
+
+    def work(told: Progress | None) -> None:
+        assert told is not None
+        told(EVENT)
+        while not interrupt.asked:  # as native code that reports nothing
+            time.sleep(0.01)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
+        ended.set()
+
+    def caller() -> str:
+        try:
+            interruptible(work, interrupt, lambda event: stop.set(), keep=keep, stop=stop)
+        except KeyboardInterrupt:
+            return "left"
+        return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(caller).result(timeout=30) == "left"
+    assert ended.wait(30)

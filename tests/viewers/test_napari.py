@@ -19,7 +19,6 @@ pytest.importorskip("napari", reason="napari is not installed")
 pytest.importorskip("pytestqt", reason="pytest-qt is not installed")
 pytest.importorskip("qtpy.QtWidgets", reason="no Qt is installed")
 
-import npe2
 from npe2 import PluginManifest
 
 pytestmark = pytest.mark.usefixtures("display")
@@ -42,9 +41,10 @@ def stack_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two channels of 2 times, 3 planes of 280 x 320: an image of two levels."""
     path = tmp_path_factory.mktemp("large") / "large.inif"
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 4000, (2, 2, 3, 7, 8), np.uint16)
-    data = np.kron(coarse, np.ones((40, 40), np.uint16))
+    t, c, z, y, x = np.ogrid[:2, :2, :3, :280, :320]
+    wave = 2000 + 900 * np.sin(x / 17 + z + 2 * t) * np.cos(y / 23 + c)
+    noise = np.random.default_rng(0).normal(0, 60, wave.shape)
+    data = (wave + noise).astype(np.uint16)
     channels = (Channel("DNA", "#0000FF"), Channel("actin", "#FF0000"))
     scale = {"Z": (0.5, "µm"), "Y": (100.0, "nm"), "X": (100.0, "nm"), "T": (2.0, "min")}
     image = Image(data, "TCZYX", Metadata("cells", scale, channels))
@@ -53,9 +53,7 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def viewer(
-    make_napari_viewer: Callable[..., Any], npe2pm: Any
-) -> Any:
+def viewer(make_napari_viewer: Callable[..., Any], npe2pm: Any) -> Any:
     """A window of napari that knows this plugin."""
     npe2pm.register(PluginManifest.from_file(MANIFEST))
     return make_napari_viewer(show=True)
@@ -136,7 +134,10 @@ def test_channels_levels_and_units(viewer: Any, large_file: Path) -> None:
     dna, actin = viewer.open(large_file, plugin=PLUGIN)
     assert [dna.name, actin.name] == ["DNA · large", "actin · large"]
     assert [level.shape for level in dna.data] == [(2, 3, 280, 320), (2, 3, 140, 160)]
-    assert [tuple(layer.colormap.colors[-1][:3]) for layer in (dna, actin)] == [(0, 0, 1), (1, 0, 0)]
+    assert [tuple(layer.colormap.colors[-1][:3]) for layer in (dna, actin)] == [
+        (0, 0, 1),
+        (1, 0, 0),
+    ]
     assert [str(u) for u in dna.units] == ["minute", "micrometer", "nanometer", "nanometer"]
     assert actin.blending == "additive"
     with inif.open(large_file) as file:

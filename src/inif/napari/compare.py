@@ -33,7 +33,9 @@ def decoded_layer(file: File, meta: Mapping[str, Any], name: str) -> LayerData:
 
 
 def error_layer(file: File, original: Any, meta: Mapping[str, Any], name: str) -> LayerData:
-    """Decoded minus original in float32, from blue to red; of RGB the largest in size.
+    """Decoded minus original in float32; magenta is too dark, green too bright, white is right.
+
+    Of colours it is the largest error of the three, without its sign.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,14 +111,11 @@ def finest(shapes: Sequence[tuple[int, ...]], dtype: Any, ndim: int, most: int) 
     )
 
 
-def planes(level: Any, outer: Sequence[int]) -> Iterator[None]:
+def planes(level: Any, outer: Sequence[int]) -> Generator[None, None, np.ndarray]:
     """Decode the volume at an index of the outer axes plane by plane, and return it."""
-    found = None
-    for z in range(level.shape[len(outer)]):
-        plane = np.asarray(level[(*outer, z)])
-        if found is None:
-            found = np.empty((level.shape[len(outer)], *plane.shape), plane.dtype)
-        found[z] = plane
+    found = np.empty(level.shape[len(outer) :], level.dtype)
+    for z, plane in enumerate(found):
+        plane[:] = level[(*outer, z)]
         yield
     return found
 

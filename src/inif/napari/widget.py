@@ -12,7 +12,7 @@ from magicgui.widgets import (
     LineEdit,
     ProgressBar,
     PushButton,
-    Slider,
+    SpinBox,
 )
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer
@@ -56,7 +56,7 @@ class Compress(Container):
         self.axes = LineEdit(label="axes", tooltip="one letter of TCZYX for each axis, as in ZYX")
         self.goal = FloatSpinBox(label="to be", value=_USUAL[RATIO], min=1, max=1e6)
         self.unit = ComboBox(label="", choices=[RATIO, PSNR])
-        self.effort = Slider(label="effort", value=3, min=1, max=9)
+        self.effort = SpinBox(label="effort", value=3, min=1, max=9)
         self.start = PushButton(text="Compress")
         self.cancel = PushButton(text="Cancel", enabled=False)
         self.save = PushButton(text="Save file …", enabled=False)
