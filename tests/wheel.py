@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-NEEDED = ("tables.xz", "nets.bin", "py.typed", "LICENSE")
+NEEDED = ("tables.xz", "nets.bin", "napari.yaml", "py.typed", "LICENSE")
 FOREIGN = (".cpp", ".hpp", ".h", ".a", ".o", ".cmake")
 MOST = 12_000_000
 """Bytes of all files, installed."""

@@ -162,6 +162,22 @@ def test_the_whole_volume(viewer: Any, large_file: Path, qtbot: Any) -> None:
     assert not dna.visible
 
 
+def test_the_menu_shows_the_volume(viewer: Any, stack_file: Path, qtbot: Any) -> None:
+    from napari._app_model import get_app_model
+
+    viewer.open(stack_file, plugin=PLUGIN)
+    get_app_model().commands.execute_command("bioinif.volume")
+    qtbot.waitUntil(lambda: viewer.dims.ndisplay == 3, timeout=20_000)
+    assert viewer.layers[-1].name == "stack, volume"
+
+
+def test_there_must_be_a_volume(viewer: Any) -> None:
+    from inif.napari.volume import show_volume
+
+    with pytest.raises(inif.errors.InputError, match="no volume to show"):
+        show_volume(viewer)
+
+
 def test_several_files_at_once(viewer: Any, stack_file: Path, large_file: Path) -> None:
     layers = viewer.open([stack_file, large_file], stack=True, plugin=PLUGIN)
     assert [layer.name for layer in layers] == ["stack", "DNA · large", "actin · large"]
@@ -203,6 +219,13 @@ def test_axes_are_not_guessed(viewer: Any, tmp_path: Path) -> None:
     with pytest.raises(inif.errors.InifError, match="axes of this layer are not known"):
         layer.save(tmp_path / "no.inif", plugin=PLUGIN)
     assert not list(tmp_path.iterdir())
+
+
+def test_mixed_units_have_one_size_in_3d(viewer: Any, large_file: Path) -> None:
+    viewer.open(large_file, plugin=PLUGIN)
+    _, z, y, x = viewer.layers.extent.step
+    assert z / y == pytest.approx(5)
+    assert x == y
 
 
 @pytest.fixture
