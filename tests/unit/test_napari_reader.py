@@ -287,7 +287,7 @@ def test_the_finest_volume_that_fits() -> None:
 
 def test_the_reader_imports_what_it_needs(stack: Image, tmp_path: Path) -> None:
     path = tmp_path / "a.inif"
-    inif.compress(stack, out=path, ratio=3, method="latent", effort=1).close()
+    inif.compress(stack, out=path, ratio=2, method="latent", effort=1).close()
     words = [sys.executable, "-c", IMPORTS, str(path)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "[] []"
