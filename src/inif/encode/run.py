@@ -30,7 +30,7 @@ _GUESS, _LEAST_GUESS = 128, 4096
 """Raw bytes over a file's, and its bytes at least, where a quality is asked for: for what outliers
 may take."""
 
-_WINDOW_BYTES, _WINDOW_SHARE = 10, 0.003
+_WINDOW_BYTES, _WINDOW_SHARE = 10, 0.001
 """Bytes of a channel's display limits in a header, about; and of the file, what they may take."""
 
 LEAST_MEMORY = 1 << 30
