@@ -76,15 +76,20 @@ class Overall:
     ----------
     by_psnr
         Whether the target is a quality, for which a field is fitted several times.
+    counted
+        Whether the job is one round of one stage, so that its steps say how much is done.
     """
 
-    def __init__(self, *, by_psnr: bool = False) -> None:
+    def __init__(self, *, by_psnr: bool = False, counted: bool = False) -> None:
         self.fraction = 0.0
-        self._by_psnr = by_psnr
+        self._by_psnr, self._counted = by_psnr, counted
         self._stages: dict[str, _Stage] = {}
 
     def update(self, event: ProgressEvent) -> float:
         """The fraction of the job that is done after an event."""
+        if self._counted:
+            self.fraction = max(self.fraction, event.step / max(event.steps, 1))
+            return self.fraction
         stage = self._stages.get(event.stage)
         if stage is None:
             share, expected = _SHARES.get(event.stage, _OTHER)
@@ -103,9 +108,11 @@ class Overall:
 
 @contextmanager
 def progress_bar(
-    *, quiet: bool, by_psnr: bool = False
+    *, quiet: bool, by_psnr: bool = False, counted: bool = False
 ) -> Iterator[Callable[[ProgressEvent], None] | None]:
-    """Yield the callback for ``inif.compress(progress=…)``; None where nobody is watching.
+    """Yield what ``inif.compress`` and writers take as `progress`; None where nobody is watching.
+
+    `by_psnr` and `counted` are those of `Overall`.
 
     The bar appears only on a terminal, and disappears at the end.
     """
@@ -123,9 +130,10 @@ def progress_bar(
         TextColumn("{task.fields[psnr]}"),
         TextColumn("{task.fields[eta]}"),
     )
-    overall, begun = Overall(by_psnr=by_psnr), time.monotonic()
+    overall, begun = Overall(by_psnr=by_psnr, counted=counted), time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(_WORDS["read"], total=1.0, psnr="", eta="")
+        first = _WORDS["write" if counted else "read"]
+        task = progress.add_task(first, total=1.0, psnr="", eta="")
 
         def update(event: ProgressEvent) -> None:
             done = overall.update(event)
