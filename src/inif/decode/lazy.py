@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inif.axes import Selection
+from inif.decode.samples import Samples
 from inif.image import LazyImage, Metadata, Region
 
 if TYPE_CHECKING:
     from inif.decode.file import File
+
+
+KEPT = 128 << 20
+"""Bytes of decoded bricks that are kept for the boxes beside the one that needed them."""
 
 
 def lazy_image(file: File, picked: Selection, meta: Metadata) -> LazyImage:
@@ -20,6 +25,7 @@ def lazy_image(file: File, picked: Selection, meta: Metadata) -> LazyImage:
     A single sample is an image of one axis, X. Samples that are not exact are no labels.
     """
     axes = picked.kept_axes(file.axes)
+    samples = Samples(file.bricks, file.grid, file.dtype, most=KEPT)
 
     def reader(region: Region) -> np.ndarray:
         own = iter(region)
@@ -27,8 +33,9 @@ def lazy_image(file: File, picked: Selection, meta: Metadata) -> LazyImage:
             r if dropped else r[next(own)]
             for r, dropped in zip(picked.ranges, picked.dropped, strict=True)
         )
-        part: np.ndarray = np.asarray(file.read(replace(picked, ranges=ranges)))
-        return part if axes else part.reshape(1)[region]
+        out = samples.read(replace(picked, ranges=ranges))
+        file.outliers.put(out, ranges, file.shape)
+        return out.reshape([s.stop - s.start for s in region])
 
     block = tuple(
         max(length // abs(r.step), 1)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
+from inif.fields.parallel import in_order
 from inif.image import ImageSource, LazyImage, Region
 from inif.io.common import one_line, planes_last, replacing
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
 from inif.io.ome_zarr_meta import attributes, dataset
 from inif.io.ome_zarr_series import OME_XML
-from inif.io.pyramid import Progress, chunk_length, fill, holds_labels, level_shapes
+from inif.io.pyramid import Progress, Shape, chunk_length, cut, fill, holds_labels, level_shapes
 from inif.io.units import LENGTHS, TIMES, word
 
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}
@@ -39,20 +40,23 @@ def write(
     turned = planes_last(image, "TCZYX")
     limits = _Limits(turned)
     source, axes = replace(turned, reader=limits.read), turned.axes
-    shapes, nearest = level_shapes(source.shape), holds_labels(image)
+    shapes = level_shapes(source.shape)
+    nearest = len(shapes) > 1 and holds_labels(image)
     chunk = tuple(
         chunk_length(n, b, CHUNK[a], least=_LEAST.get(a, 1))
         for a, n, b in zip(axes, source.shape, source.block or (None,) * len(axes), strict=True)
     )
     with replacing(path.rstrip("/"), overwrite=overwrite) as temporary:
         root = zarr.create_group(temporary, zarr_format=3)
-        levels: list[Any] = [
-            root.create_array(
-                str(number),
-                shape=shape,
-                dtype=source.dtype,
-                chunks=tuple(map(min, chunk, shape)),
-                dimension_names=[a.lower() for a in axes],
+        levels = [
+            _Array(
+                root.create_array(
+                    str(number),
+                    shape=shape,
+                    dtype=source.dtype,
+                    chunks=tuple(map(min, chunk, shape)),
+                    dimension_names=[a.lower() for a in axes],
+                )
             )
             for number, shape in enumerate(shapes)
         ]
@@ -94,6 +98,32 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
             expected="numbers or booleans",
             got=dtype,
         )
+
+
+class _Array:
+    """An array of Zarr that is written chunk by chunk.
+
+    If it wrote several chunks in one call, and one of them failed, Zarr would go on writing the
+    others after the call, into a folder that is being removed.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape: Shape = array.shape
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return np.asarray(self._array[region])
+
+    def __setitem__(self, region: Region, samples: np.ndarray) -> None:
+        def write(chunk: Region) -> None:
+            own = (
+                slice(c.start - s.start, c.stop - s.start)
+                for c, s in zip(chunk, region, strict=True)
+            )
+            self._array[chunk] = samples[tuple(own)]
+
+        for _ in in_order(write, list(cut(region, self._array.chunks))):
+            pass
 
 
 class _Limits:

@@ -80,7 +80,7 @@ def chunk_length(
         fits = [most // block * block]
     else:
         fits = [n for n in range(most, 0, -1) if block % n == 0]
-    return next((n for n in fits if n >= least and n % multiple == 0), usual)
+    return min(next((n for n in fits if n >= least and n % multiple == 0), usual), usual)
 
 
 def fill(
@@ -138,20 +138,36 @@ def holds_labels(image: ImageSource) -> bool:
 
 
 def _boxes(shape: Shape, chunk: Shape, block: Shape | None, most: int) -> Iterator[Region]:
-    """Boxes of whole chunks that cover an image in C order, each of at most `most` samples.
+    """Boxes of whole chunks that cover an image, of at most `most` samples if a chunk has no more.
 
-    A box is at least a chunk. It covers a block if there is room, and several if there is more.
+    All boxes of a block come one after another; a box is several blocks where there is room.
     """
-    box = [min(c, n) for c, n in zip(chunk, shape, strict=True)]
-    for ends in (block or chunk, shape):
-        unit = list(box)
-        for axis in reversed(range(len(shape))):
-            room = max(most // math.prod(box), 1)
-            wanted = -(-ends[axis] // unit[axis])
-            box[axis] = min(max(min(room, wanted), 1) * unit[axis], shape[axis])
-    starts = (range(0, n, b) for n, b in zip(shape, box, strict=True))
+    unit = tuple(
+        min(-(-b // c) * c, n) for b, c, n in zip(block or chunk, chunk, shape, strict=True)
+    )
+    box = _grown(tuple(map(min, chunk, shape)), unit, most)
+    if box == unit:
+        box = unit = _grown(unit, shape, most)
+    for whole in cut(tuple(slice(0, n) for n in shape), unit):
+        yield from cut(whole, box)
+
+
+def _grown(box: Shape, ends: Shape, most: int) -> Shape:
+    """A box some times as long along each axis, the last first, as far as `most` samples allow."""
+    out = list(box)
+    for axis in reversed(range(len(box))):
+        room = max(most // math.prod(out), 1)
+        out[axis] = min(min(room, -(-ends[axis] // box[axis])) * box[axis], ends[axis])
+    return tuple(out)
+
+
+def cut(region: Region, box: Shape) -> Iterator[Region]:
+    """A region in boxes, in C order; the last along an axis may be shorter."""
+    starts = (range(s.start, s.stop, n) for s, n in zip(region, box, strict=True))
     for place in itertools.product(*starts):
-        yield tuple(slice(a, min(a + b, n)) for a, b, n in zip(place, box, shape, strict=True))
+        yield tuple(
+            slice(a, min(a + n, s.stop)) for a, n, s in zip(place, box, region, strict=True)
+        )
 
 
 def _doubled(region: Region) -> Region:
