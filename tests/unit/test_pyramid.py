@@ -167,12 +167,15 @@ def test_windows_are_those_of_the_image_or_the_range(tmp_path: Path) -> None:
 
 
 def test_planes_of_one_tile_are_strips(tmp_path: Path) -> None:
+    """Of plain samples: ImageJ 1.53 shows the differences of a strip as if they were samples."""
     write_image(Image(np.ones((3, 40, 30), np.uint8), "ZYX"), tmp_path / "a.ome.tif")
     write_image(Image(np.ones((3, 40, 3000), np.uint8), "ZYX"), tmp_path / "b.ome.tif")
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
         assert (tif.pages[0].is_tiled, len(tif.pages[0].dataoffsets)) == (False, 1)
+        assert (tif.pages[0].compression, tif.pages[0].predictor) == (8, 1)
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as tif:
         assert tif.pages[0].tile == (48, 512)
+        assert (tif.pages[0].predictor, tif.pages[0].pages[3].predictor) == (2, 1)
         assert [len(p.dataoffsets) for p in (tif.pages[0], *tif.pages[0].pages)] == [6, 3, 2, 1, 1]
         assert tif.pages[0].pages[0].is_reduced
 

@@ -39,8 +39,10 @@ def write(
 
     Pages keep the order of the image's axes; Y and X become the last two, and are added with
     length 1 if the image lacks them. Steps, units, names and colours go into the OME-XML, which
-    is the source's own, updated, where the metadata hold it. Whole numbers are stored as
-    differences along rows; floating-point ones are not, for Bio-Formats cannot undo that.
+    is the source's own, updated, where the metadata hold it. In tiles, whole numbers are stored as
+    differences along rows. Strips hold the samples themselves, because ImageJ's own reader, which
+    takes no tiles, would show the differences; and so do floating-point tiles, because Bio-Formats
+    knows no differences of these.
     """
     import tifffile
 
@@ -134,7 +136,7 @@ class _Tiles:
         counts = [-(-n // t) for n, t in zip(shape[-2:], tile, strict=True)]
         self.tiled = counts != [1, 1]
         self._tile = tile if self.tiled else shape[-2:]
-        self.differences = dtype.kind in "iu"
+        self.differences = self.tiled and dtype.kind in "iu"
         self.places = np.zeros((*shape[:-2], *counts, 2), np.int64)
         """Of every tile of every plane, where it begins in the file and how long it is."""
 
