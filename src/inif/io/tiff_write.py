@@ -42,7 +42,8 @@ def write(
     is the source's own, updated, where the metadata hold it. In tiles, whole numbers are stored as
     differences along rows. Strips hold the samples themselves, because ImageJ's own reader, which
     takes no tiles, would show the differences; and so do floating-point tiles, because Bio-Formats
-    knows no differences of these.
+    knows no differences of these. Booleans are always in strips, because it takes the bits of tiles
+    for others where a plane ends within a byte.
     """
     import tifffile
 
@@ -54,6 +55,8 @@ def write(
         chunk_length(n, b, TILE, least=TILE // 4, multiple=16)
         for n, b in zip(source.shape[-2:], block, strict=True)
     )
+    if dtype.kind == "b":
+        tile = (tile[0], source.shape[-1])
     pages = math.prod(source.shape[:-2])
     raw = dtype.itemsize * sum(map(math.prod, shapes)) + 1024 * pages * len(shapes)
     with replacing(path, overwrite=overwrite) as temporary, contextlib.ExitStack() as stack:
@@ -71,7 +74,7 @@ def write(
                     compression="zlib",
                     predictor=level.differences,
                     tile=tile if level.tiled else None,
-                    rowsperstrip=None if level.tiled else level.shape[-2],
+                    rowsperstrip=None if level.tiled else level.tile[0],
                     metadata=None,
                     description=None if number else xml.encode(),
                     software=False,
@@ -126,7 +129,8 @@ class _Tiles:
     shape
         Of the level, (…, Y, X).
     tile
-        Rows and columns of a tile.
+        Rows and columns of a tile. Tiles that are as wide as a plane may be strips, of which the
+        last one has the rows that are left.
     """
 
     def __init__(
@@ -134,8 +138,8 @@ class _Tiles:
     ) -> None:
         self.shape, self._dtype, self._out, self._back = shape, dtype, out, back
         counts = [-(-n // t) for n, t in zip(shape[-2:], tile, strict=True)]
-        self.tiled = counts != [1, 1]
-        self._tile = tile if self.tiled else shape[-2:]
+        self.tiled = counts != [1, 1] and dtype.kind != "b"
+        self.tile = tile if self.tiled else tuple(map(min, tile, shape[-2:]))
         self.differences = self.tiled and dtype.kind in "iu"
         self.places = np.zeros((*shape[:-2], *counts, 2), np.int64)
         """Of every tile of every plane, where it begins in the file and how long it is."""
@@ -163,13 +167,13 @@ class _Tiles:
         planes = [range(s.start, s.stop) for s in region[:-2]]
         inside = [
             range(s.start // t, -(-s.stop // t))
-            for s, t in zip(region[-2:], self._tile, strict=True)
+            for s, t in zip(region[-2:], self.tile, strict=True)
         ]
         first = [s.start for s in region[:-2]]
         for *plane, row, column in itertools.product(*planes, *inside):
             rows, columns = (
                 slice(i * t - s.start, (i + 1) * t - s.start)
-                for i, t, s in zip((row, column), self._tile, region[-2:], strict=True)
+                for i, t, s in zip((row, column), self.tile, region[-2:], strict=True)
             )
             where = (*(i - f for i, f in zip(plane, first, strict=True)), rows, columns)
             yield (*plane, row, column), where
@@ -179,8 +183,8 @@ class _Tiles:
         import imagecodecs
 
         tile = part
-        if part.shape != self._tile:
-            tile = np.zeros(self._tile, self._dtype)
+        if self.tiled and part.shape != self.tile:
+            tile = np.zeros(self.tile, self._dtype)
             tile[tuple(map(slice, part.shape))] = part
         if self._dtype.kind == "b":
             tile = np.packbits(tile, axis=-1)
@@ -192,16 +196,16 @@ class _Tiles:
         return bytes(imagecodecs.zlib_encode(plain))
 
     def _unpacked(self, place: Shape) -> np.ndarray:
-        """A stored tile, (rows, columns)."""
+        """A stored tile, (rows, columns), of booleans perhaps with some columns more."""
         import imagecodecs
 
         offset, count = self.places[place]
         self._back.seek(offset)
         data: Any = imagecodecs.zlib_decode(self._back.read(count))
         if self._dtype.kind == "b":
-            bits = np.frombuffer(data, np.uint8).reshape(self._tile[0], -1)
+            bits = np.frombuffer(data, np.uint8).reshape(-1, -(-self.tile[1] // 8))
             return np.unpackbits(bits, axis=-1).view(bool)
-        tile: np.ndarray = np.frombuffer(data, self._dtype).reshape(self._tile)
+        tile: np.ndarray = np.frombuffer(data, self._dtype).reshape(-1, self.tile[1])
         if self.differences:
             tile = imagecodecs.delta_decode(tile, axis=-1)
         return tile
