@@ -72,8 +72,16 @@ class ImageSource(Protocol):
         """What its user must know of how it was read, dropped or assumed; a sentence each."""
 
     @property
-    def labels(self) -> bool:
-        """Whether the source itself says that the samples are labels, as OME-Zarr can."""
+    def labels(self) -> bool | None:
+        """Whether the samples are labels, as OME-Zarr can say; None where nothing says so."""
+
+    @property
+    def block(self) -> tuple[int, ...] | None:
+        """Lengths of the boxes, side by side from index 0 on, in which it is read at least cost."""
+
+    @property
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """Lowest and highest sample to show of each channel; none where nothing says it."""
 
     @property
     def channel_axis(self) -> int | None:
@@ -138,7 +146,7 @@ class Image(_Derived):
     ----------
     data
         Array of 1 to 5 axes; one of `DTYPES` or, to be stored exactly, of `LOSSLESS_DTYPES`.
-    axes, meta, source, remarks, labels
+    axes, meta, source, remarks, labels, block, windows
         As in `ImageSource`.
     """
 
@@ -147,7 +155,9 @@ class Image(_Derived):
     meta: Metadata = field(default_factory=Metadata)
     source: str | None = None
     remarks: tuple[str, ...] = ()
-    labels: bool = False
+    labels: bool | None = None
+    block: None = None
+    windows: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.data.shape, file=self.source))
@@ -194,7 +204,7 @@ class LazyImage(_Derived):
 
     Attributes
     ----------
-    axes, shape, dtype, meta, source, remarks, labels
+    axes, shape, dtype, meta, source, remarks, labels, block, windows
         As in `ImageSource`; `dtype` is in native byte order.
     reader
         Gives the samples of a region that is known to be sound; threads may call it at once.
@@ -211,9 +221,11 @@ class LazyImage(_Derived):
     meta: Metadata = field(default_factory=Metadata)
     source: str | None = None
     remarks: tuple[str, ...] = ()
-    labels: bool = False
+    labels: bool | None = None
     closer: Callable[[], object] = lambda: None
     noticed: Callable[[], tuple[str, ...]] = tuple
+    block: tuple[int, ...] | None = None
+    windows: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.shape, file=self.source))

@@ -70,15 +70,20 @@ class Overall:
     ----------
     by_psnr
         Whether the target is a quality, for which a field is fitted several times.
+    counted
+        Whether the job is one round of one stage, so that its steps say how much is done.
     """
 
-    def __init__(self, *, by_psnr: bool = False) -> None:
+    def __init__(self, *, by_psnr: bool = False, counted: bool = False) -> None:
         self.fraction = 0.0
-        self._by_psnr = by_psnr
+        self._by_psnr, self._counted = by_psnr, counted
         self._stages: dict[str, _Stage] = {}
 
     def update(self, event: ProgressEvent) -> float:
         """The fraction of the job that is done after an event."""
+        if self._counted:
+            self.fraction = max(self.fraction, event.step / max(event.steps, 1))
+            return self.fraction
         stage = self._stages.get(event.stage)
         if stage is None:
             share, expected = _SHARES.get(event.stage, _OTHER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,8 @@ def decompress(
             "--output",
             "-o",
             metavar="OUT",
-            help="What to write: .ome.tif, .ome.zarr, .npy or .png; .csv or .npy with --points.",
+            help="What to write: .ome.tif, .ome.zarr (both with smaller levels of large planes), "
+            ".npy or .png; .csv or .npy with --points.",
         ),
     ],
     region: Annotated[
@@ -69,7 +71,11 @@ def decompress(
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Decode a file. What is not asked for is not computed."""
+    """Decode a file. What is not asked for is not computed, and memory does not grow with the file.
+
+    The output appears under its name when it is whole. How it is opened in Fiji, QuPath, OMERO and
+    others: docs/open-in.md.
+    """
     _check_one_way(region or stride, mask, points)
     for option, text in (("--region", region), ("--stride", stride)):
         if text is not None and not text.strip(" ,"):
@@ -97,7 +103,7 @@ def decompress(
         elif mask is not None:
             facts = _mask(file, mask, out, force)
         else:
-            facts = _region(file, region, stride, out, force)
+            facts = _region(file, region, stride, out, force, quiet=quiet or as_json)
     facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
     facts["remarks"] = remarks
     if as_json:
@@ -119,13 +125,13 @@ def _check_one_way(region: str | None, mask: Path | None, points: Path | None) -
 
 
 def _region(
-    file: File, region: str | None, stride: str | None, out: Path, force: bool
+    file: File, region: str | None, stride: str | None, out: Path, force: bool, *, quiet: bool
 ) -> dict[str, Any]:
     from inif.axes import compose, parse_region, parse_stride
-    from inif.io import check_output, write_image
+    from inif.cli.progress import progress_bar
+    from inif.io import write_image
 
     selection = None
-    shape, axes = file.shape, file.axes
     if region is not None or stride is not None:
         named = {"file": file.name}
         selection = parse_region(region or "", file.axes, file.shape, file.channels, **named)
@@ -141,16 +147,14 @@ def _region(
                     expected=f"at least one of the samples 0 … {length - 1}",
                     got=region,
                 )
-        shape, axes = selection.shape, selection.kept_axes(file.axes)
-    # A single sample comes as an image of one axis.
-    check_output(out, shape=shape or (1,), axes=axes or "X", dtype=file.dtype, overwrite=force)
-    image = file.to_image(selection)
-    write_image(image, out, overwrite=force)
+    image = file.to_source(selection)
+    with progress_bar(quiet=quiet, counted=True) as progress:
+        write_image(image, out, overwrite=force, progress=progress)
     return {
         "axes": image.axes,
-        "shape": list(image.data.shape),
-        "dtype": image.data.dtype.name,
-        "samples": int(image.data.size),
+        "shape": list(image.shape),
+        "dtype": image.dtype.name,
+        "samples": math.prod(image.shape),
     }
 
 

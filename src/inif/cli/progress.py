@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bar(
-    *, quiet: bool, by_psnr: bool = False
+    *, quiet: bool, by_psnr: bool = False, counted: bool = False
 ) -> Iterator[Callable[[ProgressEvent], None] | None]:
-    """Yield the callback for ``inif.compress(progress=…)``; None where nobody is watching.
+    """Yield what ``inif.compress`` and writers take as `progress`; None where nobody is watching.
+
+    `by_psnr` and `counted` are those of `Overall`.
 
     The bar appears only on a terminal, and disappears at the end.
     """
@@ -40,9 +42,10 @@ def progress_bar(
         TextColumn("{task.fields[psnr]}"),
         TextColumn("{task.fields[eta]}"),
     )
-    overall, begun = Overall(by_psnr=by_psnr), time.monotonic()
+    overall, begun = Overall(by_psnr=by_psnr, counted=counted), time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(WORDS["read"], total=1.0, psnr="", eta="")
+        first = WORDS["write" if counted else "read"]
+        task = progress.add_task(first, total=1.0, psnr="", eta="")
 
         def update(event: ProgressEvent) -> None:
             done = overall.update(event)

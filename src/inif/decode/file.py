@@ -28,7 +28,7 @@ from inif.decode.levels import Level, levels_of
 from inif.decode.meta import inflated, meta_of
 from inif.decode.samples import Samples
 from inif.errors import InputError, MissingExtraError
-from inif.image import Image, Metadata
+from inif.image import Image, LazyImage, Metadata
 from inif.outliers import NO_OUTLIERS, Outliers
 
 
@@ -241,6 +241,17 @@ class File(Described):
             meta_of(self.meta, self.axes, picked),
             self.name,
         )
+
+    def to_source(self, selection: Selection | None = None) -> LazyImage:
+        """The same, but decoded region by region when its samples are read.
+
+        ``inif.io.write_image(file.to_source(), "a.ome.zarr")`` exports a file of any size.
+        """
+        from inif.decode.lazy import lazy_image
+
+        if selection is None:
+            return lazy_image(self, select((), self.shape), self._full_meta())
+        return lazy_image(self, selection, meta_of(self.meta, self.axes, selection))
 
     def to_bytes(self) -> bytes:
         """The whole file as bytes."""

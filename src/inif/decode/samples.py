@@ -30,6 +30,8 @@ class Samples:
         Of the image.
     arithmetic
         What bricks are evaluated in, by default their own.
+    most
+        Bytes of the bricks that are kept, the one that is in use aside.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class Samples:
         grid: BrickGrid,
         dtype: np.dtype[Any],
         arithmetic: type[np.floating[Any]] | None = None,
+        most: int = _CACHE_BYTES,
     ) -> None:
         self.bricks, self.grid, self.dtype = bricks, grid, dtype
-        self._arithmetic = arithmetic
+        self._arithmetic, self._most = arithmetic, most
         self._kept: OrderedDict[int, Brick] = OrderedDict()
         self._lock, self._looking = Lock(), Lock()
 
@@ -58,7 +61,7 @@ class Samples:
             if self._arithmetic is not None:
                 opened = opened.in_dtype(self._arithmetic)
             self._kept[brick] = opened
-            while sum(b.nbytes for b in self._kept.values()) > _CACHE_BYTES and len(self._kept) > 1:
+            while sum(b.nbytes for b in self._kept.values()) > self._most and len(self._kept) > 1:
                 self._kept.popitem(last=False)
             return opened
 

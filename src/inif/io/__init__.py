@@ -1,7 +1,7 @@
 """Images in and out: one module per family of formats, chosen by what a file holds.
 
-Every reader gives an `inif.image.Image`, every writer takes one. The libraries that know the
-formats are imported inside the functions that need them, so that importing this is cheap.
+Every reader gives an `inif.image.LazyImage`, every writer takes an `ImageSource`. The libraries
+that know the formats are imported inside the functions that need them, so importing this is cheap.
 """
 
 from inif.io.ome import parse_ome_xml, to_ome_xml

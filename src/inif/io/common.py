@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from inif.errors import InifError, InputError, RemarkWarning
-from inif.image import Channel, Image
+from inif.image import Channel, ImageSource, LazyImage, Region
 from inif.io.units import known
 from inif.outputs import replacing as _replacing
 from inif.web import public
@@ -148,7 +148,7 @@ def hex_color(color: object) -> str | None:
     return match[1].upper() if match else None
 
 
-def unkept_metadata(image: Image, kind: str) -> list[str]:
+def unkept_metadata(image: ImageSource, kind: str) -> list[str]:
     """The remark of a format that holds samples alone, on an image that has more."""
     meta = image.meta
     parts = [
@@ -162,18 +162,30 @@ def unkept_metadata(image: Image, kind: str) -> list[str]:
     return [f"{kind} holds samples alone, without what else the image has: {lost}"] * bool(lost)
 
 
-def planes_last(image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
-    """The samples with Y and X as the last axes, and the axes then; both are added if missing.
+def planes_last(image: ImageSource, order: str | None = None) -> LazyImage:
+    """The image with Y and X as the last axes; both are added if missing, with length 1.
 
     `order` (letters of "TCZYX") fixes the order of all axes; by default the others keep theirs.
-    Axes of length 1 are inserted for a missing Y or X. No samples are copied.
     """
-    data, axes = image.data, image.axes
-    for axis in "YX":
-        if axis not in axes:
-            data, axes = data[..., np.newaxis], axes + axis
+    added = tuple(a for a in "YX" if a not in image.axes)
+    axes = (*image.axes, *added)
     wanted = [a for a in order or axes if a in axes and a not in "YX"] + ["Y", "X"]
-    return data.transpose([axes.index(a) for a in wanted]), "".join(wanted)
+    turn = [axes.index(a) for a in wanted]
+
+    def reader(region: Region) -> np.ndarray:
+        own = dict(zip(wanted, region, strict=True))
+        part = image.read(tuple(own[a] for a in image.axes))
+        return part.reshape(part.shape + (1,) * len(added)).transpose(turn)
+
+    def turned(lengths: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple((*lengths, *(1 for _ in added))[i] for i in turn)
+
+    return LazyImage(
+        *("".join(wanted), turned(image.shape), image.dtype, reader, image.meta, image.source),
+        labels=image.labels,
+        block=None if image.block is None else turned(image.block),
+        windows=image.windows,
+    )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import zipfile
 from typing import Any, BinaryIO, cast
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from inif.errors import InputError
-from inif.image import Image, LazyImage, Metadata, check_memory
+from inif.image import ImageSource, LazyImage, Metadata, Region, check_memory
 from inif.io.common import (
     only_scene,
     reading,
@@ -22,6 +23,7 @@ from inif.io.common import (
     unkept_metadata,
 )
 from inif.io.location import Location
+from inif.io.pyramid import PART, Progress, fill
 from inif.io.samples import Run, Samples, Turned, Whole, build
 
 MAX_HEADER = 10_000
@@ -53,13 +55,24 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
         return build(samples, what, None, axes, Metadata(), location.name, close=close)
 
 
-def write(image: Image, path: str, *, overwrite: bool) -> None:
+def write(
+    image: ImageSource, path: str, *, overwrite: bool, progress: Progress | None = None
+) -> None:
     """The samples, in the image's own axes; NPY holds no metadata."""
-    with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
-        npy_format.write_array(file, image.data, allow_pickle=False)
+    with replacing(path, overwrite=overwrite) as temporary:
+        if 0 in image.shape:
+            with open(temporary, "xb") as file:
+                npy_format.write_array(file, np.empty(image.shape, image.dtype))
+            return
+        samples = npy_format.open_memmap(temporary, "w+", image.dtype, image.shape)
+        first, count = samples.offset, samples.nbytes
+        del samples
+        with open(temporary, "r+b") as file:
+            _reserve(file, first, count)
+        fill(image, [_Mapped(temporary, image.shape)], (1,) * len(image.shape), progress=progress)
 
 
-def unkept(image: Image) -> list[str]:
+def unkept(image: ImageSource) -> list[str]:
     """Remarks on what NPY cannot hold of an image."""
     return unkept_metadata(image, "NPY")
 
@@ -68,6 +81,29 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
     """NPY holds every array but those of Python objects."""
     if dtype.hasobject:
         raise InputError("NPY holds no Python objects here", file=path, field="dtype", got=dtype)
+
+
+class _Mapped:
+    """An NPY file of which a part is mapped into memory only while it is read or written."""
+
+    def __init__(self, path: str, shape: tuple[int, ...]) -> None:
+        self.shape, self._path = shape, path
+
+    def __setitem__(self, region: Region, samples: np.ndarray) -> None:
+        np.load(self._path, mmap_mode="r+")[region] = samples
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return np.array(np.load(self._path, mmap_mode="r")[region])
+
+
+def _reserve(file: BinaryIO, first: int, count: int) -> None:
+    """Take room on the disk: if it lacks when mapped memory is written, the process is killed."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), first, count)
+        return
+    file.seek(first)
+    for start in range(0, count, PART):
+        file.write(bytes(min(PART, count - start)))
 
 
 def _from_zip(file: BinaryIO, name: str) -> Whole:

@@ -111,7 +111,7 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
             samples(found.array, store, location.name),
             *("Zarr store", None, chosen, meta, location.name, remarks),
             close=stack.pop_all().close,
-            labels=found.labels or bool(_LABELS.search(location.path.split("?")[0])),
+            labels=found.labels or bool(_LABELS.search(location.path.split("?")[0])) or None,
             noticed=lambda: missing_chunks(found.array, store),
         )
 
@@ -213,7 +213,8 @@ def _omero(omero: Any) -> tuple[Channel, ...]:
     channels = omero.get("channels") if isinstance(omero, dict) else None
     if not isinstance(channels, list) or not all(isinstance(c, dict) for c in channels):
         return ()
-    return tuple(Channel(_label(c.get("label")), _color(c)) for c in channels)
+    found = tuple(Channel(_label(c.get("label")), _color(c)) for c in channels)
+    return found if any(c.name or c.color for c in found) else ()
 
 
 def _label(label: Any) -> str | None:

@@ -1,30 +1,33 @@
-"""OME-Zarr 0.5 (Zarr v3, zstd): the image and its pyramid of halved planes."""
+"""OME-Zarr 0.5 (Zarr v3, zstd), region by region: the image and its pyramid of halved planes."""
 
 from __future__ import annotations
 
-import itertools
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Image
+from inif.fields.parallel import in_order
+from inif.image import ImageSource, LazyImage, Region
 from inif.io.common import one_line, planes_last, replacing
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
 from inif.io.ome_zarr_meta import attributes, dataset
 from inif.io.ome_zarr_series import OME_XML
+from inif.io.pyramid import Progress, Shape, chunk_length, cut, fill, holds_labels, level_shapes
 from inif.io.units import LENGTHS, TIMES, word
-from inif.labels import label_channels
 
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 512, "X": 512}
 """Samples per chunk along each axis, at most."""
-SMALLEST = 256
-"""No smaller level is made of one whose longer side has at most this many samples."""
+
+_LEAST = {"Y": 128, "X": 128}
 
 
-def write(image: Image, path: str, *, overwrite: bool) -> None:
+def write(
+    image: ImageSource, path: str, *, overwrite: bool, progress: Progress | None = None
+) -> None:
     """A directory with one multiscale image, its metadata and, if there is one, its OME-XML.
 
     OME-Zarr fixes the order time, channel, space: axes in another order are transposed to that of
@@ -34,42 +37,48 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
     """
     import zarr
 
-    data, axes = planes_last(image, "TCZYX")
-    if not data.dtype.isnative:
-        data = data.astype(data.dtype.newbyteorder("="))
-    path = path.rstrip("/")
-    with replacing(path, overwrite=overwrite) as temporary:
+    turned = planes_last(image, "TCZYX")
+    limits = _Limits(turned)
+    source, axes = replace(turned, reader=limits.read), turned.axes
+    shapes = level_shapes(source.shape)
+    nearest = len(shapes) > 1 and holds_labels(image)
+    chunk = tuple(
+        chunk_length(n, b, CHUNK[a], least=_LEAST.get(a, 1))
+        for a, n, b in zip(axes, source.shape, source.block or (None,) * len(axes), strict=True)
+    )
+    with replacing(path.rstrip("/"), overwrite=overwrite) as temporary:
         root = zarr.create_group(temporary, zarr_format=3)
-        datasets: list[dict[str, Any]] = []
-        labels = image.labels or len(label_channels(image)) == image.n_channels
-        factor, level = 1, data
-        while True:
-            name = str(len(datasets))
-            array = root.create_array(
-                name,
-                shape=level.shape,
-                dtype=level.dtype,
-                chunks=tuple(min(CHUNK[a], n) for a, n in zip(axes, level.shape, strict=True)),
-                dimension_names=[a.lower() for a in axes],
+        levels = [
+            _Array(
+                root.create_array(
+                    str(number),
+                    shape=shape,
+                    dtype=source.dtype,
+                    chunks=tuple(map(min, chunk, shape)),
+                    dimension_names=[a.lower() for a in axes],
+                )
             )
-            array[...] = level
-            datasets.append(dataset(name, axes, image.meta.scale, factor, shift=True))
-            if max(level.shape[-2:]) <= SMALLEST or min(level.shape[-2:]) < 2:
-                break
-            level, factor = _halved(level, labels=labels), 2 * factor
-        kind = ("nearest" if labels else "mean") if len(datasets) > 1 else None
+            for number, shape in enumerate(shapes)
+        ]
+        fill(source, levels, chunk, nearest=nearest, progress=progress)
+        meta, scale = image.meta, image.meta.scale
         root.attrs["ome"] = attributes(
-            image.meta, axes, data.dtype, datasets, _windows(image, data, axes), kind=kind
+            meta if len(meta.channels) == image.n_channels else replace(meta, channels=()),
+            axes,
+            source.dtype,
+            [dataset(str(n), axes, scale, 1 << n, shift=not nearest) for n in range(len(levels))],
+            image.windows or limits.windows(),
+            kind=("nearest" if nearest else "mean") if len(levels) > 1 else None,
         )
-        if image.meta.ome_xml and data.dtype.name in PIXEL_TYPES:
-            xml = ome_document(data.shape, axes, data.dtype, image.meta)
+        if image.meta.ome_xml and source.dtype.name in PIXEL_TYPES:
+            xml = ome_document(source.shape, axes, source.dtype, image.meta)
             file = os.path.join(temporary, OME_XML)
             os.makedirs(os.path.dirname(file))
             with open(file, "xb") as out:
                 out.write(xml.encode())
 
 
-def unkept(image: Image) -> list[str]:
+def unkept(image: ImageSource) -> list[str]:
     """Remarks on units that OME-Zarr does not know."""
     words = {*LENGTHS, *TIMES}
     units = {u: a for a, (_, u) in image.meta.scale.items() if u and word(u) not in words}
@@ -91,29 +100,60 @@ def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) ->
         )
 
 
-def _windows(image: Image, data: np.ndarray, axes: str) -> list[tuple[float, float]]:
-    """Lowest and highest sample of each channel, where channels have a name or a colour."""
-    if not any(c.name or c.color for c in image.meta.channels):
-        return []
-    each = (_channel_data(data, axes, index) for index in range(len(image.meta.channels)))
-    return [(float(one.min()), float(one.max())) for one in each]
+class _Array:
+    """An array of Zarr that is written chunk by chunk.
+
+    If it wrote several chunks in one call, and one of them failed, Zarr would go on writing the
+    others after the call, into a folder that is being removed.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape: Shape = array.shape
+
+    def __getitem__(self, region: Region) -> np.ndarray:
+        return np.asarray(self._array[region])
+
+    def __setitem__(self, region: Region, samples: np.ndarray) -> None:
+        def write(chunk: Region) -> None:
+            own = (
+                slice(c.start - s.start, c.stop - s.start)
+                for c, s in zip(chunk, region, strict=True)
+            )
+            self._array[chunk] = samples[tuple(own)]
+
+        for _ in in_order(write, list(cut(region, self._array.chunks))):
+            pass
 
 
-def _channel_data(data: np.ndarray, axes: str, index: int) -> np.ndarray:
-    if "C" not in axes:
+class _Limits:
+    """Lowest and highest sample of each channel of an image, of what is read through this.
+
+    Attributes
+    ----------
+    low, high
+        (channels,) float64; NaN and infinity are left out.
+    """
+
+    def __init__(self, image: LazyImage) -> None:
+        self._image, self.dtype = image, image.dtype
+        self.low = np.full(image.n_channels, np.inf)
+        self.high = -self.low
+
+    def read(self, region: Region) -> np.ndarray:
+        """The samples of a region of the image."""
+        data = self._image.read(region)
+        c = self._image.channel_axis
+        first = 0 if c is None else region[c].start
+        for index, samples in enumerate([data] if c is None else np.moveaxis(data, c, 0), first):
+            ends = np.array([samples.min(), samples.max()], np.float64)
+            if not np.isfinite(ends).all():
+                found = samples[np.isfinite(samples)]
+                ends = np.array([found.min(initial=np.inf), found.max(initial=-np.inf)])
+            self.low[index] = min(self.low[index], ends[0])
+            self.high[index] = max(self.high[index], ends[1])
         return data
-    return data[(slice(None),) * axes.index("C") + (index,)]
 
-
-def _halved(data: np.ndarray, *, labels: bool) -> np.ndarray:
-    """Means of 2 × 2 samples, plane by plane; the last of an odd number of rows is left out."""
-    height, width = data.shape[-2] // 2, data.shape[-1] // 2
-    if labels:
-        return data[..., : 2 * height : 2, : 2 * width : 2]
-    out = np.empty((*data.shape[:-2], height, width), data.dtype)
-    for index in itertools.product(*(range(n) for n in data.shape[:-2])):
-        blocks = data[index][: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-        with np.errstate(invalid="ignore"):  # infinities of both signs
-            mean = blocks.mean(axis=(1, 3), dtype=np.float64)
-        out[index] = mean if data.dtype.kind in "fc" else np.rint(mean)
-    return out
+    def windows(self) -> list[tuple[float, float]]:
+        """Lowest and highest sample of each channel."""
+        return list(zip(self.low.tolist(), self.high.tolist(), strict=True))

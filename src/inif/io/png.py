@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from inif.errors import InputError
-from inif.image import Channel, Image, LazyImage, Metadata, check_memory
+from inif.image import Channel, ImageSource, LazyImage, Metadata, check_memory
 from inif.io.common import (
     only_scene,
     reading,
@@ -21,6 +21,7 @@ from inif.io.common import (
     unkept_metadata,
 )
 from inif.io.location import Location
+from inif.io.pyramid import Progress
 from inif.io.samples import Whole, build
 
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type → samples per pixel as stored
@@ -54,7 +55,9 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
     return build(Whole(data), "PNG file", "YXC", axes, meta, location.name)
 
 
-def write(image: Image, path: str, *, overwrite: bool) -> None:
+def write(
+    image: ImageSource, path: str, *, overwrite: bool, progress: Progress | None = None
+) -> None:
     """One plane as greyscale, or 3 or 4 channels of uint8 as RGB(A); length-1 axes are dropped.
 
     Raises
@@ -64,17 +67,17 @@ def write(image: Image, path: str, *, overwrite: bool) -> None:
     """
     import imagecodecs
 
-    axes = _plane(path, image.data.shape, image.axes, image.data.dtype)
+    axes = _plane(path, image.shape, image.axes, image.dtype)
     order = [image.axes.index(a) for a in axes]
-    rest = [i for i in range(image.data.ndim) if i not in order]
-    data = image.data.transpose([*rest, *order]).reshape([image.data.shape[i] for i in order])
-    data = np.atleast_2d(data)
-    data = np.ascontiguousarray(data, data.dtype.newbyteorder("="))
+    rest = [i for i in range(len(image.shape)) if i not in order]
+    data = image.read(tuple(slice(0, n) for n in image.shape))
+    data = data.transpose([*rest, *order]).reshape([image.shape[i] for i in order])
+    data = np.ascontiguousarray(np.atleast_2d(data))
     with replacing(path, overwrite=overwrite) as temporary, open(temporary, "xb") as file:
         file.write(imagecodecs.png_encode(data))
 
 
-def unkept(image: Image) -> list[str]:
+def unkept(image: ImageSource) -> list[str]:
     """Remarks on what PNG cannot hold of an image."""
     return unkept_metadata(image, "PNG")
 

@@ -9,15 +9,16 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from inif.config import ProgressEvent
 from inif.errors import InputError, MissingFileError, RemarkWarning
-from inif.image import Image, LazyImage
+from inif.image import Image, ImageSource, LazyImage
 from inif.io.common import guarded, reading
 from inif.io.location import Location, location_of
 from inif.outputs import ZARR_MARKERS, check_target
@@ -73,7 +74,7 @@ READERS = (
     _Reader("lif", "inif.io.bio", rb"\x70\0\0\0.{4}\*"),
 )
 WRITERS = (
-    _Writer("ome-tiff", "inif.io.tiff", (".ome.tif", ".ome.tiff", ".tif", ".tiff")),
+    _Writer("ome-tiff", "inif.io.tiff_write", (".ome.tif", ".ome.tiff", ".tif", ".tiff")),
     _Writer("ome-zarr", "inif.io.ome_zarr_write", (".ome.zarr", ".zarr")),
     _Writer("npy", "inif.io.npy", (".npy",)),
     _Writer("png", "inif.io.png", (".png",)),
@@ -138,10 +139,25 @@ def read_image(path: str | os.PathLike[str], *, axes: str | None = None, scene: 
             return image.load()
 
 
-def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def write_image(
+    image: ImageSource,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[[ProgressEvent], None] | None = None,
+) -> None:
     """Write an image in the format that the name's suffix says (see `output_format`).
 
-    The file appears whole or not at all.
+    Samples are read and written region by region, so that memory does not grow with the image (of
+    PNG, which holds one plane, this plane is held). OME-TIFF and OME-Zarr get smaller levels of
+    planes that are longer than 512 samples. The file appears whole or not at all.
+
+    Parameters
+    ----------
+    image
+        An image in memory, or one whose samples are read or decoded on request.
+    progress
+        Called with `inif.config.ProgressEvent`s of stage "write"; what it raises ends the work.
 
     Raises
     ------
@@ -155,10 +171,10 @@ def write_image(image: Image, path: str | os.PathLike[str], *, overwrite: bool =
         What the image's metadata say and this format cannot hold.
     """
     kind = check_output(
-        path, shape=image.data.shape, axes=image.axes, dtype=image.data.dtype, overwrite=overwrite
+        path, shape=image.shape, axes=image.axes, dtype=image.dtype, overwrite=overwrite
     )
     module = _writing(kind)
-    module.write(image, os.fspath(path), overwrite=overwrite)
+    module.write(image, os.fspath(path), overwrite=overwrite, progress=progress)
     for remark in module.unkept(image):
         warnings.warn(remark, RemarkWarning, stacklevel=2)
 

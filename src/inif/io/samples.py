@@ -269,7 +269,7 @@ def build(
     remarks: Sequence[str] = (),
     *,
     close: Callable[[], object] | None = None,
-    labels: bool = False,
+    labels: bool | None = None,
     noticed: Callable[[], tuple[str, ...]] = tuple,
 ) -> LazyImage:
     """An image, with the axes that the file states or else those that the user gave.

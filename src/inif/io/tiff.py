@@ -10,22 +10,15 @@ import contextlib
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from inif.errors import InputError
-from inif.image import Channel, Image, LazyImage, Metadata
+from inif.image import Channel, LazyImage, Metadata
 from inif.io.common import (
-    one_line,
     only_scene,
-    planes_last,
     reading,
-    replacing,
     several_images,
 )
 from inif.io.imagej import imagej_metadata, ramp_color
 from inif.io.location import Location
-from inif.io.ome import PIXEL_TYPES, parse_ome_xml
-from inif.io.ome_update import can_update, ome_document
+from inif.io.ome import parse_ome_xml
 from inif.io.samples import Samples, build
 from inif.io.tiff_ome import image_number, missing_files, open_tiff, spare_pages, stated_planes
 from inif.io.tiff_said import pixel_size, rational, sample_channels, sample_remarks, vendor_scale
@@ -38,7 +31,6 @@ from inif.io.tiff_whole import (
     incomplete,
     planes_of,
 )
-from inif.io.units import in_ome
 
 
 def open_file(location: Location, kind: str, axes: str | None, scene: int) -> LazyImage:
@@ -79,61 +71,6 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
         close = stack.pop_all().close
         what = "TIFF file"
         return build(samples, what, stored, axes, meta, location.name, remarks, close=close)
-
-
-def write(image: Image, path: str, *, overwrite: bool) -> None:
-    """An OME-TIFF file: zlib with predictor, lossless, one page per plane.
-
-    Pages keep the order of the image's axes; Y and X become the last two, and are added with
-    length 1 if the image lacks them. Steps, units, names and colours go into the OME-XML, which
-    is the source's own, updated, where the metadata hold it.
-    """
-    import tifffile
-
-    data, axes = planes_last(image)
-    xml = ome_document(data.shape, axes, data.dtype, image.meta, tiff=True)
-    with replacing(path, overwrite=overwrite) as temporary:
-        tifffile.imwrite(
-            temporary,
-            data,
-            photometric="minisblack",
-            compression="zlib",
-            predictor=data.dtype.kind in "iuf",
-            metadata=None,
-            description=xml.encode(),
-            software=False,
-        )
-
-
-def unkept(image: Image) -> list[str]:
-    """Remarks on what no other program will find in the OME-TIFF of an image."""
-    remarks = []
-    steps = {a: v for a, v in image.meta.scale.items() if not in_ome(a, *v)}
-    if steps:
-        said = ", ".join(f"{a} {step:g} {unit or ''}".rstrip() for a, (step, unit) in steps.items())
-        remarks.append(
-            f"OME-XML has no attribute for these steps: {one_line(said)}; they are in an "
-            "annotation that inif alone reads"
-        )
-    if image.meta.ome_xml and not can_update(image.meta):
-        remarks.append(
-            "the OME-XML of the source is of another schema, or unclear: what it says beside "
-            "names, steps and colours is not in the output"
-        )
-    return remarks
-
-
-def check(path: str, shape: tuple[int, ...], axes: str, dtype: np.dtype[Any]) -> None:
-    """Whether OME-TIFF can hold such an image; InputError if not."""
-    if dtype.name not in PIXEL_TYPES or dtype.kind == "c":
-        raise InputError(
-            "OME-TIFF cannot hold this sample type",
-            file=path,
-            field="dtype",
-            expected=", ".join(n for n in PIXEL_TYPES if np.dtype(n).kind in "biuf"),
-            got=dtype,
-            fix="write .ome.zarr or .npy",
-        )
 
 
 _ASIDE = ("thumbnail", "label", "macro", "map", "overview", "label image", "macro image")

@@ -57,7 +57,7 @@ class _Pages:
         self.dtype = np.dtype(page.dtype)
         self._series, self._lead, self._page = series, lead, page
         self._lock = threading.RLock()
-        page.init_decode()
+        page.decode  # noqa: B018  # made once, and not by several threads at the same time
         self._plain = page.is_final
         if page.is_contiguous:  # one run of bytes per page
             unit = (1, 1, 1, *page.shaped[3:]) if self._plain else page.shaped
