@@ -16,7 +16,7 @@ from inif.decode.contract import Brick, Bricks, Coarse
 from inif.fields.parallel import in_order
 
 _CACHE_BYTES = 256 << 20
-"""Memory that bricks take which are kept, the one that is in use aside."""
+"""Memory that bricks take which are kept, the one that is in use aside; see `Samples.most`."""
 
 
 class Samples:
@@ -41,6 +41,7 @@ class Samples:
     ) -> None:
         self.bricks, self.grid, self.dtype = bricks, grid, dtype
         self._arithmetic = arithmetic
+        self.most = _CACHE_BYTES
         self._kept: OrderedDict[int, Brick] = OrderedDict()
         self._lock, self._looking = Lock(), Lock()
 
@@ -58,7 +59,7 @@ class Samples:
             if self._arithmetic is not None:
                 opened = opened.in_dtype(self._arithmetic)
             self._kept[brick] = opened
-            while sum(b.nbytes for b in self._kept.values()) > _CACHE_BYTES and len(self._kept) > 1:
+            while sum(b.nbytes for b in self._kept.values()) > self.most and len(self._kept) > 1:
                 self._kept.popitem(last=False)
             return opened
 
