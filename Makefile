@@ -17,7 +17,7 @@ STAMP := $(VENV)/.installed
 #   INIF_DATA=/path/to/images make test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-machines test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
+.PHONY: help demo test test-slow test-machines test-viewers test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
         bench-legacy bench-optim bench-guidance pretrain fuzz sanitize wheel test-arm64 test-compilers clean distclean
 
 help: ## list these targets
@@ -31,6 +31,12 @@ test: $(STAMP) ## run the tests (minutes)
 
 test-slow: $(STAMP) ## what takes long (INIF_DATA: real images too), and more examples of properties
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "slow or hypothesis" --hypothesis-profile=thorough $(ARGS)
+
+# In an environment of its own, which the script makes, with the system packages that it needs.
+# Warnings of real viewers are not ours, so they are no errors.
+test-viewers: ## real viewers: Neuroglancer, zarrita, napari, in a browser and on a virtual screen
+	PYTHON=$(PYTHON) tests/viewers/setup.sh
+	.venv-viewers/bin/python -m pytest tests/viewers -o filterwarnings=default --disable-warnings $(ARGS)
 
 test-machines: $(STAMP) ## the tests of arithmetic as other processors would run them
 	$(BIN)/python benchmarks/machines.py $(ARGS)
@@ -139,7 +145,7 @@ clean: ## remove what was made, except the environment
 	find src bench tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment as well
-	rm -rf $(VENV) $(TRIED) .venv-uv .venv-oldest .venv-newest
+	rm -rf $(VENV) $(TRIED) .venv-uv .venv-oldest .venv-newest .venv-viewers
 
 # The environment is rebuilt in place when its inputs change.
 $(STAMP): pyproject.toml bench/pyproject.toml constraints.txt src/inif/_version.py CMakeLists.txt $(wildcard src/core/*)

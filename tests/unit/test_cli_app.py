@@ -12,7 +12,7 @@ import pytest
 import inif
 from inif._version import __version__
 
-COMMANDS = ("compress", "decompress", "info", "verify", "evaluate", "convert")
+COMMANDS = ("compress", "decompress", "info", "verify", "evaluate", "serve", "convert")
 HEAVY = ("jax", "equinox", "optax", "scipy", "zarr", "tifffile", "matplotlib", "numpy")
 
 Cli = Callable[..., Any]

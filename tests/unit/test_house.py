@@ -26,6 +26,7 @@ ROOMS = (
     ("io", "legacy"),
     ("decode",),
     ("xarray", "zarr"),
+    ("serve",),
     ("metrics",),
     ("guidance",),
     ("encode",),

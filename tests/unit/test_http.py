@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -156,6 +157,43 @@ class Handler(BaseHTTPRequestHandler):
             self.server.failed.add(self.path)
             self.trunc206(data, start, stop, part)
 
+    def busy(self, data: bytes, start: int, stop: int, part: bool) -> None:
+        if self.path in self.server.failed:
+            self.good(data, start, stop, part)
+        else:
+            self.server.failed.add(self.path)
+            self.reply(503, b"later", Retry_After="1")
+
+    def later200(self, data: bytes, start: int, stop: int, part: bool) -> None:
+        self.good(data, start, stop, part and len(self.server.asked) == 1)
+
+    def cut(self, data: bytes, *_: object) -> None:
+        self.nolen(data[: len(data) // 2])
+
+    def total(self, data: bytes, start: int, stop: int, _: bool) -> None:
+        said = f"bytes {start}-{stop - 1}/{len(data) + 10**9}"
+        self.part(data, start, stop, data[start:stop], Content_Range=said)
+
+    def raw(self, head: bytes) -> None:
+        self.close_connection = True
+        self.wfile.write(head)
+
+    def rubbish(self, *_: object) -> None:
+        self.raw(b"\0\xff this is another protocol\r\n\r\n")
+
+    def longhead(self, *_: object) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 100_000 + b"\r\n\r\n")
+
+    def badlen(self, *_: object) -> None:
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n")
+
+    def slowhead(self, *_: object) -> None:
+        self.close_connection = True
+        for at in range(200):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nA: "[at : at + 1] or b"a")
+            if self.server.stop.wait(0.05):
+                return
+
     def html(self, *_: object) -> None:
         self.reply(200, b"\n<html>login please</html>", Content_Type="text/html; charset=utf-8")
 
@@ -260,6 +298,10 @@ FAILURES = {
     "ftp": "no URL of http",
     "hang": "stopped answering.*nothing for 0.3 s",
     "hangbody": "stopped answering",
+    "slowhead": "stopped answering",
+    "rubbish": "does not speak HTTP",
+    "longhead": "does not speak HTTP",
+    "badlen": "does not speak HTTP|broke off",
     "drip": "too slow.*1000 bytes a second|stopped answering",
     "trunc": "connection broke off",
     "trunc206": "connection broke off",
@@ -278,8 +320,10 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Waits shortly for servers that would be waited for, and for no others."""
 
     def set_for(mode: str) -> None:
-        if mode in ("hang", "hangbody", "drip"):
+        if mode in ("hang", "hangbody", "drip", "slowhead"):
             monkeypatch.setenv("INIF_READ_TIMEOUT", "0.3")
+        if mode == "slowhead":
+            monkeypatch.setenv("INIF_CONNECT_TIMEOUT", "0.7")
 
     return set_for
 
@@ -294,7 +338,31 @@ def test_each_failure_is_one_sentence_without_secrets(
         file.to_bytes()
     assert caught.value.file == server.url(mode)
     assert "secret" not in str(caught.value)
+    assert caught.value.fix
     assert len(server.asked) <= (11 if mode == "loop" else 3)
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(server: Server, data: bytes) -> None:
+    started = time.monotonic()
+    with inif.open(server.url("busy")) as file:
+        assert file.to_bytes() == data
+    assert time.monotonic() - started >= 1
+
+
+def test_a_server_that_stops_sending_parts(server: Server, data: bytes) -> None:
+    with inif.open(server.url("later200")) as file:
+        with pytest.warns(RemarkWarning, match="downloaded"):
+            assert file.to_bytes() == data
+        assert file.to_bytes() == data
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("mode", ["cut", "total"])
+@pytest.mark.filterwarnings("ignore:.*downloaded:inif.errors.RemarkWarning")
+def test_what_http_cannot_tell_the_file_does(server: Server, mode: str) -> None:
+    with pytest.raises(FormatError, match=r"the file (ends|is truncated)|bytes") as caught:
+        inif.open(server.url(mode))
+    assert caught.value.file == server.url(mode)
 
 
 def test_damage_is_found_as_in_any_file(server: Server) -> None:

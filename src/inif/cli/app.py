@@ -26,6 +26,7 @@ from inif.cli import (
     info,
     optimizer,
     perceptual,
+    serve,
     verify,
 )
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
@@ -83,6 +84,7 @@ for module in (
     info,
     evaluate,
     verify,
+    serve,
     convert,
     extract,
     optimizer,

@@ -75,8 +75,13 @@ def emit_table(title: str, rows: Sequence[tuple[str, object]]) -> None:
     Console(soft_wrap=False).print(table)
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, field: str = "--size") -> int:
     """Bytes from ``"20000"``, ``"20kB"``, ``"1.5MB"``, ``"64KiB"`` (k = 1000, Ki = 1024).
+
+    Parameters
+    ----------
+    field
+        The option, for the message.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def parse_size(text: str) -> int:
     if count < 1:
         raise InputError(
             "this size cannot be read",
-            field="--size",
+            field=field,
             expected="bytes, as in 20000, 20kB, 1.5MB or 64KiB",
             got=text,
         )

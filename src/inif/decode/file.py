@@ -286,6 +286,15 @@ class File(Described):
 
         return NO_OUTLIERS if self.exact else apart.load(self.container)
 
+    def keep_at_most(self, memory: int) -> None:
+        """Bound the bytes that bricks and decoded chunks take which are kept for the next reader.
+
+        One of each is kept however large it is. What is kept now is forgotten.
+        """
+        self.kept = ChunkCache(memory // 2)
+        self._samples = Samples(self.bricks, self.grid, self.dtype)
+        self._samples.most = memory // 2
+
     def close(self) -> None:
         """Release the underlying file."""
         self.container.close()

@@ -16,7 +16,7 @@ from inif.decode.contract import Brick, Bricks, Coarse
 from inif.fields.parallel import in_order
 
 _CACHE_BYTES = 256 << 20
-"""Memory that bricks take which are kept, the one that is in use aside."""
+"""Memory that bricks take which are kept, the one that is in use aside; see `Samples.most`."""
 
 
 class Samples:
@@ -43,7 +43,7 @@ class Samples:
         most: int = _CACHE_BYTES,
     ) -> None:
         self.bricks, self.grid, self.dtype = bricks, grid, dtype
-        self._arithmetic, self._most = arithmetic, most
+        self._arithmetic, self.most = arithmetic, most
         self._kept: OrderedDict[int, Brick] = OrderedDict()
         self._lock, self._looking = Lock(), Lock()
 
@@ -61,7 +61,7 @@ class Samples:
             if self._arithmetic is not None:
                 opened = opened.in_dtype(self._arithmetic)
             self._kept[brick] = opened
-            while sum(b.nbytes for b in self._kept.values()) > self._most and len(self._kept) > 1:
+            while sum(b.nbytes for b in self._kept.values()) > self.most and len(self._kept) > 1:
                 self._kept.popitem(last=False)
             return opened
 

@@ -25,6 +25,8 @@ BACK_OFF = 0.25
 """Seconds before the second try; each wait after that is four times as long."""
 MIN_RATE = 1000
 """Bytes a second below which a server is given up, once the time to read is over."""
+PATIENCE = 10.0
+"""Seconds that a server may ask to be left alone for, before it is asked again."""
 TELL = 5.0
 """Seconds between two lines of the log on a request that takes long."""
 
@@ -150,9 +152,12 @@ class Client:
         teller = asyncio.create_task(_tell(state))
         try:
             for attempt in range(TRIES):
-                last = attempt == TRIES - 1
+                last, pause = attempt == TRIES - 1, BACK_OFF * 4**attempt
                 try:
-                    async with self._session.get(yarl.URL(url), headers=headers) as answer:
+                    # However slowly the head of an answer drips, it must come in this time.
+                    async with asyncio.timeout(self.limits.connect + self.limits.read):
+                        answer = await self._session.get(yarl.URL(url), headers=headers)
+                    async with answer:
                         if answer.status not in _AGAIN:
                             return await self._take(answer, name, part, limit, enough, state)
                         if last:
@@ -162,6 +167,7 @@ class Client:
                                 got=f"{status_text(answer.status)}, {TRIES} times",
                                 fix="try again later",
                             )
+                        pause = max(pause, _asked_pause(answer.headers.get("Retry-After", "")))
                 except InifError as error:
                     if last or error.problem != BROKEN:
                         raise
@@ -169,7 +175,7 @@ class Client:
                     told = sentence(error, name, self.limits)
                     if last or told.problem != BROKEN:
                         raise told from error
-                await asyncio.sleep(BACK_OFF * 4**attempt)
+                await asyncio.sleep(pause)
             raise AssertionError
         finally:
             teller.cancel()
@@ -233,6 +239,7 @@ class Client:
                         file=name,
                         expected=f"{MIN_RATE} bytes a second",
                         got=f"{count} bytes in {seconds:.0f} s",
+                        fix="try again later, or download the file first",
                     )
             if got.status == 206 and count < (length or 0) and enough is None:
                 raise broken(name, f"{count} of {length} bytes")
@@ -268,6 +275,11 @@ def _part_of(answer: Any, name: str, part: Part | None) -> tuple[int, int, int |
         got=stated[:80] or "none",
         fix="download the file first",
     )
+
+
+def _asked_pause(text: str) -> float:
+    """Seconds that a Retry-After asks for; 0 where it is a date, or nothing that can be read."""
+    return min(float(text), PATIENCE) if re.fullmatch(r"[0-9]{1,9}", text) else 0.0
 
 
 def _header(part: Part) -> str:

@@ -67,7 +67,8 @@ def sentence(error: Exception, name: str, limits: Limits) -> InputError:
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | OSError():
             return broken(name, "an end before the end of the file")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
-            problem, fix = "this address, or one that it leads to, is no URL of http", None
+            problem = "this address, or one that it leads to, is no URL of http"
+            fix = "check the address"
         case _:
             problem, got = "the server does not speak HTTP as it should", type(error).__name__
     return InputError(problem, file=name, got=got, fix=fix)
