@@ -27,6 +27,7 @@ from inif.cli import (
     optimizer,
     perceptual,
     verify,
+    view,
 )
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
 from inif.errors import InifError, extras_named
@@ -83,6 +84,7 @@ for module in (
     info,
     evaluate,
     verify,
+    view,
     convert,
     extract,
     optimizer,
