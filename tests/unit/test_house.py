@@ -29,7 +29,7 @@ ROOMS = (
     ("metrics",),
     ("guidance",),
     ("encode",),
-    ("api",),
+    ("api", "view"),
     ("inif",),
     ("cli",),
     ("__main__",),

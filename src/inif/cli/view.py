@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -57,7 +58,11 @@ def view(
                 against = open_original(original, file, axes=axes, series=series)
                 stack.enter_context(against)
         listener = stack.enter_context(bound(port))
-        app = view_app(Scene(file, against), rows(inif.inspect(source)), remarks)
+        scene = Scene(file, against)
+        app = view_app(scene, rows(inif.inspect(source)), remarks)
+        warming = Thread(target=scene.warm)
+        warming.start()
+        stack.callback(warming.join)
         url = address(listener)
         if not quiet:
             print(url, flush=True)

@@ -120,12 +120,11 @@ class _View:
         return Response(body, media_type="application/octet-stream", headers=headers | described)
 
     async def compare(self, request: Request) -> Response:
-        """The figures of one plane, channel by channel."""
+        """The figures of one plane of one channel."""
         self._need_original()
         slot = self._slot(request)
         self.scene.check_slot(slot)
-        figures = await self._work(request, lambda: self.ledger.plane(slot))
-        return JSONResponse({"channels": figures})
+        return JSONResponse(await self._work(request, lambda: self.ledger.said(slot)))
 
     async def planes(self, request: Request) -> Response:
         """Measure some more planes; tell those from number `since` on."""
@@ -140,7 +139,7 @@ class _View:
         """Do some work in a thread, in its turn, unless nobody waits for it any more."""
         async with self._turns:
             if await request.is_disconnected():
-                raise _Gone
+                raise _GoneError
             return await run_sync(work)
 
     def _slot(self, request: Request) -> Slot:
@@ -154,7 +153,7 @@ class _View:
             )
 
 
-class _Gone(InifError):
+class _GoneError(InifError):
     """Who asked has left."""
 
     def __init__(self) -> None:
@@ -208,7 +207,7 @@ class _Guard:
 async def _refused(request: Request, error: Exception) -> Response:
     """A failure in words: 400 what cannot be asked, 500 where an image cannot be read."""
     assert isinstance(error, InifError)
-    code = 499 if isinstance(error, _Gone) else 500 if isinstance(error, FormatError) else 400
+    code = 499 if isinstance(error, _GoneError) else 500 if isinstance(error, FormatError) else 400
     return JSONResponse(error.to_json(), status_code=code)
 
 

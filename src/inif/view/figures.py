@@ -16,7 +16,11 @@ import numpy as np
 
 from inif.image import scale_of
 from inif.metrics.fidelity import finite, psnr_of
+from inif.metrics.noise import estimate
 from inif.view.scene import Scene, Slot
+
+MOST = 512
+"""Rows and columns from which the noise of a plane is estimated."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Ledger:
         self.shape = scene.layout.slot_shape
         self.ranges = [(float(low), float(high)) for low, high in scene.file.header["range"]]
         self._known: dict[Slot, Figures] = {}
+        self._noise: dict[Slot, float | None] = {}
         self._done = 0
         self._turn = Lock()
 
@@ -73,13 +78,24 @@ class Ledger:
             known = self._known[slot] = self._measure(slot)
         return known
 
-    def plane(self, slot: Slot) -> list[dict[str, Any]]:
-        """The figures of every channel of a plane, for JSON; the channel of `slot` is ignored."""
-        at = self.scene.layout.channel_slot
-        slots = [slot]
-        if at is not None and len(slot) == len(self.shape):
-            slots = [(*slot[:at], c, *slot[at + 1 :]) for c in range(self.shape[at])]
-        return [self._json(s) for s in slots]
+    def said(self, slot: Slot) -> dict[str, Any]:
+        """The figures of one plane, for JSON.
+
+        "noise" is the standard deviation of the original's own noise (`inif.metrics.noise`), in the
+        middle of a large plane; None where it does not show.
+        """
+        f = self.figures(slot)
+        if slot not in self._noise:
+            self._noise[slot] = self._estimate(slot)
+        return {
+            "range": [finite(v) for v in self._range(slot)],
+            "psnr": finite(psnr_of(f.mean_square)),
+            "exact": f.mean_square == 0 and not f.unlike,
+            "largest": f.largest,
+            "bias": f.bias,
+            "unlike": f.unlike,
+            "noise": self._noise[slot],
+        }
 
     def advance(self, since: int, seconds: float) -> dict[str, Any]:
         """Measure planes for a while, at least one, and tell those from number `since` on.
@@ -117,18 +133,24 @@ class Ledger:
     def _slot(self, number: int) -> Slot:
         return tuple(int(i) for i in np.unravel_index(number, self.shape)) if self.shape else ()
 
-    def _json(self, slot: Slot) -> dict[str, Any]:
-        f = self.figures(slot)
-        channel = self.scene.layout.channel_of(slot)
-        return {
-            "channel": channel,
-            "range": [finite(v) for v in self.ranges[channel]],
-            "psnr": finite(psnr_of(f.mean_square)),
-            "exact": f.mean_square == 0 and not f.unlike,
-            "largest": f.largest,
-            "bias": f.bias,
-            "unlike": f.unlike,
-        }
+    def _range(self, slot: Slot) -> tuple[float, float]:
+        return self.ranges[self.scene.layout.channel_of(slot)]
+
+    def _estimate(self, slot: Slot) -> float | None:
+        if not self.scene.layout.is_picture:
+            return None
+        rows, columns = (
+            slice(max(0, (n - MOST) // 2), min(n, (n + MOST) // 2))
+            for n in self.scene.layout.plane_shape
+        )
+        part = np.concatenate([b.original for b in self.scene.bands(slot, rows, columns)])
+        if not np.isfinite(part).all():
+            return None
+        model = estimate(part)
+        if model is None:
+            return None
+        variance = float(model.variance(part.astype(np.float64)).mean())
+        return finite(math.sqrt(max(variance, 0.0)))
 
     def _measure(self, slot: Slot) -> Figures:
         rows, columns = (slice(0, n) for n in self.scene.layout.plane_shape)
@@ -150,7 +172,7 @@ class Ledger:
             low, high = min(low, float(original.min())), max(high, float(original.max()))
             count += error.size
         count = max(count, 1)
-        scale = scale_of(self.ranges[self.scene.layout.channel_of(slot)])
+        scale = scale_of(self._range(slot))
         return Figures(square / count / scale**2, largest, total / count, low, high, unlike)
 
     def _image(self) -> dict[str, Any]:

@@ -17,9 +17,7 @@ Where = Mapping[str, slice]
 """A box of an image: rows, columns and planes by axis, with start and stop; other axes are 0."""
 
 
-def open_original(
-    path: str, file: File, *, axes: str | None = None, series: int = 0
-) -> LazyImage:
+def open_original(path: str, file: File, *, axes: str | None = None, series: int = 0) -> LazyImage:
     """Open what a file was made from: an image of any kind that is read, or an ``.inif`` file.
 
     Parameters

@@ -9,6 +9,7 @@ so that no zoom hides one. All three are made in one pass over the samples, in b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from inif.decode.chunks import ChunkCache
 from inif.decode.file import File
-from inif.errors import InputError
+from inif.errors import InifError, InputError
 from inif.image import LazyImage
 from inif.metrics.planes import PlaneLayout, plane_layout
 from inif.view.original import read_box
@@ -105,6 +106,12 @@ class Scene:
         """Rows and columns of a plane at a level."""
         rows, columns = self.layout.plane_shape
         return -(-rows // self.steps[level]), -(-columns // self.steps[level])
+
+    def warm(self) -> None:
+        """Decode what is shown first, so that whoever looks need not wait; failures show there."""
+        slot = tuple(self.start.get(a, 0) for a in self.slot_axes)
+        with suppress(InifError):
+            self.tile(Tile("decoded", len(self.steps) - 1, slot, 0, 0))
 
     def check(self, tile: Tile) -> None:
         """Raise unless there is such a tile.

@@ -1,7 +1,7 @@
 // A card for each channel: whether it is shown, its colour, and what is black and what is full.
 
 import { histogram, quantiles } from "./paint.js";
-import { clamp, el, number } from "./text.js";
+import { channelName, clamp, el, number } from "./text.js";
 
 const BINS = 128;
 const STEPS = 1000; // of a slider
@@ -17,10 +17,10 @@ export class Channels {
   }
 
   card(channel, i) {
-    const name = channel.name ?? (this.info.channels.length > 1 ? `Channel ${i}` : "Intensity");
+    const name = channelName(this.info, i) || "Intensity";
     const on = el("input", { type: "checkbox", id: `on-${i}` });
     const color = el("input", { type: "color", "aria-label": `Colour of ${name}` });
-    const auto = el("button", { type: "button", title: "Limits from this plane (A: all channels)" }, "Auto");
+    const auto = el("button", { type: "button", title: "Limits from this plane (L: of all channels)" }, "Auto");
     const reset = el("button", { type: "button", title: "Limits and colour as the file has them" }, "Reset");
     const low = this.limit(i, "low", `Black of ${name}`);
     const high = this.limit(i, "high", `Full colour of ${name}`);

@@ -5,13 +5,14 @@ import { el } from "./text.js";
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 72;
 const INSET = 6;
+const LABELS = 50; // at the right end
 
 /** Draw `values` (dB; null: exact; undefined: not known yet) and mark the plane that is seen. */
 export function drawChart(root, values, at, axis) {
   root.hidden = values.length < 2;
   const known = values.filter((v) => typeof v === "number");
   if (root.hidden || !known.length) return root.replaceChildren();
-  const width = root.clientWidth || 280;
+  const width = plotWidth(root);
   const least = Math.min(...known);
   const most = Math.max(...known, least + 0.5);
   const x = (i) => ((i + 0.5) / values.length) * width;
@@ -36,6 +37,11 @@ export function drawChart(root, values, at, axis) {
     `PSNR along ${axis}: from ${least.toFixed(1)} dB at ${axis} ${worst} to ${most.toFixed(1)} dB`,
   );
   root.replaceChildren(svg, el("div", { className: "scale-y" }, ...ends));
+}
+
+/** Pixels over which the planes are spread, from the left end. */
+export function plotWidth(root) {
+  return (root.clientWidth || 300) - LABELS;
 }
 
 function made(tag, attributes) {

@@ -66,7 +66,7 @@ export function tilesOf(view, info, level) {
 }
 
 /** Height of a sample over its width, where the file states both. */
-function pixelAspect(info) {
+export function pixelAspect(info) {
   const [down, across] = info.plane.steps.length === 2 ? info.plane.steps : [null, null];
   if (!down || !across || down.unit !== across.unit) return 1;
   return clamp(down.size / across.size, 0.05, 20);

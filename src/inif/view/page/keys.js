@@ -111,8 +111,6 @@ function taken(target, key) {
 
 function shown(key) {
   const names = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space" };
-  return key
-    .split("+")
-    .map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part))
-    .join(" ") || "+";
+  const parts = key.startsWith("Shift+") ? ["Shift", key.slice(6)] : [key];
+  return parts.map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" ");
 }

@@ -1,8 +1,8 @@
 // What was lost: figures of the plane, PSNR from plane to plane, the worst planes, the error map.
 
-import { drawChart } from "./chart.js";
+import { drawChart, plotWidth } from "./chart.js";
 import { autoLimit } from "./stage.js";
-import { clamp, decibels, el, number, signed } from "./text.js";
+import { channelName, clamp, decibels, el, number, signed } from "./text.js";
 
 const LISTED = 5; // worst planes
 const DECADES = 4; // of the slider of the error map, down from the channel's range
@@ -19,8 +19,15 @@ export class Lost {
     this.list = el("ol", { className: "worst" });
     this.whole = el("p");
     this.remarks = el("ul", { className: "remarks" });
-    const names = ["", "PSNR", "typical", "largest", "mean"];
-    const titles = ["", "", "root mean square of the errors", "largest error", "decoded − original"];
+    const names = ["", "PSNR, dB", "typical", "noise", "largest", "mean"];
+    const titles = [
+      "",
+      "Peak signal-to-noise ratio, relative to the range of the channel",
+      "Root mean square of the errors",
+      "Standard deviation of the noise of the original in this plane, as estimated from it",
+      "Largest error",
+      "Mean of decoded − original",
+    ];
     const head = names.map((name, i) => el("th", { scope: "col", title: titles[i] }, name));
     const table = el("table", {}, el("thead", {}, el("tr", {}, ...head)), this.table);
     root.append(
@@ -59,7 +66,7 @@ export class Lost {
     return el(
       "div",
       { className: "limits" },
-      el("label", { for: "limit" }, "Last colour at"),
+      el("label", { for: "limit" }, "Full colour at"),
       this.limitText,
       this.bar,
       auto,
@@ -78,9 +85,10 @@ export class Lost {
     this.bar.value = clamp(STEPS * (1 + Math.log10(limit / this.range) / DECADES), 0, STEPS);
     this.auto.checked = state.limit === null;
     const share = `${number((100 * limit) / this.range, 2)} % of the range`;
-    this.limitText.textContent = `± ${number(limit)} (${share})`;
+    this.limitText.textContent = `± ${number(limit)}, ${share}`;
     this.bar.setAttribute("aria-valuetext", this.limitText.textContent);
-    this.showPlane(planes.figures(state.at));
+    const channels = info.channels.flatMap((_, i) => (state.channels[i].on || i === state.active ? [i] : []));
+    this.showPlane(channels, planes.figures(state.at, channels));
     drawChart(this.chart, this.line(), state.at[this.axis], this.axis);
     const done = planes.psnr.length;
     this.progress.textContent = planes.image
@@ -92,14 +100,20 @@ export class Lost {
     this.showWhole(planes.image);
   }
 
-  showPlane(figures) {
+  showPlane(channels, figures) {
     const { info, state } = this;
-    const rows = info.channels.map((channel, i) => {
-      const of = figures?.[i];
+    const rows = channels.map((i, n) => {
+      const of = figures[n];
       const cells = of
-        ? [of.exact ? "exact" : decibels(of.psnr), number(typical(of), 3), number(of.largest), signed(of.bias, 2)]
-        : ["…", "", "", ""];
-      const name = channel.name ?? (info.channels.length > 1 ? `channel ${i}` : "");
+        ? [
+            of.exact ? "exact" : number(of.psnr, 4),
+            number(typical(of), 3),
+            number(of.noise, 3),
+            number(of.largest),
+            signed(of.bias, 2),
+          ]
+        : ["…", "", "", "", ""];
+      const name = channelName(info, i);
       const pick = el("input", { type: "radio", name: "active", checked: i === state.active });
       pick.addEventListener("change", () => state.set({ active: i, limit: null }));
       const label = el("label", {}, ...(info.channels.length > 1 ? [pick, ` ${name}`] : [name]));
@@ -109,9 +123,9 @@ export class Lost {
     const focused = this.table.contains(document.activeElement);
     this.table.replaceChildren(...rows);
     if (focused) this.table.querySelector("input:checked")?.focus();
-    const unlike = figures?.[state.active]?.unlike;
+    const unlike = figures[channels.indexOf(state.active)]?.unlike;
     this.relative.textContent =
-      `Errors in counts. PSNR relative to ${number(low)} … ${number(high)}, the range of the whole channel.` +
+      `Errors and noise in counts; PSNR relative to ${number(low)} … ${number(high)}, the whole channel's range.` +
       (unlike ? ` ${unlike} samples are NaN or infinite on one side only.` : "");
   }
 
@@ -135,7 +149,7 @@ export class Lost {
     if (!this.axis || !(event.buttons & 1)) return;
     const box = this.chart.getBoundingClientRect();
     const { size } = this.info.sliders.find((s) => s.axis === this.axis);
-    this.state.go(this.axis, ((event.clientX - box.left) / box.width) * size - 0.5);
+    this.state.go(this.axis, ((event.clientX - box.left) / plotWidth(this.chart)) * size - 0.5);
   }
 
   showWorst() {
@@ -143,21 +157,19 @@ export class Lost {
     if (worst.join() === this.listed) return;
     this.listed = worst.join();
     const items = worst.map((plane, rank) => {
-      const go = el("button", { type: "button" }, this.nameOf(plane));
+      const text = `${this.nameOf(plane)}: ${decibels(this.planes.psnr[plane])}`;
+      const go = el("button", { type: "button" }, text);
       go.addEventListener("click", () => this.goTo(rank));
-      return el("li", {}, go, ` ${decibels(this.planes.psnr[plane])}`);
+      return el("li", {}, go);
     });
-    const first = el("li", { className: "faint" }, "Worst planes (W):");
+    const first = el("li", { className: "faint" }, "Worst planes (W)");
     this.list.replaceChildren(...(items.length ? [first, ...items] : []));
   }
 
   nameOf(plane) {
     const { at, channel } = this.planes.placeOf(plane);
     const places = this.info.sliders.filter((s) => s.size > 1).map(({ axis }) => `${axis} ${at[axis]}`);
-    if (this.info.channels.length > 1) {
-      places.push(this.info.channels[channel].name ?? `channel ${channel}`);
-    }
-    return places.join(", ");
+    return [...places, channelName(this.info, channel)].filter(Boolean).join(", ");
   }
 
   /** Go to one of the worst planes; without a rank to the next one after the last visit. */

@@ -73,7 +73,10 @@ async function start() {
   const help = $("help");
   $("open-help").addEventListener("click", () => help.showModal());
   listen({ info, state, stage, channels, sliders, lost, help });
-  new ResizeObserver(redraw).observe($("stage"));
+  new ResizeObserver(() => {
+    stage.fit();
+    redraw();
+  }).observe($("stage"));
   window.addEventListener("hashchange", () => {
     state.fromHash();
     state.set({ mode: state.mode });

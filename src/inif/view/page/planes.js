@@ -1,6 +1,8 @@
 // The figures of planes: asked for where somebody looks, and collected for all planes bit by bit.
 
 const PAUSE = 250; // milliseconds between two requests for more
+const CALM = 40; // milliseconds for which somebody looks at a plane before its figures are asked for
+const KEPT = 1000; // planes whose figures are kept
 
 export class Planes {
   /** `changed()` is called when figures have come; `busy()` says whether tiles have to go first. */
@@ -11,7 +13,8 @@ export class Planes {
     this.psnr = []; // of each plane, in C order of the axes `info.slots`; null: exact
     this.largest = [];
     this.image = null; // figures of the whole image, at the end
-    this.known = new Map(); // "slot" → figures of each channel
+    this.known = new Map(); // query → figures of one plane of one channel
+    this.missing = [];
     this.collect();
   }
 
@@ -48,25 +51,37 @@ export class Planes {
     return found;
   }
 
-  /** The figures of every channel of a plane, once they are here; else they are asked for. */
-  figures(at) {
-    const query = this.query(at);
-    if (this.known.has(query)) return this.known.get(query);
+  /** Figures of some channels of a plane; null for those that are not here yet, but asked for. */
+  figures(at, channels) {
+    const queries = channels.map((channel) => this.query(at, channel));
+    this.missing = queries.filter((query) => !this.known.has(query));
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => this.ask(query), this.busy() ? 100 : 20);
-    return null;
+    if (this.missing.length) this.asking = setTimeout(() => this.ask(), CALM);
+    return queries.map((query) => this.known.get(query) ?? null);
   }
 
-  query(at) {
-    return [...this.info.slots].map((a) => `${a.toLowerCase()}=${a === "C" ? 0 : at[a]}`).join("&");
+  query(at, channel) {
+    const place = [...this.info.slots].map((a) => [a.toLowerCase(), a === "C" ? channel : at[a]]);
+    return new URLSearchParams(place).toString();
   }
 
-  async ask(query) {
-    const answer = await fetch(`compare?${query}`).catch(() => null);
-    if (!answer?.ok) return;
-    this.known.set(query, (await answer.json()).channels);
-    if (this.known.size > 500) this.known.delete(this.known.keys().next().value);
-    this.changed();
+  /** Ask for what is missing, one by one, after the pictures. */
+  async ask() {
+    if (this.underWay) return;
+    this.underWay = true;
+    while (this.missing.length) {
+      if (this.busy()) {
+        await new Promise((done) => setTimeout(done, CALM));
+        continue;
+      }
+      const query = this.missing.shift();
+      const answer = await fetch(`compare?${query}`).catch(() => null);
+      if (!answer?.ok) continue;
+      this.known.set(query, await answer.json());
+      if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value);
+      this.changed();
+    }
+    this.underWay = false;
   }
 
   /** Have more planes measured while nothing else is going on and the page is looked at. */

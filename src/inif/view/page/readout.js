@@ -1,6 +1,6 @@
 // Samples under the cursor, decoded and original, and where that is.
 
-import { el, number, quantity, signed } from "./text.js";
+import { channelName, el, number, quantity, signed } from "./text.js";
 import { tileKey } from "./tiles.js";
 
 /** Write what is at `place` ([row, column], or null) into an element. */
@@ -41,7 +41,7 @@ function position(info, state, exact) {
 }
 
 function channel(info, state, c, [decoded, original]) {
-  const name = info.channels[c].name ?? (info.channels.length > 1 ? `channel ${c}` : "");
+  const name = channelName(info, c);
   const swatch = el("i", { className: "swatch" });
   swatch.style.background = state.channels[c].color;
   const made = el("span", { className: "value" }, swatch, name ? `${name} ` : "");

@@ -1,9 +1,9 @@
 // The panels with the pictures: what they need, how it is drawn, scale bar and colour bar.
 
-import { look, tilesOf, toScreen } from "./geometry.js";
+import { look, pixelAspect, tilesOf, toScreen } from "./geometry.js";
 import { ERROR_COLORS, paintError, paintSamples } from "./paint.js";
 import { PANELS } from "./state.js";
-import { el, number, quantity, round125 } from "./text.js";
+import { channelName, el, number, quantity, round125, signed } from "./text.js";
 import { tileKey } from "./tiles.js";
 
 export const TITLES = { original: "Original", decoded: "Decoded", error: "Error" };
@@ -36,7 +36,22 @@ export class Stage {
       one.figure.hidden = !shown.includes(one);
       if (one.figure.hidden) one.seen = null;
     }
-    this.root.dataset.panels = shown.length;
+    this.fit();
+  }
+
+  /** Put the panels beside or below each other, so that the planes are as large as can be. */
+  fit() {
+    const [rows, columns] = this.info.levels[0].shape;
+    const height = rows * pixelAspect(this.info);
+    const count = this.shown.length;
+    const { clientWidth, clientHeight } = this.root;
+    let best = [0, count];
+    for (let across = count; across >= 1; across--) {
+      const down = Math.ceil(count / across);
+      const zoom = Math.min(clientWidth / across / columns, clientHeight / down / height);
+      if (zoom > 1.02 * best[0]) best = [zoom, across];
+    }
+    this.root.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, 1fr))`;
   }
 
   /** What the panels show now. */
@@ -215,15 +230,14 @@ export class Stage {
     }
     if (this.panels.error) {
       const limit = this.errorLimit;
-      this.panels.error.ticks.textContent = `± ${number(limit)}`;
+      const [dark, , bright] = this.panels.error.ticks;
+      dark.textContent = `${signed(-limit)} too dark`;
+      bright.textContent = `too bright ${signed(limit)}`;
       const { step: every } = this.info.levels[view.level];
+      const name = this.info.channels.length > 1 ? `, ${channelName(this.info, this.state.active)}` : "";
       const worst = every > 1 ? `; each pixel: the largest of ${every} × ${every} samples` : "";
-      this.panels.error.note.textContent = `decoded − original, ${this.channelName()}${worst}`;
+      this.panels.error.note.textContent = `decoded − original${name}${worst}`;
     }
-  }
-
-  channelName() {
-    return this.info.channels[this.state.active].name ?? `channel ${this.state.active}`;
   }
 }
 
@@ -246,9 +260,8 @@ function panel(kind) {
   const made = { kind, figure, canvas, scale, note, cross, context: canvas.getContext("2d") };
   if (kind === "error") {
     made.ramp = el("canvas", { width: 256, height: 1 });
-    made.ticks = el("span");
-    const ends = [el("span", {}, "too dark"), made.ticks, el("span", {}, "too bright")];
-    figure.append(el("div", { className: "ramp" }, made.ramp, el("div", {}, ...ends)));
+    made.ticks = ["", "0", ""].map((text) => el("span", {}, text));
+    figure.append(el("div", { className: "ramp" }, made.ramp, el("div", {}, ...made.ticks)));
   }
   return made;
 }

@@ -30,6 +30,11 @@ export function decibels(value) {
   return value === null ? "exact" : `${value.toFixed(2)} dB`;
 }
 
+/** What a channel is called. */
+export function channelName(info, channel) {
+  return info.channels[channel].name ?? (info.channels.length > 1 ? `channel ${channel}` : "");
+}
+
 /** Bytes: 245 kB. */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
