@@ -45,7 +45,9 @@ def view(
         from inif.view.app import view_app
         from inif.view.run import address, bound, serve, show
     except ImportError as error:
-        raise MissingExtraError(error.name or "starlette", "serve", need="inif view") from None
+        raise MissingExtraError(
+            (error.name or "starlette").split(".")[0], "serve", need="inif view"
+        ) from None
     import inif
     from inif.view.original import open_original
     from inif.view.scene import Scene

@@ -10,6 +10,8 @@ import threading
 import webbrowser
 from typing import TYPE_CHECKING
 
+import uvicorn
+
 from inif.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,8 +56,6 @@ def address(listener: socket.socket) -> str:
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until Ctrl-C; then connections are given a second to end."""
-    import uvicorn
-
     config = uvicorn.Config(
         app,
         log_level="warning",
