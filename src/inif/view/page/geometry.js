@@ -12,23 +12,19 @@ export function look(state, info, size) {
   const zoomX = state.zoom || fit;
   const [row, column] = state.center ?? [rows / 2, columns / 2];
   const zoomY = zoomX * aspect;
-  return { row, column, zoomX, zoomY, fit, ...size, level: levelOf(info, zoomX, zoomY) };
+  const top = onPixel(size.height / 2 - row * zoomY);
+  const left = onPixel(size.width / 2 - column * zoomX);
+  return { row, column, zoomX, zoomY, fit, top, left, ...size, level: levelOf(info, zoomX, zoomY) };
 }
 
 /** Screen pixels from the left or top edge of a panel to a place among samples. */
 export function toScreen(view, row, column) {
-  return [
-    (row - view.row) * view.zoomY + view.height / 2,
-    (column - view.column) * view.zoomX + view.width / 2,
-  ];
+  return [view.top + row * view.zoomY, view.left + column * view.zoomX];
 }
 
 /** The place among samples, [row, column], of a point of a panel. */
 export function toSamples(view, y, x) {
-  return [
-    (y - view.height / 2) / view.zoomY + view.row,
-    (x - view.width / 2) / view.zoomX + view.column,
-  ];
+  return [(y - view.top) / view.zoomY, (x - view.left) / view.zoomX];
 }
 
 /** Zoom so that the point (y, x) of a panel stays where it is; gives what to set. */
@@ -70,6 +66,12 @@ export function pixelAspect(info) {
   const [down, across] = info.plane.steps.length === 2 ? info.plane.steps : [null, null];
   if (!down || !across || down.unit !== across.unit) return 1;
   return clamp(down.size / across.size, 0.05, 20);
+}
+
+/** The nearest edge between two pixels of the screen. */
+function onPixel(length) {
+  const ratio = window.devicePixelRatio || 1;
+  return Math.round(length * ratio) / ratio;
 }
 
 /** The smallest level that has a sample for each pixel of the screen. */

@@ -81,5 +81,5 @@ export class Pointer {
 
 function at(event, canvas) {
   const box = canvas.getBoundingClientRect();
-  return [event.clientY - box.top, event.clientX - box.left];
+  return [event.clientY - Math.round(box.top), event.clientX - Math.round(box.left)];
 }

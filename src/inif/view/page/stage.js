@@ -9,6 +9,7 @@ import { tileKey } from "./tiles.js";
 export const TITLES = { original: "Original", decoded: "Decoded", error: "Error" };
 
 const PAINTED = 64; // tiles as pictures that are kept
+const GAP = 2; // pixels between panels, as in the style sheet
 const AHEAD = 32; // tiles of the next planes that are loaded before they are asked for
 
 export class Stage {
@@ -51,7 +52,8 @@ export class Stage {
       const zoom = Math.min(clientWidth / across / columns, clientHeight / down / height);
       if (zoom > 1.02 * best[0]) best = [zoom, across];
     }
-    this.root.style.gridTemplateColumns = `repeat(${best[1]}, minmax(0, 1fr))`;
+    const width = Math.floor((clientWidth - GAP * (best[1] - 1)) / best[1]);
+    this.root.style.gridTemplateColumns = `repeat(${best[1]}, ${width}px)`;
   }
 
   /** What the panels show now. */
