@@ -30,7 +30,7 @@ ROOMS = (
     ("metrics",),
     ("guidance",),
     ("encode",),
-    ("api",),
+    ("api", "view"),
     ("inif",),
     ("cli", "napari"),
     ("__main__",),

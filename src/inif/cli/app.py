@@ -28,6 +28,7 @@ from inif.cli import (
     perceptual,
     serve,
     verify,
+    view,
 )
 from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
 from inif.errors import InifError, extras_named
@@ -84,6 +85,7 @@ for module in (
     info,
     evaluate,
     verify,
+    view,
     serve,
     convert,
     extract,
