@@ -32,7 +32,7 @@ PICTURE = ROOT / "docs" / "figures" / "which-ratio.png"
 RATIOS = (16, 32, 64, 128, 256, 512)
 METHOD, EFFORT = "latent", 1
 TASK = "objects:otsu"
-PLANE, ROWS, COLUMNS = 30, slice(88, 216), slice(88, 216)
+PLANE, ROWS, COLUMNS = 30, slice(96, 208), slice(96, 208)
 
 
 def made(ratio: int, folder: Path) -> inif.File:
@@ -59,42 +59,49 @@ def figures(ratio: int, file: inif.File) -> dict[str, Any]:
         "blocks_failed": places["failed"],
         "spots_lost": spots["changed"] if spots else 0,
         "spots": spots["original"] if spots else None,
-        "finest_um": channel["detail"]["resolution"]["period"],
+        "finest_um": round(channel["detail"]["resolution"]["period"], 2),
         "objects_ap_mean": round(objects["ap_mean"], 3),
         "objects_mean_iou": round(objects["mean_iou"], 3),
     }
 
 
 def drawn(crop: np.ndarray, decoded: list[np.ndarray], rows: list[dict[str, Any]]) -> bytes:
-    """The picture as PNG: three ratios to a band, each crop above its error."""
+    """The picture as PNG: bands of three ratios, each crop above its error, beside the original."""
     low, high = np.percentile(crop, (0.5, 99.8))
     errors = [d - crop for d in decoded]
     most = float(np.percentile(np.abs(errors[-1]), 99.5))
-    figure = Figure(figsize=(9.6, 10.2), layout="constrained", facecolor="white")
+    side, gap, title = 2 * crop.shape[0], 8, 26  # pixels; two for a sample
+    width, height = 4 * side + 3 * gap, 2 * (title + 2 * side + 2 * gap)
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(4, 4)
-    for axis in axes.flat:
+
+    def panel(row: int, column: int, wide: int = side) -> Axes:
+        """Place number `column` of a row; rows 0 and 2 hold crops, 1 and 3 their errors."""
+        top = (row // 2) * (height // 2) + title + (row % 2) * (side + gap)
+        left = column * (side + gap)
+        return figure.add_axes(
+            (left / width, (height - top - side) / height, wide / width, side / height)
+        )
+
+    def grey(row: int, column: int, samples: np.ndarray, words: str) -> None:
+        axis = panel(row, column)
+        axis.imshow(samples, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        axis.set_title(words, fontsize=11)
         axis.set_axis_off()
 
-    def grey(axis: Axes, samples: np.ndarray, title: str) -> None:
-        axis.imshow(samples, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-        axis.set_title(title, fontsize=10)
-
-    grey(axes[0, 0], crop, "original")
-    grey(axes[2, 0], crop, "original")
     for number, (row, samples, error) in enumerate(zip(rows, decoded, errors, strict=True)):
         band, column = divmod(number, 3)
-        title = f"{row['ratio']} : 1, {row['psnr']:.1f} dB"
-        grey(axes[2 * band, 1 + column], samples, title)
-        shown = axes[2 * band + 1, 1 + column].imshow(
-            error, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest"
-        )
-    for band in (1, 3):
-        bar = figure.colorbar(shown, ax=axes[band, 0], location="right", fraction=0.9, aspect=8)
-        bar.set_label("decoded − original, counts", fontsize=9)
+        grey(2 * band, 1 + column, samples, f"{row['ratio']} : 1, {row['psnr']:.1f} dB")
+        axis = panel(2 * band + 1, 1 + column)
+        shown = axis.imshow(error, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+        axis.set_axis_off()
+    for band in (0, 1):
+        grey(2 * band, 0, crop, "original")
+        bar = figure.colorbar(shown, cax=panel(2 * band + 1, 0, 20))
+        bar.set_label("error: decoded − original, counts", fontsize=9)
         bar.ax.tick_params(labelsize=8)
     raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png", dpi=90)
+    figure.savefig(raw, format="png", dpi=100)
     picture = Picture.open(raw).convert("RGB")
     picture.quantize(256, dither=Picture.Dither.NONE).save(small, "PNG", optimize=True)
     return small.getvalue()
@@ -114,7 +121,6 @@ def main() -> None:
                 rows.append(figures(ratio, file))
                 decoded.append(file[place].astype(np.float64))
             print(rows[-1], flush=True)
-    low, high = int(crop.min()), int(crop.max())
     save(
         "which_ratio",
         {
@@ -123,7 +129,6 @@ def main() -> None:
             "effort": EFFORT,
             "task": TASK,
             "crop": {"z": PLANE, "y": [ROWS.start, ROWS.stop], "x": [COLUMNS.start, COLUMNS.stop]},
-            "crop_range": [low, high],
             "files": rows,
         },
     )
