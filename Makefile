@@ -100,7 +100,7 @@ pretrain: $(STAMP) ## the conditional field's networks: make pretrain ARGS="--ca
 	cd benchmarks && ../$(BIN)/python -m pretrain $(ARGS)
 
 docs: $(DOCS_STAMP) ## the documentation as a site in site/; broken links fail
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean $(ARGS)  # with --quiet, warnings pass
 	@echo "open site/index.html"
 
 $(DOCS_STAMP): $(STAMP)

@@ -1,4 +1,4 @@
-"""docs/which-ratio.md shows what `benchmarks/which_ratio.py` found, and every page has its place."""
+"""docs/which-ratio.md shows what `benchmarks/which_ratio.py` found; every page has its place."""
 
 from __future__ import annotations
 
