@@ -12,13 +12,14 @@ REFERENCES = $(if $(wildcard $(lastword $(subst =, ,$(PAIR)))),--reference $(PAI
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 # INIF_DATA (a folder of real images) reaches tests and benchmarks through the environment:
 #   INIF_DATA=/path/to/images make test
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-machines test-viewers test-oldest test-newest check format bench bench-full bench-report bench-fit bench-matrix \
-        bench-legacy bench-optim bench-guidance pretrain fuzz sanitize wheel test-arm64 test-compilers clean distclean
+        bench-legacy bench-optim bench-guidance pretrain docs fuzz sanitize wheel test-arm64 test-compilers clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +105,14 @@ bench-guidance: $(STAMP) ## guided, unguided and HEVC by other judges; docs/guid
 pretrain: $(STAMP) ## the conditional field's networks: make pretrain ARGS="--cache DIR" (half an hour)
 	cd benchmarks && ../$(BIN)/python -m pretrain $(ARGS)
 
+docs: $(DOCS_STAMP) ## the documentation as a site in site/; broken links fail
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean $(ARGS)  # with --quiet, warnings pass
+	@echo "open site/index.html"
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group docs
+	@touch $@
+
 fuzz: $(STAMP) ## 10 000 damaged files against the reader
 	$(BIN)/python benchmarks/fuzz.py --save --corpus tests/golden $(ARGS)
 
@@ -141,7 +150,7 @@ test-compilers: ## the same with all compilers and processors that can be had (m
 	$(PYTHON) tests/core/machines.py --record benchmarks/results/latent_machines.json $(ARGS)
 
 clean: ## remove what was made, except the environment
-	rm -rf demo-out bench-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo-out bench-out site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src bench tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment as well
