@@ -37,7 +37,7 @@ test-slow: $(STAMP) ## what takes long (INIF_DATA: real images too), and more ex
 # Warnings of real viewers are not ours, so they are no errors.
 test-viewers: ## real viewers: Neuroglancer, zarrita, napari, in a browser and on a virtual screen
 	PYTHON=$(PYTHON) tests/viewers/setup.sh
-	.venv-viewers/bin/python -m pytest tests/viewers -o filterwarnings=default --disable-warnings $(ARGS)
+	xvfb-run -a .venv-viewers/bin/python -m pytest tests/viewers -o filterwarnings=default --disable-warnings $(ARGS)
 
 test-machines: $(STAMP) ## the tests of arithmetic as other processors would run them
 	$(BIN)/python benchmarks/machines.py $(ARGS)

@@ -1,10 +1,6 @@
 """Tests with real viewers, which are heavy: left out of `make test`, run by `make test-viewers`.
 
-A test whose viewer is not installed is skipped, and says so. Those of napari need the packages of
-`apt.txt`, the extra "napari", the dependency group "viewers", and this command, because napari's
-own plugins for pytest warn when they are loaded:
-
-    xvfb-run -a pytest -W ignore::pydantic.warnings.PydanticDeprecatedSince20 tests/viewers
+A test whose viewer is not installed is skipped, and says so. `setup.sh` installs them all.
 """
 
 from __future__ import annotations

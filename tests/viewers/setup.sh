@@ -8,7 +8,7 @@ VENV=.venv-viewers
 PYTHON="${PYTHON:-python3}"
 SYSTEM=(
     chromium nodejs npm                                       # pages, and clients in Node
-    xvfb libegl1 libgl1 libgl1-mesa-dri libopengl0            # windows that draw, without a screen
+    xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0            # windows that draw, without a screen
     libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0    # Qt
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
     libxcb-render-util0 libxcb-shape0 libxkbcommon-x11-0
@@ -51,7 +51,7 @@ echo "installing viewers into $VENV (some minutes, 2 GB)"
 pip=("$VENV/bin/python" -m pip --quiet --disable-pip-version-check install)
 "${pip[@]}" 'pip>=25.1'
 "${pip[@]}" -c constraints.txt -r tests/viewers/requirements.txt \
-    hypothesis httpx2 pytest -e '.[bioio,dask,remote,serve,xarray]'
+    hypothesis httpx2 pytest -e '.[bioio,dask,napari,remote,serve,xarray]'
 mkdir -p "$VENV/node"
 cp tests/viewers/package.json tests/viewers/package-lock.json "$VENV/node/"
 npm ci --prefix "$VENV/node" --silent --no-audit --no-fund
