@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inif.decode.file import File
 
 
-KEPT = 128 << 20
+KEPT = 64 << 20
 """Bytes of decoded bricks that are kept for the boxes beside the one that needed them."""
 
 

@@ -19,8 +19,8 @@ from inif.config import ProgressEvent
 from inif.image import ImageSource, Region
 from inif.labels import label_channels
 
-PART = 32 << 20
-"""Bytes of samples that are read, and written, at once."""
+PART = 1 << 23
+"""Samples that are read, and written, at once: as many as a brick of a latent field has."""
 
 SMALL, SMALLEST = 512, 256
 """An image whose planes have no longer side than the first has one level; of another, levels are
@@ -77,7 +77,7 @@ def chunk_length(
     if block is None or block >= length:
         return usual
     if block < most:
-        fits = [most // block * block]
+        fits = [block if 2 * block >= most else most // block * block]
     else:
         fits = [n for n in range(most, 0, -1) if block % n == 0]
     return min(next((n for n in fits if n >= least and n % multiple == 0), usual), usual)
@@ -113,7 +113,7 @@ def fill(
         for number, level in enumerate(levels):
             writing: Future[None] | None = None
             block, most = (None, PART // 4) if number else (source.block, PART)
-            for region in _boxes(level.shape, chunk, block, most // source.dtype.itemsize):
+            for region in _boxes(level.shape, chunk, block, most):
                 if number:
                     samples = _halved(levels[number - 1][_doubled(region)], nearest=nearest)
                 else:
