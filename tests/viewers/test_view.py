@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -43,14 +44,17 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@contextmanager
 def served(*words: object) -> Iterator[str]:
     """The address of the page while a server runs."""
     command = [sys.executable, "-m", "inif", "view", *map(str, words), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        assert process.poll() is None
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+            assert process.poll() is None
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,8 @@ def original() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def address(stack: inif.File) -> Iterator[str]:
-    yield from served(stack.name, "--original", STACK)
+    with served(stack.name, "--original", STACK) as found:
+        yield found
 
 
 @pytest.fixture
@@ -290,30 +295,29 @@ def test_every_plane_is_asked_for_once(visit: Open, stack: inif.File) -> None:
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> inif.File:
-    """Two channels of 1100 × 900 samples, of several tiles and levels; T before Z."""
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[inif.File]:
+    """Two channels of 1100 × 900 samples: of several tiles, and of levels."""
     rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 255, (2, 3, 2, 110, 90), np.uint8)
-    samples = np.kron(coarse, np.ones((10, 10), np.uint8))
-    samples[0, 0] += np.arange(900, dtype=np.uint8)
+    samples = np.kron(rng.integers(0, 255, (2, 55, 45), np.uint8), np.ones((20, 20), np.uint8))
     channels = (Channel("DNA", "#FF8000"), Channel("actin", "#0080FF"))
     path = tmp_path_factory.mktemp("cells") / "cells.inif"
-    image = Image(samples, "TZCYX", Metadata("cells", {}, channels))
-    return inif.compress(image, out=path, lossless=True)
+    image = Image(samples, "CYX", Metadata("cells", {}, channels))
+    with inif.compress(image, out=path, lossless=True) as file:
+        yield file
 
 
 @pytest.mark.parametrize(("zoom", "level"), [(1, 0), (0.5, 1), (0.25, 2)])
 def test_levels_tiles_and_colours(browser: Any, cells: inif.File, zoom: float, level: int) -> None:
     windows = [(20, 200), (10, 240)]
-    for address in served(cells.name):
+    with served(cells.name) as address:
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(WAIT)
         state = "c0=1,FF8000,20,200&c1=1,0080FF,10,240"
-        page.goto(f"{address}#zoom={zoom}&T=1&Z=2&center=550,450&{state}")
+        page.goto(f"{address}#zoom={zoom}&center=550,450&{state}")
         shown(page)
         rows, columns = min(1100 >> level, 500), min(900 >> level, 600)
         found = picture(page, "decoded", rows, columns)
-        plane = cells[1, 2]
+        plane = cells[...]
         light = np.zeros((*plane.shape[1:], 3))
         colors = [(1, 128 / 255, 0), (0, 128 / 255, 1)]
         for samples, window, color in zip(plane, windows, colors, strict=True):

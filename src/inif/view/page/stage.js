@@ -141,7 +141,7 @@ export class Stage {
     }
     const places = tilesOf(view, this.info, view.level);
     const found = places.map((place) => [place, this.picture(kind, view.level, place)]);
-    const complete = found.every(([, picture]) => picture);
+    const complete = found.length > 0 && found.every(([, picture]) => picture);
     if (!complete) this.drawInstead(one, view, ratio);
     for (const [place, picture] of found) {
       if (picture) this.put(context, picture, view, view.level, place, ratio);
