@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inif.errors import FormatError
+
 if TYPE_CHECKING:
     from inif.decode.file import File
 
@@ -44,10 +46,16 @@ def windows_of(file: File) -> tuple[Window, ...]:
 
 
 def _seen(file: File, channel: int) -> Window | None:
-    """The limits of the middle plane of a channel, at the smallest level; whole for labels."""
+    """The limits of the middle plane of a channel, at the smallest level.
+
+    None of labels, and where the plane is damaged: whoever looks at it is told.
+    """
     if file.dtype.kind == "b" or (file.exact and file.dtype.itemsize > 2):
         return None
     level = file.levels[-1]
     middle = {"C": channel, "T": file.sizes.get("T", 1) // 2, "Z": file.sizes.get("Z", 1) // 2}
     key = tuple(middle.get(a, slice(None)) for a in file.axes)
-    return limits(np.asarray(level[key]).reshape(-1))
+    try:
+        return limits(np.asarray(level[key]).reshape(-1))
+    except FormatError:
+        return None
