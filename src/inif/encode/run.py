@@ -30,6 +30,9 @@ _GUESS, _LEAST_GUESS = 128, 4096
 """Raw bytes over a file's, and its bytes at least, where a quality is asked for: for what outliers
 may take."""
 
+_EXACT = 8
+"""Raw bytes over a file's, where samples are exact or their errors bounded, at most about."""
+
 _WINDOW_BYTES, _WINDOW_SHARE = 10, 0.001
 """Bytes of a channel's display limits in a header, about; and of the file, what they may take."""
 
@@ -155,7 +158,7 @@ def surveyed(job: Job, window: Window | None) -> Job:
         budget=budget,
         report=lambda done, of: job.step("read", done, of),
     )
-    most = window.most if window else guess
+    most = window.most if window else job.image.raw_bytes // _EXACT if any_type else guess
     if _WINDOW_BYTES * len(found.windows) > _WINDOW_SHARE * most:
         found = replace(found, windows=())
     remarks = (*job.remarks, *job.image.late_remarks(), *found.remarks)
