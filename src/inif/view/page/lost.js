@@ -39,7 +39,7 @@ export class Lost {
       el("h3", {}, "This plane"),
       table,
       this.relative,
-      el("h3", {}, "From plane to plane"),
+      el("h3", { hidden: planes.of === 1 }, "From plane to plane"),
       this.chart,
       this.progress,
       this.list,
@@ -95,7 +95,9 @@ export class Lost {
       ? this.axis
         ? `PSNR along ${this.axis}: click to go there.`
         : ""
-      : `${done} of ${planes.of} planes measured`;
+      : planes.of > 1
+        ? `${done} of ${planes.of} planes measured`
+        : "";
     this.showWorst();
     this.showWhole(planes.image);
   }

@@ -65,34 +65,45 @@ export class Planes {
     return new URLSearchParams(place).toString();
   }
 
-  /** Ask for what is missing, one by one, after the pictures. */
+  /** Ask for what is missing, one by one. */
   async ask() {
-    if (this.underWay) return;
-    this.underWay = true;
+    if (this.asksNow) return;
+    this.asksNow = true;
     while (this.missing.length) {
-      if (this.busy()) {
-        await new Promise((done) => setTimeout(done, CALM));
-        continue;
-      }
-      const query = this.missing.shift();
-      const answer = await fetch(`compare?${query}`).catch(() => null);
-      if (!answer?.ok) continue;
-      this.known.set(query, await answer.json());
+      const query = this.missing[0];
+      const said = await this.fetch(`compare?${query}`);
+      this.missing = this.missing.filter((other) => other !== query);
+      if (!said) continue;
+      this.known.set(query, said);
       if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value);
       this.changed();
     }
-    this.underWay = false;
+    this.asksNow = false;
   }
 
   /** Have more planes measured while nothing else is going on and the page is looked at. */
   async collect() {
-    let pause = PAUSE;
-    if (!this.busy() && !document.hidden) {
-      const answer = await fetch(`planes?since=${this.psnr.length}`).catch(() => null);
-      if (answer?.ok) this.take(await answer.json());
-      else pause = 20 * PAUSE;
+    while (!this.image) {
+      await pause(PAUSE);
+      if (this.busy() || this.asksNow || document.hidden) continue;
+      const told = await this.fetch(`planes?since=${this.psnr.length}`);
+      if (told) this.take(told);
+      else await pause(20 * PAUSE);
     }
-    if (!this.image) setTimeout(() => this.collect(), pause);
+  }
+
+  /** One request at a time, after the pictures; null where it failed. */
+  async fetch(path) {
+    while (this.busy() || this.underWay) await pause(CALM);
+    this.underWay = true;
+    try {
+      const answer = await fetch(path);
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null;
+    } finally {
+      this.underWay = false;
+    }
   }
 
   take(told) {
@@ -101,4 +112,8 @@ export class Planes {
     this.image = told.image;
     this.changed();
   }
+}
+
+function pause(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
 }

@@ -16,11 +16,15 @@ export const PANELS = {
 /** Channels that are shown to begin with. */
 const SHOWN = 3;
 
+/** Samples of a plane from which it takes long to compare all of it: that waits until it is asked for. */
+const LARGE = 1 << 24;
+
 export class State {
   constructor(info) {
     this.info = info;
     this.at = { ...info.start };
-    this.mode = info.original ? "side" : "decoded";
+    const large = info.levels[0].shape[0] * info.levels[0].shape[1] > LARGE;
+    this.mode = info.original && !large ? "side" : "decoded";
     this.zoom = 0; // screen pixels for each column of samples; 0: all of the plane
     this.center = null; // [row, column] in the middle of each panel; null: the plane's
     this.channels = info.channels.map((channel, i) => ({
