@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 
 import inif
 from inif.decode.file import File
@@ -27,7 +26,7 @@ from inif.errors import InputError, MissingExtraError
 from inif.image import Channel, Image, Metadata
 from inif.metrics.fidelity import fidelity
 from inif.view.original import open_original
-from inif.view.scene import SIDE, Scene, Tile, difference, largest
+from inif.view.scene import SIDE, Scene, Tile
 
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 pytest.importorskip("httpx2", reason="httpx2, which Starlette's client needs, is not installed")
@@ -36,8 +35,6 @@ import httpx2
 from starlette.testclient import TestClient
 
 from inif.view.app import AT_ONCE, view_app
-from inif.view.facts import wire_type
-from inif.view.figures import Ledger
 from inif.view.run import address, bound
 
 META = Metadata(
@@ -224,18 +221,6 @@ def test_figures_are_those_of_evaluate(
     assert (exact["psnr"], exact["exact"]) == (None, True)
 
 
-def test_an_original_of_another_range_is_told(tmp_path: Path) -> None:
-    samples = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-    file = stored(samples, "YX")
-    np.save(tmp_path / "other.npy", samples + np.uint16(1))
-    with open_original(str(tmp_path / "other.npy"), file) as original:
-        image = Ledger(Scene(file, original)).advance(0, 1)["image"]
-    assert image["remarks"] == [
-        "channel 0 of the original holds 1 … 4096, but the file was made of an image that holds "
-        "0 … 4095: is this the right original?"
-    ]
-
-
 def test_without_an_original_there_is_nothing_to_compare(decoded: np.ndarray) -> None:
     page = client(Scene(stored(decoded[0, 0], "YX")))
     assert page.get("/info").json()["original"] is None
@@ -293,117 +278,6 @@ def test_few_tiles_are_decoded_at_once(scene: Scene, monkeypatch: pytest.MonkeyP
 
     assert asyncio.run(many()) == [200] * 20
     assert most == AT_ONCE
-
-
-@pytest.mark.parametrize(
-    ("dtype", "sent"),
-    [
-        ("bool", "uint8"),
-        ("int8", "int8"),
-        ("uint32", "uint32"),
-        ("int64", "float64"),
-        ("float16", "float32"),
-        ("float64", "float64"),
-        (">u2", "uint16"),
-    ],
-)
-def test_samples_come_in_types_that_browsers_have(dtype: str, sent: str) -> None:
-    assert wire_type(np.dtype(dtype)) == np.dtype(sent).newbyteorder("<")
-    if dtype[0] != ">":
-        samples = np.arange(12).reshape(3, 4).astype(dtype)
-        answer = client(Scene(stored(samples, "YX"))).get("/plane?level=0&row=0&column=0")
-        assert answer.headers["x-type"] == sent
-        assert np.frombuffer(answer.content, sent).tolist() == samples.ravel().tolist()
-
-
-@pytest.mark.parametrize(
-    ("axes", "shape", "slots", "plane"),
-    [
-        ("X", (9,), "", "X"),
-        ("TC", (5, 2), "C", "T"),
-        ("TZX", (2, 3, 4), "T", "ZX"),
-        ("C", (3,), "C", ""),
-    ],
-)
-def test_images_without_rows_and_columns_have_planes_too(
-    axes: str, shape: tuple[int, ...], slots: str, plane: str, tmp_path: Path
-) -> None:
-    samples = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    file = stored(samples, axes)
-    np.save(tmp_path / "same.npy", samples)
-    with open_original(str(tmp_path / "same.npy"), file) as original:
-        page = client(Scene(file, original))
-        info = page.get("/info").json()
-        assert (info["slots"], info["plane"]["axes"]) == (slots, plane)
-        where = "".join(f"&{a.lower()}=1" for a in slots)
-        answer = page.get(f"/plane?of=original&level=0&row=0&column=0{where}")
-        kept = samples[tuple(1 if a in slots else slice(None) for a in axes)]
-        assert answer.content == np.ascontiguousarray(kept).tobytes()
-        assert page.get("/planes?since=0").json()["image"]["psnr"] is None
-
-
-def test_samples_without_a_value_are_counted_apart(tmp_path: Path) -> None:
-    samples = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
-    other = samples + np.float32(0.25)
-    samples[0, :3] = [np.nan, np.inf, np.nan]
-    other[0, :3] = [np.nan, np.inf, 1]
-    file = stored(samples, "YX")
-    np.save(tmp_path / "other.npy", other)
-    with open_original(str(tmp_path / "other.npy"), file) as original:
-        page = client(Scene(file, original))
-        said = page.get("/compare").json()
-        error = np.frombuffer(page.get("/plane?of=error&level=0&row=0&column=0").content, "<f4")
-    assert (said["unlike"], said["largest"], said["bias"]) == (
-        1,
-        pytest.approx(0.25),
-        pytest.approx(-0.25),
-    )
-    assert error[:2].tolist() == [0, 0]
-    assert np.isnan(error[2])
-
-
-@pytest.mark.parametrize(
-    ("decoded", "original", "expected"),
-    [
-        (np.uint8([0, 255]), np.uint8([255, 0]), [-255, 255]),
-        (np.int16([-32768]), np.int16([32767]), [-65535]),
-        (np.uint32([0]), np.uint32([2**32 - 1]), [1 - 2**32]),
-        (np.bool_([True]), np.bool_([False]), [1]),
-    ],
-)
-def test_differences_do_not_overflow(
-    decoded: np.ndarray, original: np.ndarray, expected: list[int]
-) -> None:
-    assert difference(decoded, original).tolist() == expected
-
-
-def test_the_largest_error_keeps_its_sign_at_odd_edges() -> None:
-    error = np.array([[1, -7, 2], [3, 4, -9], [0, 0, 8]])
-    assert largest(error, 2).tolist() == [[-7, -9], [0, 8]]
-
-
-def test_an_original_may_be_an_inif_file_or_have_axes_of_length_one(
-    decoded: np.ndarray, tmp_path: Path
-) -> None:
-    file = stored(decoded[0], "ZYX")
-    file.save(tmp_path / "exact.inif")
-    tifffile.imwrite(tmp_path / "one.tif", decoded[:1], metadata={"axes": "CZYX"}, ome=True)
-    for name in ("exact.inif", "one.tif"):
-        with open_original(str(tmp_path / name), file) as original:
-            tile = Scene(file, original).tile(Tile("original", 0, (2,), 1, 0))
-            np.testing.assert_array_equal(tile, decoded[0, 2, SIDE:, :SIDE])
-
-
-def test_an_original_that_does_not_fit_is_refused(decoded: np.ndarray, tmp_path: Path) -> None:
-    file = stored(decoded[0], "ZYX")
-    np.save(tmp_path / "cut.npy", decoded[0, :, 1:])
-    np.save(tmp_path / "wide.npy", decoded[0].astype(np.float32))
-    with pytest.raises(InputError, match=r"expected: Z 3 × Y 530 × X 300; got: Z 3 × Y 529"):
-        open_original(str(tmp_path / "cut.npy"), file)
-    with pytest.raises(InputError, match="expected: uint16; got: float32"):
-        open_original(str(tmp_path / "wide.npy"), file)
-    with pytest.raises(InputError, match="no such file"):
-        open_original(str(tmp_path / "none.tif"), file)
 
 
 def test_a_port_that_is_taken_is_told() -> None:

@@ -50,7 +50,7 @@ export class Stage {
     for (let across = count; across >= 1; across--) {
       const down = Math.ceil(count / across);
       const zoom = Math.min(clientWidth / across / columns, clientHeight / down / height);
-      if (zoom > 1.02 * best[0]) best = [zoom, across];
+      if (zoom > 1.15 * best[0]) best = [zoom, across];
     }
     const width = Math.floor((clientWidth - GAP * (best[1] - 1)) / best[1]);
     this.root.style.gridTemplateColumns = `repeat(${best[1]}, ${width}px)`;
