@@ -151,9 +151,15 @@ class HybridCoder:
         sections = (self.job.keep(KIND, data, brick),)
         coded = Coded(sections, len(data), stretch, nothing, math.nan)
         before = self._last.get(brick)
-        if not (len(self.grid) == 1 and before and coded.size < before.size <= self.size):
+        if before is None or len(self.grid) > 1 or not self._is_fuller(before, coded):
             self._last[brick] = coded
         return coded
+
+    def _is_fuller(self, one: Coded, other: Coded) -> bool:
+        """Whether a file of one brick fits as one, and does not or is less full as the other."""
+        if self.total(np.zeros(1), [one]) > self.size:
+            return False
+        return other.size < one.size or self.total(np.zeros(1), [other]) > self.size
 
     def finish(self, brick: int, coded: Coded) -> Coded:
         """The same repaired, decoded as every reader will, and checked."""
