@@ -146,7 +146,7 @@ class Image(_Derived):
     ----------
     data
         Array of 1 to 5 axes; one of `DTYPES` or, to be stored exactly, of `LOSSLESS_DTYPES`.
-    axes, meta, source, remarks, labels, block, windows
+    axes, meta, source, remarks, labels, windows
         As in `ImageSource`.
     """
 
@@ -156,7 +156,6 @@ class Image(_Derived):
     source: str | None = None
     remarks: tuple[str, ...] = ()
     labels: bool | None = None
-    block: None = None
     windows: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -171,6 +170,10 @@ class Image(_Derived):
     def dtype(self) -> np.dtype[Any]:
         """Of the samples, in the byte order of `data`; `read` gives them in the machine's."""
         return self.data.dtype
+
+    @property
+    def block(self) -> None:
+        """None: all regions cost the same."""
 
     def read(self, region: Region) -> np.ndarray:
         """See `ImageSource.read`."""
@@ -250,7 +253,8 @@ class LazyImage(_Derived):
         check_memory(self.shape, self.dtype, self.source)
         data = self.read(tuple(slice(0, n) for n in self.shape))
         remarks = (*self.remarks, *self.late_remarks())
-        return Image(data, self.axes, self.meta, self.source, remarks, self.labels)
+        said = (self.meta, self.source, remarks, self.labels, self.windows)
+        return Image(data, self.axes, *said)
 
     def close(self) -> None:
         """Close the file; nothing can be read after that."""
