@@ -189,7 +189,7 @@ def test_clients_that_go_away(port: int) -> None:
 def test_clients_that_do_not_speak_http(port: int, data: bytes) -> None:
     try:
         answer = asked(port, data, more=False)
-    except ConnectionError:
+    except OSError:  # the server was quicker to hang up
         return
     assert not answer or answer.startswith(b"HTTP/1.1 ")
     assert b"Traceback" not in answer
