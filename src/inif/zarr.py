@@ -92,25 +92,25 @@ class InifStore(ReadOnlyStore):
 
     def entry(self, key: str) -> bytes | None:
         """The value of a key, decoded where it is a chunk; None where there is none."""
+        make = self._maker(key)
+        return None if make is None else make()
+
+    def holds(self, key: str) -> bool:
+        """Whether there is such a key; nothing is decoded."""
+        return self._maker(key) is not None
+
+    def _maker(self, key: str) -> Callable[[], bytes] | None:
+        """What makes the value of a key; None where there is none."""
         if key == _GROUP:
-            return _json(self._group())
+            return lambda: _json(self._group())
         number, _, rest = key.partition("/")
         if not _is_number(number) or int(number) >= len(self.file.levels):
             return None
         level = self.file.levels[int(number)]
         if rest == _GROUP:
-            return _json(self._array(level))
+            return lambda: _json(self._array(level))
         index = self._index(rest, self._grids[level.number])
-        return None if index is None else self._chunk(level, index)
-
-    def holds(self, key: str) -> bool:
-        """Whether there is such a key; nothing is decoded."""
-        number, _, rest = key.partition("/")
-        if key == _GROUP:
-            return True
-        if not _is_number(number) or int(number) >= len(self.file.levels):
-            return False
-        return rest == _GROUP or self._index(rest, self._grids[int(number)]) is not None
+        return None if index is None else lambda: self._chunk(level, index)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None

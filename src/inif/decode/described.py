@@ -98,6 +98,11 @@ class Described:
         return self.raw_bytes / self.file_bytes
 
     @property
+    def stated_windows(self) -> list[list[float] | None]:
+        """Display limits of each channel as the file states them; none at all, or None of one."""
+        return list(self.header.get("meta", {}).get("windows", []))
+
+    @property
     def channels(self) -> list[str | None]:
         """Names of the channels, None where the source gave none; empty without a C axis."""
         c = self.axes.find("C")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,12 +34,10 @@ def limits(samples: np.ndarray) -> Window | None:
 
 def windows_of(file: File) -> tuple[Window, ...]:
     """Of each channel the limits that the file states, or those of what it shows in the middle."""
-    stated: list[Any] = (file.header.get("meta") or {}).get("windows") or []
-    count = file.sizes.get("C", 1)
+    stated = file.stated_windows or [None] * file.sizes.get("C", 1)
     ranges = [(float(low), float(high)) for low, high in file.header["range"]]
     found: list[Window] = []
-    for channel in range(count):
-        pair = stated[channel] if channel < len(stated) else None
+    for channel, pair in enumerate(stated):
         shown = (float(pair[0]), float(pair[1])) if pair else _seen(file, channel)
         found.append(shown or ranges[channel])
     return tuple(found)

@@ -44,7 +44,7 @@ def lazy_image(file: File, picked: Selection, meta: Metadata) -> LazyImage:
     )
     c = file.axes.find("C")
     channels = range(1) if c < 0 else picked.ranges[c]
-    stated = (file.header.get("meta") or {}).get("windows")  # others would have to be decoded
+    stated = file.stated_windows  # others would have to be decoded
     return LazyImage(
         axes or "X",
         picked.shape or (1,),

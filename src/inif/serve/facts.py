@@ -193,6 +193,5 @@ def _zoom(file: File) -> float:
 
 def _limits(file: File, channel: int) -> list[float]:
     """Display limits as the file states them, else its range: a list of files decodes nothing."""
-    stated = (file.header.get("meta") or {}).get("windows") or []
-    pair = stated[channel] if channel < len(stated) else None
-    return list(pair or file.header["range"][channel])
+    stated = file.stated_windows or file.header["range"]
+    return list(stated[channel] or file.header["range"][channel])
