@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
@@ -87,6 +87,17 @@ def cores() -> int:
         return share
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     return min(count, _MOST)
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """A context in which whatever uses all cores uses one, as in a task of `in_order`."""
+    with one_blas_thread():
+        token = _SHARE.set(1)
+        try:
+            yield
+        finally:
+            _SHARE.reset(token)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -1,0 +1,319 @@
+"""What the waves of shards are coded with, so that all of them together meet the goal.
+
+The setting of a wave follows only from waves before the last one: so workers are never idle, and
+the bytes do not depend on their number or on what was interrupted. Shards are worked on in an order
+that has nothing to do with where they are: so those that are done are a sample of the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from inif.scale.rate import DECIBELS, Done, Model, Setting, Unit, psnr_of, wave_length
+
+APART = 0.12
+"""By how much more or less than its steps give a shard may take: errors then differ by 0.3 dB."""
+
+_MOVES = 0.25
+"""Share of the voxels that must still come for the steps to move; at the end shards are coded
+again instead."""
+
+GOOD, LANDED = 0.005, 0.01
+"""How far off the total may be for nothing to be coded again, and after that."""
+
+ROUNDS = 4
+"""How often shards are coded again at most."""
+
+_ABOVE, _TOLERANCE, _SHIFT = 0.05, 0.3, 0.5
+"""dB by which a quality is aimed at above what is asked for, and may be above it; and by how many
+octaves a channel's step moves at once."""
+
+
+class Control(Protocol):
+    """What decides how units are coded.
+
+    Attributes
+    ----------
+    units
+        Of the images, in the order of the work.
+    done
+        What became of each; None until then.
+    """
+
+    units: Sequence[Unit]
+    done: list[Done | None]
+
+    def setting(self, wave: int) -> Setting:
+        """Of a wave's units; all waves but the one before must be done."""
+        ...
+
+    def again(self, turn: int) -> Mapping[int, Setting]:
+        """Units that are to be coded again with which settings, once all are done; none: good.
+
+        Parameters
+        ----------
+        turn
+            How often that has been done before.
+        """
+        ...
+
+
+class _Waves:
+    """Units in waves."""
+
+    def __init__(self, units: Sequence[Unit], channels: int) -> None:
+        self.units, self.channels = units, channels
+        self.done: list[Done | None] = [None] * len(units)
+        self.length = wave_length(len(units))
+
+    def known(self, wave: int) -> Iterable[tuple[Unit, Done]]:
+        """Units of all waves but the one before a wave."""
+        stop = max(wave - 1, 0) * self.length
+        for unit, done in zip(self.units[:stop], self.done[:stop], strict=True):
+            assert done is not None
+            yield unit, done
+
+    def running(self, wave: int) -> Sequence[Unit]:
+        """Units of the wave before a wave."""
+        return self.units[max(wave - 1, 0) * self.length : wave * self.length]
+
+    def rest(self, wave: int) -> Sequence[Unit]:
+        """Units of a wave and those after it."""
+        return self.units[wave * self.length :]
+
+    def results(self) -> list[Done]:
+        """Of all units."""
+        return [one for one in self.done if one is not None]
+
+
+class Fixed(_Waves):
+    """No goal: all units are coded by what the plan says."""
+
+    def setting(self, wave: int) -> Setting:
+        """As of every control."""
+        return Setting((0.0,) * self.channels)
+
+    def again(self, turn: int) -> Mapping[int, Setting]:
+        """As of every control."""
+        return {}
+
+
+class Bytes(_Waves):
+    """A goal in bytes: of all units' files together.
+
+    Parameters
+    ----------
+    model
+        What trials say.
+    goal
+        Bytes of all units, their indexes included.
+    """
+
+    def __init__(self, units: Sequence[Unit], channels: int, model: Model, goal: float) -> None:
+        super().__init__(units, channels)
+        self.model, self.goal = model, goal
+        self._settings: list[Setting] = []
+        self._payload = max(goal - sum(unit.index for unit in units), 1.0)
+        self._voxels: dict[int, int] = {}
+        for unit in units:
+            self._voxels[unit.level] = self._voxels.get(unit.level, 0) + unit.voxels
+        self._all = sum(self._voxels.values())
+
+    def setting(self, wave: int) -> Setting:
+        """As of every control."""
+        while len(self._settings) <= wave:
+            self._settings.append(self._next(len(self._settings)))
+        return self._settings[wave]
+
+    def _next(self, wave: int) -> Setting:
+        moved = self._settings[-1].octaves[0] if self._settings else 0.0
+        seen = sum(_payload(unit, done) for unit, done in self.known(wave))
+        coming = [*self.running(wave), *self.rest(wave)]
+        if wave > 1 and sum(unit.voxels for unit in coming) > _MOVES * self._all:
+            wrong = self._plain(wave, moved, self.units) / self._payload
+            if abs(wrong - 1) > APART:
+                moved = _whole(moved - math.log2(min(max(wrong, 0.25), 4.0)) / self.model.slope)
+        left = self._payload - seen
+        if running := self.running(wave):
+            before = self._settings[-1]
+            left -= self._plain(wave, before.octaves[0], running) * before.stretch
+        share = left / max(self._plain(wave, moved, self.rest(wave)), 1e-9)
+        return Setting((moved,) * self.channels, round(min(max(share, 1 - APART), 1 + APART), 4))
+
+    def _plain(self, wave: int, octaves: float, units: Sequence[Unit]) -> float:
+        """Bytes of units at such steps, judged by the model and by what is known before a wave.
+
+        Units that are known count as they are. A sampled chunk says half as much as a unit.
+        """
+        of_level: dict[int, list[float]] = {}
+        for level, voxels in self._voxels.items():
+            own = self.model.samples / 2 * voxels / len(self.units)
+            of_level[level] = [own * self._at(self.model.rate, octaves), own]
+        for unit, done in self.known(wave):
+            size = self._at(_payload(unit, done) / done.setting.stretch, octaves, done.setting)
+            of_level[unit.level][0] += size
+            of_level[unit.level][1] += unit.voxels
+        rates = {level: size / voxels for level, (size, voxels) in of_level.items()}
+        return sum(rates[unit.level] * unit.voxels for unit in units)
+
+    def _at(self, size: float, octaves: float, of: Setting | None = None) -> float:
+        """Bytes at other octaves."""
+        before = of.octaves[0] if of else 0.0
+        return size * 2.0 ** (self.model.slope * (octaves - before))
+
+    def again(self, turn: int) -> Mapping[int, Setting]:
+        """As of every control: the fewest units that bring the total to the goal."""
+        found = self.results()
+        sizes = [_payload(unit, one) for unit, one in zip(self.units, found, strict=True)]
+        gap = self.goal - sum(one.size for one in found)
+        if abs(gap) <= (LANDED if turn else GOOD) * self.goal:
+            return {}
+        reach = [
+            size * ((1 + APART if gap > 0 else 1 - APART) / one.setting.stretch - 1)
+            for size, one in zip(sizes, found, strict=True)
+        ]
+        reach = [r if r * gap > 0 else 0.0 for r in reach]
+        if abs(sum(reach)) < abs(gap):  # the model was wrong
+            moved = math.log2(max(sum(sizes) + gap, 1.0) / max(sum(sizes), 1.0)) / self.model.slope
+            moved = min(max(moved, -2.0), 2.0)
+            return {
+                n: Setting(tuple(_whole(o + moved) for o in one.setting.octaves))
+                for n, one in enumerate(found)
+                if sizes[n]
+            }
+        out = {}
+        for n in sorted(range(len(found)), key=lambda n: (-abs(reach[n]), n)):
+            change = math.copysign(min(abs(reach[n]), abs(gap)), gap)
+            one = found[n].setting
+            out[n] = Setting(one.octaves, round(one.stretch * (1 + change / sizes[n]), 4))
+            gap -= change
+            if abs(gap) < 1:
+                break
+        return out
+
+
+class Quality(_Waves):
+    """A goal in dB: of each channel against its range, at full resolution."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        model: Model,
+        decibels: float,
+        ranges: Sequence[tuple[float, float]],
+    ) -> None:
+        super().__init__(units, len(ranges))
+        self.model, self.decibels, self.ranges = model, decibels, ranges
+        self._settings: list[Setting] = []
+        self._tried = model.samples / 2 / max(len(units), 1)  # a chunk says half as much as a unit
+
+    def setting(self, wave: int) -> Setting:
+        """As of every control."""
+        while len(self._settings) <= wave:
+            self._settings.append(self._next(len(self._settings)))
+        return self._settings[wave]
+
+    def _next(self, wave: int) -> Setting:
+        known, rest = list(self.known(wave)), self.rest(wave)
+        now = self._settings[-1].octaves if self._settings else (0.0,) * self.channels
+        if not known or sum(u.voxels for u in rest) < _MOVES * sum(u.voxels for u in self.units):
+            return Setting(now)
+        out = []
+        for c, before in enumerate(now):
+            whole = _voxels(self.units, c)
+            count = self._tried * whole
+            seen, plain = 0.0, self.model.errors[c] * count  # the model counts what it was of
+            for unit, done in known:
+                if unit.level == 0 and c in unit.channels:
+                    k = unit.channels.index(c)
+                    seen += done.squares[k]
+                    plain += done.squares[k] * _errors(-done.setting.octaves[c])
+                    count += unit.voxels / len(unit.channels)
+            error = max(plain / count, 1e-12)
+            left = self._allowed(c, (done for _, done in known)) * whole - seen
+            left -= error * _errors(before) * _voxels(self.running(wave), c)
+            moved = _octaves(max(left / max(error * _voxels(rest, c), 1e-12), 1e-12))
+            out.append(_whole(min(max(moved, before - _SHIFT), before + _SHIFT)))
+        return Setting(tuple(out))
+
+    def _allowed(self, c: int, done: Iterable[Done]) -> float:
+        """The mean squared error of a channel that is aimed at, by the range that is known."""
+        low, high = self.ranges[c]
+        for unit, one in zip(self.units, done, strict=False):
+            if c in unit.channels and unit.level == 0:
+                k = unit.channels.index(c)
+                low, high = min(low, one.low[k]), max(high, one.high[k])
+        return float((high - low) ** 2 * 10 ** (-(self.decibels + _ABOVE) / 10))
+
+    def again(self, turn: int) -> Mapping[int, Setting]:
+        """As of every control: the fewest units that bring every channel to its quality."""
+        found = self.results()
+        out: dict[int, list[float]] = {}
+        psnrs = psnr_of_channels(self.units, found, self.channels)
+        for c, psnr in enumerate(psnrs):
+            if psnr is None or self.decibels <= psnr <= self.decibels + _TOLERANCE:
+                continue
+            own = {
+                n: found[n].squares[unit.channels.index(c)]
+                for n, unit in enumerate(self.units)
+                if unit.level == 0 and c in unit.channels
+            }
+            gap = self._allowed(c, found) * _voxels(self.units, c) - sum(own.values())
+            for n in sorted(own, key=lambda n: (-own[n], n)):
+                if not own[n]:
+                    break
+                most = own[n] * (_errors(-_SHIFT if gap > 0 else _SHIFT) - 1)
+                change = math.copysign(min(abs(most), abs(gap)), gap)
+                octaves = out.setdefault(n, list(found[n].setting.octaves))
+                octaves[c] = _whole(octaves[c] + _octaves(1 + change / own[n]))
+                gap -= change
+                if abs(gap) < 1e-6:
+                    break
+        return {n: Setting(tuple(octaves)) for n, octaves in out.items()}
+
+
+def psnr_of_channels(
+    units: Sequence[Unit], found: Sequence[Done | None], channels: int
+) -> list[float | None]:
+    """PSNR in dB of each channel at full resolution, against its range; None where nothing is."""
+    squares, voxels = [0.0] * channels, [0.0] * channels
+    low, high = [math.inf] * channels, [-math.inf] * channels
+    for unit, one in zip(units, found, strict=True):
+        if one is None or unit.level:
+            continue
+        for k, c in enumerate(unit.channels):
+            squares[c] += one.squares[k]
+            voxels[c] += unit.voxels / len(unit.channels)
+            low[c], high[c] = min(low[c], one.low[k]), max(high[c], one.high[k])
+    return [
+        psnr_of(squares[c] / voxels[c], high[c] - low[c]) if voxels[c] else None
+        for c in range(channels)
+    ]
+
+
+def _payload(unit: Unit, done: Done) -> float:
+    """Bytes of a unit's chunks."""
+    return float(max(done.size - unit.index, 0))
+
+
+def _voxels(units: Iterable[Unit], c: int) -> float:
+    """Of a channel at full resolution."""
+    own = (u for u in units if u.level == 0 and c in u.channels)
+    return float(sum(u.voxels / len(u.channels) for u in own))
+
+
+def _errors(octaves: float) -> float:
+    """By what squared errors are multiplied where steps are so much finer, about."""
+    return float(10 ** (-DECIBELS * octaves / 10))
+
+
+def _octaves(share: float) -> float:
+    """The inverse."""
+    return -10 * math.log10(share) / DECIBELS
+
+
+def _whole(octaves: float) -> float:
+    """As records have them."""
+    return round(octaves * 256) / 256

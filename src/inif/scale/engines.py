@@ -1,0 +1,198 @@
+"""Who does the work: threads of this process, processes of this machine, or a cluster.
+
+All of them take calls and give results in the order in which they are done. Only a few calls for
+each worker are under way at once, so that a million shards need no room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from inif.errors import InputError, MissingExtraError
+from inif.fields.parallel import cores, on_one_core
+
+Call = Callable[[Any, Callable[[], bool]], Any]
+"""From a task, and whether to give up, to a result."""
+
+ATTEMPTS = 3
+"""How often a call is tried before the work ends."""
+
+_TICK, _JOIN = 0.2, 60.0
+"""Seconds between two looks at the scheduler, and that it is waited for at first."""
+
+MEMORY = 1_500_000_000
+"""Bytes of a worker process of this machine, unless something else is asked for."""
+
+
+class Engine(Protocol):
+    """Does calls.
+
+    Attributes
+    ----------
+    window
+        Calls that are worth to be under way at once.
+    link
+        Of a page that shows the workers; None where there is none.
+    """
+
+    window: int
+    link: str | None
+
+    def submit(self, name: Hashable, call: Call, task: Any) -> None:
+        """Begin a call."""
+        ...
+
+    def wait(self) -> tuple[Hashable, Any]:
+        """Name and result of a call that is done; an exception is a result, too.
+
+        Raises
+        ------
+        InputError
+            Nobody is left to do the calls.
+        """
+        ...
+
+
+class Threads:
+    """Threads of this process; the core and most readers let them work at the same time."""
+
+    link = None
+
+    def __init__(self, workers: int) -> None:
+        self.window = 2 * workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._stop = threading.Event()
+        self._done: queue.SimpleQueue[tuple[Hashable, Future[Any]]] = queue.SimpleQueue()
+
+    def submit(self, name: Hashable, call: Call, task: Any) -> None:
+        """As of every engine."""
+        context = contextvars.copy_context()
+        future = self._pool.submit(context.run, call, task, self._stop.is_set)
+        future.add_done_callback(lambda future: self._done.put((name, future)))
+
+    def wait(self) -> tuple[Hashable, Any]:
+        """As of every engine."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                name, future = self._done.get(timeout=_TICK)
+                return name, future.exception() or future.result()
+
+    def close(self) -> None:
+        """Begin nothing any more; what is under way ends after the chunk that it is at."""
+        self._stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Cluster:
+    """Workers of dask.distributed."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.link: str | None = client.dashboard_link or None
+        self._run = uuid.uuid4().hex[:8]
+        self._done: queue.SimpleQueue[tuple[Hashable, Any]] = queue.SimpleQueue()
+        self._count = 0
+
+    @property
+    def window(self) -> int:
+        """As of every engine; a cluster may grow."""
+        return max(3 * sum(self._client.nthreads().values()), 3)
+
+    def submit(self, name: Hashable, call: Call, task: Any) -> None:
+        """As of every engine."""
+        self._count += 1
+        key = f"{call.__name__}-{self._run}-{self._count}"
+        future = self._client.submit(call, task, key=key, pure=False)
+        future.add_done_callback(lambda future: self._done.put((name, future)))
+
+    def wait(self) -> tuple[Hashable, Any]:
+        """As of every engine."""
+        while True:
+            if self._client.status != "running":
+                raise InputError(
+                    "the scheduler is gone",
+                    field="scheduler",
+                    got=self._client.status,
+                    fix="start it again; then the same command goes on where it stopped",
+                )
+            with contextlib.suppress(queue.Empty):
+                name, future = self._done.get(timeout=_TICK)
+                if future.status == "finished":
+                    return name, future.result()
+                if future.status == "error":
+                    return name, future.exception()
+
+
+@contextlib.contextmanager
+def engine(
+    workers: int | None = None, scheduler: str | None = None, memory: int | None = None
+) -> Iterator[Engine]:
+    """Whoever is asked for.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine; None for threads of this one, one for each core.
+    scheduler
+        Address of a scheduler of dask.distributed instead, whose workers see the same files.
+    memory
+        Bytes of all processes together; by default 1.5 GB for each.
+
+    Raises
+    ------
+    InputError
+        Both are asked for, or the scheduler cannot be reached.
+    MissingExtraError
+        dask.distributed is not installed.
+    """
+    if workers is not None and scheduler is not None:
+        raise InputError(
+            "the work is done by workers of this machine or by those of a scheduler",
+            field="workers, scheduler",
+            expected="one of them",
+        )
+    if workers is None and scheduler is None:
+        threads = Threads(cores())
+        try:
+            with on_one_core():
+                yield threads
+        finally:
+            threads.close()
+        return
+    try:
+        import distributed
+    except ImportError as error:
+        if error.name not in ("dask", "distributed"):
+            raise
+        need = "work by several processes"
+        raise MissingExtraError("distributed", "cluster", need=need) from None
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            assert workers is not None
+            place = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    memory_limit=MEMORY if memory is None else memory // workers,
+                    dashboard_address=":0",
+                )
+            )
+        else:
+            place = scheduler
+        try:
+            client = stack.enter_context(distributed.Client(place, timeout=_JOIN))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise InputError(
+                "the scheduler cannot be reached",
+                field="scheduler",
+                got=f"{scheduler}: {error}",
+                fix="name the address that the scheduler prints, as in tcp://host:8786",
+            ) from None
+        yield Cluster(client)
