@@ -177,7 +177,7 @@ class Image(_Derived):
 
     def read(self, region: Region) -> np.ndarray:
         """See `ImageSource.read`."""
-        return _native(self.data[check_region(region, self.shape, self.source)])
+        return native(self.data[check_region(region, self.shape, self.source)])
 
     def late_remarks(self) -> tuple[str, ...]:
         """None: all samples are here."""
@@ -236,7 +236,7 @@ class LazyImage(_Derived):
 
     def read(self, region: Region) -> np.ndarray:
         """See `ImageSource.read`."""
-        return _native(self.reader(check_region(region, self.shape, self.source)))
+        return native(self.reader(check_region(region, self.shape, self.source)))
 
     def late_remarks(self) -> tuple[str, ...]:
         """See `ImageSource.late_remarks`."""
@@ -291,7 +291,7 @@ def check_region(region: Region, shape: Sequence[int], file: str | None = None) 
     )
 
 
-def _native(samples: np.ndarray) -> np.ndarray:
+def native(samples: np.ndarray) -> np.ndarray:
     """The samples in native byte order and C-contiguous: themselves, if they are so already."""
     return np.ascontiguousarray(samples, samples.dtype.newbyteorder("="))
 

@@ -22,6 +22,7 @@ from zarr.storage import FsspecStore, LocalStore, WrapperStore
 from inif.errors import InifError, InputError
 from inif.image import Region, check_memory
 from inif.io.location import Location
+from inif.io.ome_zarr_readonly import MAX_METADATA
 from inif.io.ome_zarr_web import WebStore
 from inif.io.ome_zarr_zip import ZipArchive
 from inif.io.samples import Blocks, grown
@@ -84,6 +85,24 @@ def read_small(location: Location, store: Watched, relative: str, limit: int) ->
     if isinstance(store.inner, ZipArchive):
         return store.inner.read(relative)
     return location.read_small(relative, limit)
+
+
+def read_value(store: Watched, key: str, limit: int = MAX_METADATA) -> bytes | None:
+    """The value of any key of the store; None if it is absent.
+
+    Raises
+    ------
+    InputError
+        It is larger than `limit`, where the store is a ZIP file or behind a web server.
+    """
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    inner = store.inner
+    if isinstance(inner, ZipArchive | WebStore):
+        inner.limit = limit
+    found = sync(inner.get(key, default_buffer_prototype()))
+    return None if found is None else bytes(found.to_bytes())
 
 
 def samples(array: Any, store: Watched, name: str) -> Blocks:
