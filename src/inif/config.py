@@ -30,6 +30,8 @@ class ProgressEvent:
         Quality so far in dB, an estimate on a sample; None where there is none yet.
     seconds, eta
         Time since the stage began, and to its end; None where it is not known.
+    rate
+        Bytes of samples in a second; None where it is not known.
     """
 
     stage: str
@@ -38,6 +40,7 @@ class ProgressEvent:
     psnr: float | None
     seconds: float
     eta: float | None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)

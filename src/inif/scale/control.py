@@ -40,10 +40,13 @@ class Control(Protocol):
         Of the images, in the order of the work.
     done
         What became of each; None until then.
+    length
+        Units of a wave.
     """
 
     units: Sequence[Unit]
     done: list[Done | None]
+    length: int
 
     def setting(self, wave: int) -> Setting:
         """Of a wave's units; all waves but the one before must be done."""

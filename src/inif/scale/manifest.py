@@ -35,10 +35,12 @@ class Manifest:
         What trials have found; None until they have.
     shards
         Records of shards in the order in which they were done; the last of a shard counts.
+    known
+        Whether there was a manifest.
     """
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
-        self.path, self._file = path, file
+    def __init__(self, path: Path, file: IO[bytes], *, known: bool = False) -> None:
+        self.path, self._file, self.known = path, file, known
         self.settled: dict[str, Any] | None = None
         self.shards: list[dict[str, Any]] = []
 
@@ -91,7 +93,7 @@ def opened(
         if before != plan or finished:
             file.truncate(0)
             found = []
-        manifest = Manifest(path, file)
+        manifest = Manifest(path, file, known=before is not None)
         if not found:
             manifest._add({"manifest": VERSION, "plan": plan})
         manifest._add({"run": {"process": os.getpid(), "host": socket.gethostname()}})
