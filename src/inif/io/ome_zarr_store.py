@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,25 @@ def read_value(store: Watched, key: str, limit: int = MAX_METADATA) -> bytes | N
         inner.limit = limit
     found = sync(inner.get(key, default_buffer_prototype()))
     return None if found is None else bytes(found.to_bytes())
+
+
+def names_in(store: Watched, path: str) -> list[str]:
+    """Names of what lies directly in a folder of a store that can be listed, sorted."""
+    return sorted(_listed(store.inner.list_dir(path)))
+
+
+def keys_below(store: Watched, path: str) -> list[str]:
+    """Keys of all files in a folder of a store that can be listed, and in its folders, sorted."""
+    return sorted(_listed(store.inner.list_prefix(f"{path}/")))
+
+
+def _listed(names: AsyncIterator[str]) -> list[str]:
+    from zarr.core.sync import sync
+
+    async def collect() -> list[str]:
+        return [name async for name in names]
+
+    return sync(collect())
 
 
 def samples(array: Any, store: Watched, name: str) -> Blocks:

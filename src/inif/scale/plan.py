@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inif.scale.source import ArraySource, StoreFile
+from inif.scale.source import ArraySource, StoreFile, Text
 
 Kind = Literal["image", "labels", "exact"]
 """What is done with an array: "image" may lose detail; "labels", and "exact" (a sample type that
@@ -82,7 +82,7 @@ class Tree:
 
     groups: Mapping[str, Mapping[str, Any]]
     arrays: tuple[ArrayPlan, ...]
-    files: Mapping[str, StoreFile] = field(default_factory=dict)
+    files: Mapping[str, StoreFile | Text] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     name: str = ""
     version: str | None = None

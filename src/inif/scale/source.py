@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from inif.errors import InputError, SelectionError
-from inif.image import Region, check_region, native
-from inif.io.common import reading
+from inif.image import LazyImage, Region, check_region, native
+from inif.io.common import planes_last, reading
 from inif.io.location import location_of
 
 if TYPE_CHECKING:
@@ -93,6 +93,23 @@ class StoreFile:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A file that is made: see `StoreFile`.
+
+    Attributes
+    ----------
+    text
+        What it holds.
+    """
+
+    text: str
+
+    def read(self) -> bytes:
+        """The file, whole, in UTF-8."""
+        return self.text.encode()
+
+
+@dataclass(frozen=True)
 class ZarrSource:
     """An array of a Zarr store: version 2 or 3, local, in a ZIP file, or behind a URL.
 
@@ -118,6 +135,28 @@ class ZarrSource:
             opened = _opened(self.store, self.path, self.zipped)
         with _named(self.path, region):
             return native(opened.read(region))
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An image of any file that `inif.io.open_image` reads, with its axes in OME's order.
+
+    Attributes
+    ----------
+    file, axes, scene
+        As `inif.io.open_image` takes them.
+    """
+
+    file: str
+    axes: str | None = None
+    scene: int = 0
+
+    def read(self, region: Region) -> np.ndarray:
+        """See `ArraySource.read`."""
+        with _OPENING:
+            image = _image(self.file, self.axes, self.scene)
+        with _named("", region):
+            return image.read(region)
 
 
 class _Opened:
@@ -149,6 +188,13 @@ def _opened(store: str, path: str, zipped: bool) -> _Opened:
     return _Opened(store, path, zipped)
 
 
+@lru_cache(maxsize=_KEPT)
+def _image(file: str, axes: str | None, scene: int) -> LazyImage:
+    from inif.io.registry import open_image
+
+    return planes_last(open_image(file, axes=axes, scene=scene), "TCZYX")
+
+
 @lru_cache(maxsize=1)
 def _store(store: str, zipped: bool) -> Watched:
     from inif.io.ome_zarr_store import open_store
@@ -159,6 +205,7 @@ def _store(store: str, zipped: bool) -> Watched:
 def forget() -> None:
     """Close, once nobody reads from them, all inputs that this process has open."""
     _opened.cache_clear()
+    _image.cache_clear()
     _store.cache_clear()
 
 
@@ -171,7 +218,7 @@ def _named(array: str, region: Region) -> Iterator[None]:
         raise
     except InputError as error:
         place = ", ".join(f"{s.start}:{s.stop}" for s in region)
-        where = f"array {array or 'at the root'}, region {place}"
+        where = f"array {array}, region {place}" if array else f"region {place}"
         raise InputError(
             error.problem,
             file=error.file,
