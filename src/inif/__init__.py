@@ -10,16 +10,19 @@ from inif.api import compress, evaluate, imread, inspect, open, verify
 
 if TYPE_CHECKING:
     from inif.decode.file import File
+    from inif.scale.verbs import compress_zarr, to_zarr
 
 __all__ = [
     "File",
     "__version__",
     "compress",
+    "compress_zarr",
     "errors",
     "evaluate",
     "imread",
     "inspect",
     "open",
+    "to_zarr",
     "verify",
 ]
 
@@ -29,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from inif.decode.file import File
 
         return File
+    if name in ("compress_zarr", "to_zarr"):
+        from inif.scale import verbs
+
+        return getattr(verbs, name)
     raise AttributeError(f"module 'inif' has no attribute {name!r}")

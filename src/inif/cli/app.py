@@ -112,7 +112,7 @@ def main() -> None:
 
 def _run(command: Any, words: list[str], prog: str) -> int:
     """Run one command line and return its exit code; every failure is reported here, once."""
-    as_json = "--json" in words
+    as_json, why = "--json" in words, "interrupted; nothing was written"
     try:
         with extras_named():
             code = command(args=words, prog_name=prog, standalone_mode=False)
@@ -121,16 +121,15 @@ def _run(command: Any, words: list[str], prog: str) -> int:
     except typer.TyperException as error:
         message = _usage_message(error)
         return _fail(BAD_INPUT, {"error": "UsageError", "problem": message}, message, as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        code, why = INTERRUPTED, str(stop.__cause__ or stop) or why
     except MemoryError:
         message = "not enough memory for this image; close other programs or compress a part of it"
         return _fail(INTERNAL, {"error": "MemoryError", "problem": message}, message, as_json)
     except Exception as error:
         return _bug(error, as_json)
     if code == INTERRUPTED:
-        body = {"error": "Interrupted", "problem": "interrupted; nothing was written"}
-        return _fail(INTERRUPTED, body, body["problem"], as_json)
+        return _fail(INTERRUPTED, {"error": "Interrupted", "problem": why}, why, as_json)
     return code if isinstance(code, int) else GOOD
 
 

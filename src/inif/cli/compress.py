@@ -29,6 +29,17 @@ from inif.cli.common import (
 from inif.cli.outputs import ForceFlag, inif_output
 from inif.cli.plain import stated_bound, stored_as, stored_psnr
 from inif.cli.progress import progress_bar
+from inif.cli.scale import (
+    CheckFlag,
+    ChunksOption,
+    LogOption,
+    SchedulerOption,
+    ShardsOption,
+    WorkersOption,
+    check_file,
+    compress_store,
+    is_store,
+)
 from inif.errors import InputError
 from inif.outputs import is_url
 from inif.progress import format_time
@@ -179,6 +190,12 @@ def compress(
             rich_help_panel=ADVANCED,
         ),
     ] = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
+    chunks: ChunksOption = None,
+    shards: ShardsOption = None,
+    verify: CheckFlag = False,
+    log: LogOption = None,
     force: ForceFlag = False,
     verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
@@ -190,8 +207,16 @@ def compress(
     --lossless. The last two take samples of any type.
 
     A ratio is met exactly: never less, and at most 1 % more.
+
+    An output OUT.ome.zarr is a store of any size, written shard by shard; the ratio is then met
+    within 1 %, and after an interruption the same command goes on where it stopped.
     """
+    asked = dict(locals())
     target = _target(ratio, size, psnr, max_error, lossless=lossless)
+    if is_store(out):
+        compress_store(asked, target)
+        return
+    check_file(asked)
     if time_limit is not None and not time_limit > 0:
         raise InputError(
             "this time limit cannot be used",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from inif.errors import format_size
 from inif.progress import WORDS, Overall, format_time
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ def progress_bar(
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[psnr]}"),
+        TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[eta]}"),
     )
     overall, begun = Overall(by_psnr=by_psnr, counted=counted), time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
         first = WORDS["write" if counted else "read"]
-        task = progress.add_task(first, total=1.0, psnr="", eta="")
+        task = progress.add_task(first, total=1.0, psnr="", rate="", eta="")
 
         def update(event: ProgressEvent) -> None:
             done = overall.update(event)
@@ -58,5 +60,7 @@ def progress_bar(
             )
             if event.psnr is not None and math.isfinite(event.psnr):
                 progress.update(task, psnr=f"{event.psnr:.1f} dB")
+            if event.rate is not None:
+                progress.update(task, rate=f"{format_size(event.rate)}/s")
 
         yield update
