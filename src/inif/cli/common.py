@@ -161,7 +161,7 @@ def remarks_noted(*, quiet: bool) -> Iterator[list[str]]:
 
 @contextmanager
 def _waits_noted(*, quiet: bool) -> Iterator[None]:
-    log, handler = logging.getLogger("inif.web"), logging.StreamHandler(sys.stderr)
+    log, handler = logging.getLogger("inif"), logging.StreamHandler(sys.stderr)
     level = log.level
     if not quiet:
         log.addHandler(handler)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import logging
 import queue
 import threading
 import uuid
@@ -182,6 +183,7 @@ def engine(
                     threads_per_worker=1,
                     memory_limit=MEMORY if memory is None else memory // workers,
                     dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,  # what fails is told by the work itself
                 )
             )
         else:

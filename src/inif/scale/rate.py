@@ -197,11 +197,11 @@ def sampled(grids: Sequence[Grid]) -> list[Sample]:
         count = max(1, round(wanted * weights[own] / whole))
         for number in range(count):
             at = (number + _uniform(f"{own} {number}")) / count * weights[own]
-            for one, step in parts:  # in the last of them at the latest
-                weight = one.row * one.voxels
-                if at < weight:
-                    break
-                at -= weight
+            rest = iter(parts)
+            one, step = next(rest)
+            while at >= one.row * one.voxels:
+                at -= one.row * one.voxels
+                one, step = next(rest)
             place = one.place(min(int(at / one.voxels), one.row - 1), step)
             before = found.get((one.array, place))
             stands = weights[own] / count + (before.weight if before else 0.0)
@@ -283,7 +283,10 @@ def settled_quality(
         psnrs = [psnr_of(error, span) for error, span in zip(errors, spans, strict=True)]
         each = list(zip(curves, knobs, psnrs, strict=True))
         apart = [curve.add(knob, psnr) for curve, knob, psnr in each]
-        if all(abs(d) <= _CLOSE or (d < 0 and k >= finest) for d, (_, k, _) in zip(apart, each, strict=True)):
+        if all(
+            abs(d) <= _CLOSE or (d < 0 and k >= finest)
+            for d, (_, k, _) in zip(apart, each, strict=True)
+        ):
             break
         knobs = [
             knob if abs(d) <= _CLOSE else min(max(curve.next, -1.0), finest)
@@ -301,7 +304,7 @@ def psnr_of(error: float, span: float) -> float:
 
 
 def _slope(curve: Curve) -> float:
-    """Octaves of bytes for an octave of the step, as measured by the two trials that came closest."""
+    """Octaves of bytes for an octave of the step, by the two trials that came closest."""
     points = sorted(curve.points, key=lambda p: abs(p[1]))[:2]
     if len(points) < 2 or abs(points[0][0] - points[1][0]) < 0.05:
         return curve.slope

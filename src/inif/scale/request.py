@@ -1,4 +1,4 @@
-"""What is asked for of a whole store, checked before the work, and what becomes of it in the record."""
+"""What is asked for of a whole store, checked before the work."""
 
 from __future__ import annotations
 

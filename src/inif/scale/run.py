@@ -21,10 +21,11 @@ from inif.errors import InifError, InputError, format_size
 from inif.scale.check import Check, check_shard, sizes_differ
 from inif.scale.control import LANDED, ROUNDS, Bytes, Control, Fixed, Quality, psnr_of_channels
 from inif.scale.engines import ATTEMPTS, Call, Engine
+from inif.scale.lazy import narrowed
 from inif.scale.manifest import Manifest
 from inif.scale.plan import ArrayPlan, Tree
 from inif.scale.rate import Done, Setting, Unit, shuffled
-from inif.scale.request import Request, is_lossy, raw_bytes
+from inif.scale.request import Request, raw_bytes
 from inif.scale.settle import Settled, bound_of, channels_of, settle
 from inif.scale.shard import TEMPORARY, write_shard
 from inif.scale.skeleton import write_skeleton
@@ -160,9 +161,7 @@ class Run:
                 )
         if self.manifest.settled is None:
             payload = None if goal is None else goal - sum(unit.index for unit in self.images)
-            found = settle(
-                self.tree, self.arrays, self.channels, self.request, payload, self._many
-            )
+            found = settle(self.tree, self.arrays, self.channels, self.request, payload, self._many)
             self.manifest.settle(found.to_json())
         assert self.manifest.settled is not None
         self.settled = Settled.from_json(self.manifest.settled)
@@ -278,9 +277,8 @@ class Run:
         way = self._way(unit.array, job.setting)
         if job.setting is not None:
             stretch = job.setting.stretch
-        part = getattr(array.source, "part", None)
-        if part is not None:  # less to send to a worker
-            array = replace(array, source=part(array.region(unit.place, array.shards)))
+        source = narrowed(array.source, array.region(unit.place, array.shards))
+        array = replace(array, source=source)
         return Shard(str(self.part), array, unit.place, way, stretch, job.attempt)
 
     def _way(self, number: int, setting: Setting | None = None) -> Way:

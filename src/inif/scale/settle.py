@@ -1,14 +1,15 @@
-"""What is settled before the first shard: ranges of channels, and steps, by a few sampled chunks."""
+"""What is settled before the first shard: ranges of channels, and steps, by sampled chunks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from inif.errors import BudgetError, InputError
 from inif.scale.engines import Call
+from inif.scale.lazy import narrowed
 from inif.scale.plan import Tree
 from inif.scale.rate import Grid, Model, Sample, sampled, settled_quality, settled_rate
 from inif.scale.request import Request, is_lossy
@@ -98,7 +99,13 @@ def settle(
     target = request.target
     assert target is not None
     grids = [
-        Grid(n, arrays[n].grid(arrays[n].chunks), math.prod(arrays[n].chunks), own, plan.axes.find("C"))
+        Grid(
+            n,
+            arrays[n].grid(arrays[n].chunks),
+            math.prod(arrays[n].chunks),
+            own,
+            plan.axes.find("C"),
+        )
         for n, (plan, own) in enumerate(zip(tree.arrays, channels, strict=True))
         if own and (target.psnr is None or plan.level == 0)
     ]
@@ -111,21 +118,20 @@ def settle(
     spans = [high - low or 1.0 for low, high in ranges]
     integers = all(arrays[g.array].dtype.kind in "ui" for g in grids)
     finest = max(math.log2(max(spans)) + _INTEGER, 1.0) if integers else _FLOAT
-    voxels = {c: 0.0 for c in range(count)}
-    for one in samples:
-        for c in one.channels:
-            voxels[c] += one.weight / len(one.channels)
 
-    def trial(
-        knobs: tuple[float, ...], few: int | None
-    ) -> tuple[float, tuple[float, ...]]:
+    def trial(knobs: tuple[float, ...], few: int | None) -> tuple[float, tuple[float, ...]]:
         """Bytes for each voxel, and mean squared errors."""
         some = samples[:few]
         steps = steps_of(spans, knobs)
-        tasks = [_try(arrays, one, Way(_own(steps, channels[one.array]), effort=request.effort)) for one in some]
+        tasks = [
+            _try(arrays, one, Way(_own(steps, channels[one.array]), effort=request.effort))
+            for one in some
+        ]
         size = weight = 0.0
         errors, of = [0.0] * count, [0.0] * count
-        for one, task, (took, squares) in zip(some, tasks, many("trial", try_chunk, tasks), strict=True):
+        for one, task, (took, squares) in zip(
+            some, tasks, many("trial", try_chunk, tasks), strict=True
+        ):
             region = task.array.region(task.place, task.array.chunks)
             own_voxels = math.prod(s.stop - s.start for s in region)
             size += one.weight * took / own_voxels
@@ -157,7 +163,9 @@ def _own(steps: Sequence[float], channels: Sequence[int]) -> tuple[float, ...]:
 
 
 def _try(arrays: Sequence[Array], sample: Sample, way: Way) -> Try:
-    return Try(arrays[sample.array], sample.place, way)
+    array = arrays[sample.array]
+    source = narrowed(array.source, array.region(sample.place, array.chunks))
+    return Try(replace(array, source=source), sample.place, way)
 
 
 def _ranges(

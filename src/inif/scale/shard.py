@@ -113,9 +113,7 @@ def write_shard(task: Shard, stopped: Callable[[], bool] = never) -> dict[str, A
     }
 
 
-def try_chunk(
-    task: Try, stopped: Callable[[], bool] = never
-) -> tuple[float, tuple[float, ...]]:
+def try_chunk(task: Try, stopped: Callable[[], bool] = never) -> tuple[float, tuple[float, ...]]:
     """Bytes that a chunk would take, and the sum of the squared errors of each of its channels.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import time
@@ -15,10 +16,15 @@ from inif.outputs import check_room, check_target
 from inif.scale.request import Request, fingerprint, raw_bytes
 
 if TYPE_CHECKING:
+    import dask.array as da
+
+    from inif.metadata import Metadata
     from inif.scale.engines import Engine
     from inif.scale.manifest import Manifest
     from inif.scale.plan import Tree
     from inif.scale.watch import Progress
+
+_LOG = logging.getLogger("inif.scale")
 
 
 def compress_zarr(
@@ -127,6 +133,77 @@ def compress_zarr(
     )
 
 
+def to_zarr(
+    array: da.Array,
+    out: str | os.PathLike[str],
+    *,
+    axes: str,
+    meta: Metadata | None = None,
+    ratio: float | None = None,
+    size: int | None = None,
+    psnr: float | None = None,
+    max_error: float | str | None = None,
+    lossless: bool = False,
+    effort: int = 3,
+    chunks: Mapping[str, int] | None = None,
+    shards: Mapping[str, int] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    memory: int | None = None,
+    overwrite: bool = False,
+    verify: bool = False,
+    progress: Progress | None = None,
+    log: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Write a dask array as OME-Zarr 0.5 with inif's codec; smaller levels are made on the fly.
+
+    The array is computed shard by shard, sampled chunks several times. An interrupted call goes on
+    only where the array is the same: that is for the caller to see to.
+
+    Parameters
+    ----------
+    array
+        Of 2 to 5 axes.
+    axes
+        One letter of "TCZYX" per axis; Y and X are among them.
+    meta
+        Name, pixel sizes and channels.
+    out, ratio, size, psnr, max_error, lossless, effort, chunks, shards, workers, scheduler, memory
+        As of `compress_zarr`.
+    overwrite, verify, progress, log
+        As of `compress_zarr`.
+
+    Returns
+    -------
+    dict
+        As `compress_zarr`.
+
+    Raises
+    ------
+    AxesError, InputError, BudgetError, MissingExtraError
+        As `compress_zarr`.
+    """
+    from inif.scale.lazy import read_dask
+
+    request = Request.of(
+        ratio=ratio, size=size, psnr=psnr, max_error=max_error, lossless=lossless, effort=effort
+    )
+    _check_out(out, overwrite, [])
+    return write_tree(
+        read_dask(array, axes, meta=meta, chunks=chunks, shards=shards),
+        None,
+        out,
+        request,
+        workers=workers,
+        scheduler=scheduler,
+        memory=memory,
+        overwrite=overwrite,
+        verify=verify,
+        progress=progress,
+        log=log,
+    )
+
+
 def _check_out(
     out: str | os.PathLike[str], overwrite: bool, inputs: list[str | os.PathLike[str]]
 ) -> None:
@@ -177,6 +254,8 @@ def write_tree(
         part.mkdir(exist_ok=True)
         told = stack.enter_context(open(log, "a")) if log is not None else None
         engine = stack.enter_context(engines.engine(workers, scheduler, memory))
+        if engine.link:
+            _LOG.info("the workers: %s", engine.link)
         facts = _written(tree, request, part, engine, lines, verify, progress, told)
         _published(part, target, overwrite)
         facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
