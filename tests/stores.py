@@ -47,7 +47,7 @@ def entry(
                         },
                         {
                             "type": "translation",
-                            "translation": [10.0 if a in "yx" else 0.0 for a in axes],
+                            "translation": origin,
                         },
                     ]
                 }
