@@ -18,7 +18,7 @@ from inif.errors import InputError
 CHUNK = {"T": 1, "C": 1, "Z": 8, "Y": 1024, "X": 1024}
 """Samples of a chunk along each axis, at most; with fewer than 2 planes along Z, T takes its 8."""
 
-SHARD = 256_000_000
+SHARD = 1 << 28
 """Bytes of the samples of a shard, at most, unless one chunk has more."""
 
 _ORDER = ("YX", "Z", "T", "C")

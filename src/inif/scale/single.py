@@ -10,11 +10,13 @@ import numpy as np
 
 from inif.image import ImageSource
 from inif.io.common import planes_last
+from inif.io.location import is_pattern, location_of
 from inif.io.ome import PIXEL_TYPES
 from inif.io.ome_update import ome_document
 from inif.io.ome_zarr_meta import attributes, dataset
 from inif.io.ome_zarr_series import OME_XML
 from inif.io.ome_zarr_write import unkept
+from inif.io.planes import check_files
 from inif.io.pyramid import holds_labels
 from inif.io.registry import open_image
 from inif.labels import middles
@@ -48,6 +50,8 @@ def read_single(
     InputError, AxesError, MissingExtraError
         As `inif.io.open_image`, or no lossless method takes the samples either.
     """
+    if is_pattern(file):
+        check_files(location_of(file), settings.axes)
     with open_image(file, axes=settings.axes, scene=scene) as image:
         turned = planes_last(image, "TCZYX")
         axes, dtype, name = turned.axes, turned.dtype, image.source or file

@@ -7,7 +7,6 @@ read in a process and stays open there for those that follow; the few that were 
 from __future__ import annotations
 
 import contextlib
-import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 
 from inif.errors import InputError, SelectionError
 from inif.image import LazyImage, Region, check_region, native
-from inif.io.common import planes_last, reading
+from inif.io.common import OPENING, planes_last, reading
 from inif.io.location import location_of
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 _KEPT = 4
 """Inputs that a process keeps open at once; each holds at most 64 MB of decoded chunks."""
-
-_OPENING = threading.Lock()
 
 
 class ArraySource(Protocol):
@@ -131,7 +128,7 @@ class ZarrSource:
 
     def read(self, region: Region) -> np.ndarray:
         """See `ArraySource.read`."""
-        with _OPENING:
+        with OPENING:
             opened = _opened(self.store, self.path, self.zipped)
         with _named(self.path, region):
             return native(opened.read(region))
@@ -153,7 +150,7 @@ class FileSource:
 
     def read(self, region: Region) -> np.ndarray:
         """See `ArraySource.read`."""
-        with _OPENING:
+        with OPENING:
             image = _image(self.file, self.axes, self.scene)
         with _named("", region):
             return image.read(region)

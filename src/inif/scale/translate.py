@@ -27,8 +27,8 @@ def translated(
 ) -> tuple[dict[str, Any], str | None]:
     """A group's attributes as OME-Zarr 0.5, and the version that they state; None if they do not.
 
-    From version 0.4 and before, the parts of OME-Zarr move under "ome" and lose their own versions.
-    All else stays as it is.
+    From version 0.4 and before, the parts of OME-Zarr move under "ome" and lose their own versions
+    (but a plate, which must have one). All else stays as it is.
 
     Raises
     ------
@@ -50,6 +50,8 @@ def translated(
     for key in found:
         ome[key], own = _without_version(out.pop(key))
         versions += own
+    if isinstance(ome.get("plate"), Mapping):
+        ome["plate"] = {**ome["plate"], "version": VERSION}
     for said in versions:
         _check(said, path, name)
     return {"ome": ome, **out}, max(versions, default=None)
