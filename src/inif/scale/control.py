@@ -164,7 +164,7 @@ class Bytes(_Waves):
     def _at(self, size: float, octaves: float, of: Setting | None = None) -> float:
         """Bytes at other octaves."""
         before = of.octaves[0] if of else 0.0
-        return size * 2.0 ** (self.model.slope * (octaves - before))
+        return size * math.exp2(self.model.slope * (octaves - before))
 
     def again(self, turn: int) -> Mapping[int, Setting]:
         """As of every control: the fewest units that bring the total to the goal."""

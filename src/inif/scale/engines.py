@@ -33,24 +33,21 @@ MEMORY = 1_500_000_000
 
 
 class Engine(Protocol):
-    """Does calls.
+    """Does calls."""
 
-    Attributes
-    ----------
-    window
-        Calls that are worth to be under way at once.
-    link
-        Of a page that shows the workers; None where there is none.
-    """
+    @property
+    def window(self) -> int:
+        """Calls that are worth to be under way at once."""
 
-    window: int
-    link: str | None
+    @property
+    def link(self) -> str | None:
+        """Of a page that shows the workers; None where there is none."""
 
     def submit(self, name: Hashable, call: Call, task: Any) -> None:
         """Begin a call."""
         ...
 
-    def wait(self) -> tuple[Hashable, Any]:
+    def wait(self) -> tuple[Any, Any]:
         """Name and result of a call that is done; an exception is a result, too.
 
         Raises
@@ -64,7 +61,7 @@ class Engine(Protocol):
 class Threads:
     """Threads of this process; the core and most readers let them work at the same time."""
 
-    link = None
+    link: str | None = None
 
     def __init__(self, workers: int) -> None:
         self.window = 2 * workers
@@ -78,7 +75,7 @@ class Threads:
         future = self._pool.submit(context.run, call, task, self._stop.is_set)
         future.add_done_callback(lambda future: self._done.put((name, future)))
 
-    def wait(self) -> tuple[Hashable, Any]:
+    def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
         while True:
             with contextlib.suppress(queue.Empty):
@@ -104,7 +101,8 @@ class Cluster:
     @property
     def window(self) -> int:
         """As of every engine; a cluster may grow."""
-        return max(3 * sum(self._client.nthreads().values()), 3)
+        threads: int = sum(self._client.nthreads().values())
+        return max(3 * threads, 3)
 
     def submit(self, name: Hashable, call: Call, task: Any) -> None:
         """As of every engine."""
@@ -113,7 +111,7 @@ class Cluster:
         future = self._client.submit(call, task, key=key, pure=False)
         future.add_done_callback(lambda future: self._done.put((name, future)))
 
-    def wait(self) -> tuple[Hashable, Any]:
+    def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
         while True:
             if self._client.status != "running":

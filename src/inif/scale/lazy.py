@@ -51,9 +51,9 @@ class DaskSource:
 
     def part(self, region: Region) -> DaskSource:
         """A source of a region only, whose graph has no more than that needs."""
-        import dask
+        from dask.base import optimize
 
-        (culled,) = dask.optimize(self.array[region])
+        (culled,) = optimize(self.array[region])
         origin = (o + s.start for o, s in zip(self.origin, region, strict=True))
         return DaskSource(culled, tuple(origin))
 

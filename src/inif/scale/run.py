@@ -190,7 +190,7 @@ class Run:
             if not running:
                 continue
             name, result = self.engine.wait()
-            job = running.pop(name)  # type: ignore[arg-type]
+            job = running.pop(name)
             if isinstance(result, BaseException):
                 begin(self._again(job, result))
             else:
@@ -322,7 +322,7 @@ class Run:
                 number, task = waiting.pop()
                 self.engine.submit(number, call, task)
                 under_way += 1
-            number, result = self.engine.wait()  # type: ignore[assignment]
+            number, result = self.engine.wait()
             under_way -= 1
             if isinstance(result, BaseException):
                 failed[number] = failed.get(number, 0) + 1

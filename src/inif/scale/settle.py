@@ -53,7 +53,8 @@ class Settled:
         """The inverse of `to_json`."""
         model = body["model"]
         if model is not None:
-            model = Model(**{k: tuple(v) if isinstance(v, list) else v for k, v in model.items()})
+            lists = {name: tuple(model[name]) for name in ("knobs", "errors")}
+            model = Model(**(model | lists))
         return cls(tuple((a, b) for a, b in body["ranges"]), tuple(body["steps"]), model)
 
 

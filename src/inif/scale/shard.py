@@ -68,7 +68,7 @@ def write_shard(task: Shard, stopped: Callable[[], bool] = never) -> dict[str, A
     index = np.full((math.prod(array.per_shard), 2), ABSENT, "<u8")
     target = os.path.join(task.store, *array.key(task.place).split("/"))
     temporary = os.path.join(task.store, TEMPORARY, secrets.token_hex(8))
-    digest, size = google_crc32c.Checksum(), 0
+    digest = size = 0
     try:
         with on_one_core(), _writing(target, temporary) as file:
             for number, place in array.chunks_of(task.place):
@@ -83,14 +83,14 @@ def write_shard(task: Shard, stopped: Callable[[], bool] = never) -> dict[str, A
                 made = task.way.chunk(array, samples, own).encode(0.0, task.stretch)
                 errors.add(own, made)
                 file.write(made.data)
-                digest.update(made.data)
+                digest = google_crc32c.extend(digest, made.data)
                 index[number] = size, len(made.data)
                 size += len(made.data)
             if size:
                 tail = index.tobytes()
                 tail += struct.pack("<I", google_crc32c.value(tail))
                 file.write(tail)
-                digest.update(tail)
+                digest = google_crc32c.extend(digest, tail)
                 size += len(tail)
                 file.flush()
                 os.fsync(file.fileno())
@@ -105,7 +105,7 @@ def write_shard(task: Shard, stopped: Callable[[], bool] = never) -> dict[str, A
     return {
         "shard": array.key(task.place),
         "bytes": size,
-        "crc32c": digest.hexdigest().decode() if size else None,
+        "crc32c": f"{digest:08x}" if size else None,
         **errors.facts(),
         "seconds": round(time.perf_counter() - start, 3),
         "worker": f"{socket.gethostname()}:{os.getpid()}",
