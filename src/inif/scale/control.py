@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from inif.scale.rate import DECIBELS, Done, Model, Setting, Unit, psnr_of, wave_length
+from inif.scale.rate import Done, Model, Setting, Unit, psnr_of, wave_length
 
 APART = 0.12
 """By how much more or less than its steps give a shard may take: errors then differ by 0.3 dB."""
@@ -26,9 +26,12 @@ GOOD, LANDED = 0.005, 0.01
 ROUNDS = 4
 """How often shards are coded again at most."""
 
-_ABOVE, _TOLERANCE, _SHIFT = 0.05, 0.3, 0.5
+_ABOVE, _TOLERANCE, _SHIFT, _LEAP = 0.05, 0.3, 0.5, 2.0
 """dB by which a quality is aimed at above what is asked for, and may be above it; and by how many
-octaves a channel's step moves at once."""
+octaves a channel's step moves at once, from wave to wave and when it is coded again."""
+
+_FINER = 1
+"""How often units are coded again only because they are better than they must be."""
 
 
 class Control(Protocol):
@@ -232,12 +235,12 @@ class Quality(_Waves):
                 if unit.level == 0 and c in unit.channels:
                     k = unit.channels.index(c)
                     seen += done.squares[k]
-                    plain += done.squares[k] * _errors(-done.setting.octaves[c])
+                    plain += done.squares[k] * self._errors(-done.setting.octaves[c])
                     count += unit.voxels / len(unit.channels)
             error = max(plain / count, 1e-12)
             left = self._allowed(c, (done for _, done in known)) * whole - seen
-            left -= error * _errors(before) * _voxels(self.running(wave), c)
-            moved = _octaves(max(left / max(error * _voxels(rest, c), 1e-12), 1e-12))
+            left -= error * self._errors(before) * _voxels(self.running(wave), c)
+            moved = self._octaves(max(left / max(error * _voxels(rest, c), 1e-12), 1e-12))
             out.append(_whole(min(max(moved, before - _SHIFT), before + _SHIFT)))
         return Setting(tuple(out))
 
@@ -250,13 +253,22 @@ class Quality(_Waves):
                 low, high = min(low, one.low[k]), max(high, one.high[k])
         return float((high - low) ** 2 * 10 ** (-(self.decibels + _ABOVE) / 10))
 
+    def _errors(self, octaves: float) -> float:
+        """By what squared errors are multiplied where steps are so much finer, about."""
+        return float(10 ** (-self.model.slope * octaves / 10))
+
+    def _octaves(self, share: float) -> float:
+        """The inverse."""
+        return -10 * math.log10(share) / self.model.slope
+
     def again(self, turn: int) -> Mapping[int, Setting]:
         """As of every control: the fewest units that bring every channel to its quality."""
         found = self.results()
         out: dict[int, list[float]] = {}
         psnrs = psnr_of_channels(self.units, found, self.channels)
         for c, psnr in enumerate(psnrs):
-            if psnr is None or self.decibels <= psnr <= self.decibels + _TOLERANCE:
+            limit = self.decibels + (_TOLERANCE if turn < _FINER else math.inf)
+            if psnr is None or self.decibels <= psnr <= limit:
                 continue
             own = {
                 n: found[n].squares[unit.channels.index(c)]
@@ -267,10 +279,10 @@ class Quality(_Waves):
             for n in sorted(own, key=lambda n: (-own[n], n)):
                 if not own[n]:
                     break
-                most = own[n] * (_errors(-_SHIFT if gap > 0 else _SHIFT) - 1)
+                most = own[n] * (self._errors(-_LEAP if gap > 0 else _LEAP) - 1)
                 change = math.copysign(min(abs(most), abs(gap)), gap)
                 octaves = out.setdefault(n, list(found[n].setting.octaves))
-                octaves[c] = _whole(octaves[c] + _octaves(1 + change / own[n]))
+                octaves[c] = _whole(octaves[c] + self._octaves(1 + change / own[n]))
                 gap -= change
                 if abs(gap) < 1e-6:
                     break
@@ -305,16 +317,6 @@ def _voxels(units: Iterable[Unit], c: int) -> float:
     """Of a channel at full resolution."""
     own = (u for u in units if u.level == 0 and c in u.channels)
     return float(sum(u.voxels / len(u.channels) for u in own))
-
-
-def _errors(octaves: float) -> float:
-    """By what squared errors are multiplied where steps are so much finer, about."""
-    return float(10 ** (-DECIBELS * octaves / 10))
-
-
-def _octaves(share: float) -> float:
-    """The inverse."""
-    return -10 * math.log10(share) / DECIBELS
 
 
 def _whole(octaves: float) -> float:

@@ -26,6 +26,9 @@ _NEAR, _ROUGH, _TRIALS = 0.03, 0.3, 8
 """How near a trial must come, in octaves of bytes, with all sampled chunks and with the first few;
 and rounds of trials at most."""
 
+LOOKED = 256
+"""Chunks that are looked at where the range of a channel counts, about: more than are tried."""
+
 _CLOSE, _LACKING = 0.1, 0.5
 """How near trials must come, in dB; and by how much less says that a quality cannot be had."""
 
@@ -178,14 +181,18 @@ def wave_length(count: int) -> int:
     return max(LEAST, -(-count // WAVES))
 
 
-def sampled(grids: Sequence[Grid]) -> list[Sample]:
+def sampled(grids: Sequence[Grid], wanted: int | None = None) -> list[Sample]:
     """Chunks that stand for all: of every channel in proportion to its voxels, at least one.
 
-    They are a sixteenth of all, but from 4 to 32, and more where there are more channels. The
-    first few of them are as good a sample as all, of fewer.
+    The first few of them are as good a sample as all, of fewer.
+
+    Parameters
+    ----------
+    wanted
+        How many, about; by default a sixteenth of all, but from 4 to 32.
     """
-    total = sum(math.prod(one.grid) for one in grids)
-    wanted = min(max(total // SHARE, FEW), SAMPLED)
+    if wanted is None:
+        wanted = min(max(sum(math.prod(one.grid) for one in grids) // SHARE, FEW), SAMPLED)
     rows: dict[tuple[int, ...], list[tuple[Grid, int]]] = {}
     for one in grids:
         for channels, step in one.rows():
@@ -194,9 +201,11 @@ def sampled(grids: Sequence[Grid]) -> list[Sample]:
     whole = sum(weights.values())
     found: dict[tuple[int, tuple[int, ...]], Sample] = {}
     for own, parts in rows.items():
-        count = max(1, round(wanted * weights[own] / whole))
+        most = sum(one.row for one, _ in parts)
+        count = min(max(1, round(wanted * weights[own] / whole)), most)
         for number in range(count):
-            at = (number + _uniform(f"{own} {number}")) / count * weights[own]
+            inside = 0.5 if count == most else _uniform(f"{own} {number}")
+            at = (number + inside) / count * weights[own]
             rest = iter(parts)
             one, step = next(rest)
             while at >= one.row * one.voxels:
@@ -225,7 +234,7 @@ class Model:
     rate
         Bytes for each voxel, headers of chunks included.
     slope
-        Octaves of bytes for an octave of the step.
+        For an octave of the step, octaves of bytes, or dB where a quality is the goal.
     errors
         Mean squared error of each channel, in squared counts.
     samples
@@ -293,7 +302,9 @@ def settled_quality(
             for d, (curve, knob, _) in zip(apart, each, strict=True)
         ]
     tried = tuple(knob for _, knob, _ in each)
-    return Model(tried, rate, SLOPE, errors, samples, min(apart) > -_LACKING)
+    slopes = [_slope(curve, 1.0, 7.0) for curve in curves]
+    slope = sum(slopes) / len(slopes)
+    return Model(tried, rate, slope, errors, samples, min(apart) > -_LACKING)
 
 
 def psnr_of(error: float, span: float) -> float:
@@ -303,10 +314,10 @@ def psnr_of(error: float, span: float) -> float:
     return min(10 * math.log10(span**2 / error), 200.0)
 
 
-def _slope(curve: Curve) -> float:
-    """Octaves of bytes for an octave of the step, by the two trials that came closest."""
+def _slope(curve: Curve, least: float = 0.5, most: float = 4.0) -> float:
+    """How steep a curve is, by the two trials that came closest."""
     points = sorted(curve.points, key=lambda p: abs(p[1]))[:2]
     if len(points) < 2 or abs(points[0][0] - points[1][0]) < 0.05:
         return curve.slope
     (x0, y0), (x1, y1) = points
-    return min(max((y1 - y0) / (x1 - x0), 0.5), 4.0)
+    return min(max((y1 - y0) / (x1 - x0), least), most)

@@ -11,7 +11,7 @@ from inif.errors import BudgetError, InputError
 from inif.scale.engines import Call
 from inif.scale.lazy import narrowed
 from inif.scale.plan import Tree
-from inif.scale.rate import Grid, Model, Sample, sampled, settled_quality, settled_rate
+from inif.scale.rate import LOOKED, Grid, Model, Sample, sampled, settled_quality, settled_rate
 from inif.scale.request import Request, is_lossy
 from inif.scale.shard import look_at_chunk, try_chunk
 from inif.scale.tasks import Array, Try, Way
@@ -112,8 +112,13 @@ def settle(
     ]
     samples = sampled(grids)
     count = 1 + max(c for own in channels for c in own)
-    looks = many("read", look_at_chunk, [_try(arrays, s, Way()) for s in samples])
-    ranges = _ranges(samples, looks, count)
+    seen = (
+        samples
+        if target.psnr is None and target.max_error_share is None
+        else sampled(grids, LOOKED)
+    )
+    looks = many("read", look_at_chunk, [_try(arrays, s, Way()) for s in seen])
+    ranges = _ranges(seen, looks, count)
     if target.bounded:
         return Settled(ranges)
     spans = [high - low or 1.0 for low, high in ranges]
