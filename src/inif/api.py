@@ -275,11 +275,19 @@ def inspect(source: object) -> dict[str, Any]:
 def verify(source: object) -> dict[str, Any]:
     """Check every checksum, decode every brick, and compare with the encoder's own decode.
 
+    A store that `compress_zarr` has written is checked against its manifest, which lies beside it.
+
     Raises
     ------
     FormatError, UnsupportedError, InputError
         The file cannot be opened at all.
     """
+    import os
+
+    if isinstance(source, str | os.PathLike) and os.path.isdir(source):
+        from inif.scale.verify import verify_store
+
+        return verify_store(source)
     from inif.decode.verify import verify_file
 
     return verify_file(source)

@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    source: Annotated[str, typer.Argument(metavar="FILE.inif", help="A path or a URL.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE.inif", help="A path or a URL, or the folder of a store.")
+    ],
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -40,9 +42,9 @@ def verify(
     elif not quiet:
         rows: list[tuple[str, object]] = [
             ("result", _result(facts)),
-            ("checked", f"sections: {facts['sections']}, bricks: {facts['bricks']}"),
+            ("checked", _checked(facts)),
         ]
-        if facts["ok"]:
+        if facts["ok"] and "exact" in facts:
             rows.append(("decodes", _decodes(facts)))
             if (bound := stated_bound(facts)) is not None:
                 rows.append(("bound", f"{bound}, as the encoder measured it"))
@@ -54,6 +56,12 @@ def verify(
                 f"error: {public(source)}: {'; '.join(map(str, problems)) or 'damaged'}", err=True
             )
         raise typer.Exit(BAD_INPUT)
+
+
+def _checked(facts: dict[str, Any]) -> str:
+    if "shards" in facts:
+        return f"shards: {facts['shards']}"
+    return f"sections: {facts['sections']}, bricks: {facts['bricks']}"
 
 
 def _result(facts: dict[str, Any]) -> str:
