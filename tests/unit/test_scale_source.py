@@ -172,6 +172,7 @@ def test_nan_stays_nan_without_a_warning() -> None:
 
 def test_a_store_behind_a_web_server(tmp_path: Path) -> None:
     """A server that lists nothing: what the metadata name is found."""
+    pytest.importorskip("aiohttp")
     import functools
     import http.server
     import threading

@@ -21,7 +21,8 @@ from inif.scale.source import ArraySource
 class Reduced:
     """A level of an array, made of its samples: see `ArraySource`.
 
-    At most 8 million samples of the array, or those of one sample of the level, are held at once.
+    At most 8 million samples of the array are held at once, or one block of it, or those of one
+    sample of the level.
 
     Attributes
     ----------
@@ -35,6 +36,8 @@ class Reduced:
         A sample stands for 2**level rows and columns.
     nearest
         Whether it is the first of their samples instead of the mean.
+    block
+        Lengths of the boxes in which the array is read at least cost, where that is known.
     """
 
     source: ArraySource
@@ -42,6 +45,7 @@ class Reduced:
     dtype: np.dtype[Any]
     level: int
     nearest: bool
+    block: tuple[int, ...] | None = None
 
     def read(self, region: Region) -> np.ndarray:
         """See `ArraySource.read`."""
@@ -49,7 +53,10 @@ class Reduced:
         out = np.empty([s.stop - s.start for s in region], self.dtype)
         if not out.size:
             return out
-        box = grown_box((1,) * out.ndim, out.shape, max(PART >> 2 * self.level, 1))
+        block = self.block or (1,) * out.ndim
+        unit = (*block[:-2], *(max(n >> self.level, 1) for n in block[-2:]))
+        box = tuple(map(min, unit, out.shape))
+        box = grown_box(box, out.shape, max(PART >> 2 * self.level, 1))
         for part in cut(region, box):
             place = tuple(
                 slice(p.start - s.start, p.stop - s.start)

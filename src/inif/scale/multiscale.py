@@ -266,8 +266,9 @@ class _Reader:
         )
         image["datasets"] = [own, *entries]
         image.setdefault("type", "nearest" if nearest else "mean")
+        block = self.hierarchy.array(self._inside(base)).chunks
         return [
-            reduced(plan, path, shape, n, self.settings, nearest=nearest)
+            reduced(plan, path, shape, n, self.settings, nearest=nearest, block=block)
             for n, (path, shape) in enumerate(zip(levels, shapes, strict=True), 1)
         ]
 
@@ -280,6 +281,7 @@ def reduced(
     settings: Settings,
     *,
     nearest: bool,
+    block: tuple[int, ...] | None,
 ) -> ArrayPlan:
     """The plan of a smaller level that is made of the samples of the first one."""
     chunks, shards = chunk_and_shard(plan.axes, shape, plan.dtype, settings.chunks, settings.shards)
@@ -290,6 +292,6 @@ def reduced(
         chunks=chunks,
         shards=shards,
         level=level,
-        source=Reduced(plan.source, shape, plan.dtype, level, nearest),
+        source=Reduced(plan.source, shape, plan.dtype, level, nearest, block),
         attributes={},
     )

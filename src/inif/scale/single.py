@@ -76,7 +76,7 @@ def read_single(
         plans = [
             first,
             *(
-                reduced(first, str(n), shape, n, settings, nearest=nearest)
+                reduced(first, str(n), shape, n, settings, nearest=nearest, block=turned.block)
                 for n, shape in enumerate(smaller(axes, turned.shape), 1)
             ),
         ]

@@ -28,6 +28,10 @@ _KEPT = 4
 """Inputs that a process keeps open at once; each holds at most 64 MB of decoded chunks."""
 
 
+_LARGEST = 1 << 30
+"""Largest file that is copied out of a ZIP file, or from a web server, in bytes."""
+
+
 class ArraySource(Protocol):
     """What gives the samples of an array; it can be pickled."""
 
@@ -81,7 +85,7 @@ class StoreFile:
         """
         from inif.io.ome_zarr_store import read_value
 
-        value = read_value(_store(self.store, self.zipped), self.key)
+        value = read_value(_store(self.store, self.zipped), self.key, _LARGEST)
         if value is None:
             raise InputError(
                 "a file of the input is gone", file=location_of(self.store).name, field=self.key
