@@ -96,9 +96,9 @@ def reduced_dataset(
     dataset
         Of the first level: one scale, and at most one translation, with a number for every axis.
     """
-    entries = dataset.get("coordinateTransformations")
-    said = {str(e.get("type")): e for e in entries} if isinstance(entries, list) else {}
-    if "scale" not in said or len(said) != len(entries or ()) or said.keys() - _PLACES:
+    entries = _entries(dataset)
+    said = {str(e.get("type")): e for e in entries}
+    if "scale" not in said or len(said) != len(entries) or said.keys() - _PLACES:
         return None
     scale = _numbers(said["scale"].get("scale"), axes)
     moved = _numbers(said.get("translation", {}).get("translation", [0.0] * len(axes)), axes)
@@ -115,6 +115,17 @@ def reduced_dataset(
     if any(moved) or "translation" in said:
         out.append({"type": "translation", "translation": moved})
     return {"path": path, "coordinateTransformations": out}
+
+
+def factors(dataset: Mapping[str, Any]) -> list[int]:
+    """How many numbers each scale of a data set has."""
+    scales = [e.get("scale") for e in _entries(dataset)]
+    return [len(s) for s in scales if isinstance(s, list)]
+
+
+def _entries(dataset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = dataset.get("coordinateTransformations")
+    return [e for e in entries if isinstance(e, Mapping)] if isinstance(entries, list) else []
 
 
 _PLACES = {"scale", "translation"}

@@ -16,7 +16,7 @@ from inif.io.ome_zarr_axes import of_multiscales
 from inif.io.ome_zarr_store import check_codecs
 from inif.scale.hierarchy import Hierarchy
 from inif.scale.layout import chunk_and_shard
-from inif.scale.levels import Reduced, reduced_dataset, smaller
+from inif.scale.levels import Reduced, factors, reduced_dataset, smaller
 from inif.scale.plan import ArrayPlan, Kind
 from inif.scale.translate import ome_of, scaled, with_axes
 
@@ -203,7 +203,7 @@ class _Reader:
         axes = dimensions.choose(
             given if given and len(given) == array.ndim else None, array.shape, file
         )
-        names = dimensions.names or tuple(axes.lower())
+        names = dimensions.names if len(dimensions.names) == array.ndim else tuple(axes.lower())
         chunks, shards = chunk_and_shard(
             axes, array.shape, dtype, self.settings.chunks, self.settings.shards
         )
@@ -224,6 +224,13 @@ class _Reader:
             remarks.append(
                 f"{place}: the metadata name no axes; they were taken to be {plans[0].axes}"
             )
+        for dataset, plan in zip(image["datasets"], plans, strict=True):
+            remarks += [
+                f"{place}: level {plan.path} has {count} scale factors for {len(plan.axes)} axes; "
+                "they are kept as they are"
+                for count in factors(dataset)
+                if count != len(plan.axes)
+            ]
         if plans[0].kind == "exact":
             remarks.append(exact_remark(self.out, plans[0].dtype))
         for above, below in pairwise(plans):
