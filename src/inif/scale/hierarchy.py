@@ -88,6 +88,10 @@ class Hierarchy:
         found = node_at(self._store, path)
         return found if hasattr(found, "dtype") else None
 
+    def block(self, array: Any) -> tuple[int, ...]:
+        """Lengths of the boxes in which an array is read at least cost; of a ZIP file, shards."""
+        return tuple((self._zipped and array.shards) or array.chunks)
+
     def group(self, path: str) -> Any:
         """The group at a path, as Zarr gives it."""
         return node_at(self._store, path)

@@ -204,8 +204,9 @@ class _Reader:
             given if given and len(given) == array.ndim else None, array.shape, file
         )
         names = dimensions.names if len(dimensions.names) == array.ndim else tuple(axes.lower())
+        block = self.hierarchy.block(array)
         chunks, shards = chunk_and_shard(
-            axes, array.shape, dtype, self.settings.chunks, self.settings.shards
+            axes, array.shape, dtype, self.settings.chunks, self.settings.shards, block
         )
         fill = array.fill_value
         plan = ArrayPlan(
@@ -273,7 +274,7 @@ class _Reader:
         )
         image["datasets"] = [own, *entries]
         image.setdefault("type", "nearest" if nearest else "mean")
-        block = self.hierarchy.array(self._inside(base)).chunks
+        block = self.hierarchy.block(self.hierarchy.array(self._inside(base)))
         return [
             reduced(plan, path, shape, n, self.settings, nearest=nearest, block=block)
             for n, (path, shape) in enumerate(zip(levels, shapes, strict=True), 1)
@@ -291,7 +292,11 @@ def reduced(
     block: tuple[int, ...] | None,
 ) -> ArrayPlan:
     """The plan of a smaller level that is made of the samples of the first one."""
-    chunks, shards = chunk_and_shard(plan.axes, shape, plan.dtype, settings.chunks, settings.shards)
+    f = 1 << level
+    own = block and (*block[:-2], *(max(n // f, 1) for n in block[-2:]))
+    chunks, shards = chunk_and_shard(
+        plan.axes, shape, plan.dtype, settings.chunks, settings.shards, own
+    )
     return replace(
         plan,
         path=f"{plan.image}/{name}".strip("/"),
