@@ -25,10 +25,12 @@ def fuzz() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_fuzzed_files_give_samples_or_one_error(fuzz: ModuleType, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "count"), [(1, 100), pytest.param(2, 500, marks=pytest.mark.slow)]
+)
+def test_fuzzed_files_give_samples_or_one_error(fuzz: ModuleType, seed: int, count: int) -> None:
     golden = ROOT / "tests" / "golden"
-    report = fuzz.run(300, seed, golden if golden.is_dir() else None)
+    report = fuzz.run(count, seed, golden if golden.is_dir() else None)
     assert report["first_failures"] == []
     assert len(report["rejections"]) > 8
 

@@ -67,6 +67,7 @@ def test_an_unknown_guide_names_the_known(cli: Cli, source: Path) -> None:
     assert "filaments" in outcome.json["expected"]
 
 
+@pytest.mark.slow
 def test_a_guide_that_sees_nothing_is_said(cli: Cli, source: Path, stack: Image) -> None:
     mask = source.parent / "mask.npy"
     np.save(mask, np.zeros(stack.data.shape, np.uint8))

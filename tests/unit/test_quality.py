@@ -49,7 +49,11 @@ def decibels(data: np.ndarray, file: inif.File) -> list[float]:
 
 @pytest.mark.parametrize(
     "options",
-    [pytest.param({}, marks=pytest.mark.slow), {"codec": "jpeg2000"}, {"codec": "hevc"}],
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"codec": "jpeg2000"},
+        pytest.param({"codec": "hevc"}, marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_every_channel_that_varies_has_it(options: dict[str, Any]) -> None:

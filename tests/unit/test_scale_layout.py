@@ -74,6 +74,14 @@ def test_settings_by_axis() -> None:
     assert chunk_and_shard("YX", (600, 600), "uint8", None, {"x": 1000})[1][1] == 600
 
 
+def test_a_shard_covers_a_block_of_the_source_first() -> None:
+    shape = (300, 9000, 9000)
+    assert chunk_and_shard("ZYX", shape, "uint16")[1] == (8, 4096, 4096)
+    deep = chunk_and_shard("ZYX", shape, "uint16", block=(64, 512, 512))
+    assert deep == ((8, 1024, 1024), (64, 1024, 2048))
+    assert chunk_and_shard("CYX", (3, 9000, 9000), "uint16", block=(3, 9, 9))[1][0] == 3
+
+
 @pytest.mark.parametrize(
     "settings",
     [

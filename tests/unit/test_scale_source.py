@@ -151,7 +151,8 @@ def test_smaller_levels_are_means_of_the_original(data: st.DataObject) -> None:
     expected = cropped[:, ::f, ::f] if nearest else means.astype(dtype)
     ends = [sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in shape]
     region = tuple(slice(*pair) for pair in ends)
-    got = Reduced(Kept(full), shape, np.dtype(dtype), level, nearest).read(region)
+    block = data.draw(st.sampled_from([None, (1, 16, 32), (2, 100, 100)]))
+    got = Reduced(Kept(full), shape, np.dtype(dtype), level, nearest, block).read(region)
     assert got.dtype == dtype
     np.testing.assert_allclose(got, expected[region], rtol=1e-6)
 
@@ -172,6 +173,7 @@ def test_nan_stays_nan_without_a_warning() -> None:
 
 def test_a_store_behind_a_web_server(tmp_path: Path) -> None:
     """A server that lists nothing: what the metadata name is found."""
+    pytest.importorskip("aiohttp")
     import functools
     import http.server
     import threading

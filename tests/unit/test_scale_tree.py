@@ -370,6 +370,11 @@ def test_axes_that_the_user_names(tmp_path: Path) -> None:
     assert {p.axes for p in tree.arrays} == {"YX"}
     assert tree.groups[""]["ome"]["multiscales"][0]["axes"] == image["axes"]
     assert tree.arrays[0].dimension_names == ("height", "width")
+    image["axes"] = image["axes"][:1]
+    group.attrs["multiscales"] = [image]
+    with pytest.raises(AxesError):
+        read_tree(path)
+    assert read_tree(path, axes="YX").arrays[0].dimension_names == ("y", "x")
 
 
 # ---------------------------------------------------------------- documents
@@ -490,6 +495,7 @@ def test_no_levels_are_made_where_the_place_is_not_clear(tmp_path: Path) -> None
     tree = read_tree(path)
     assert paths(tree) == ["0"]
     assert "no smaller levels" in remark(tree, "levels")
+    assert "1 scale factors for 2 axes" in remark(tree, "kept as they are")
 
 
 def test_a_tiff_becomes_an_image_with_its_metadata(tmp_path: Path) -> None:

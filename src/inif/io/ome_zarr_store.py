@@ -134,8 +134,13 @@ def _listed(names: AsyncIterator[str]) -> list[str]:
     return sync(collect())
 
 
-def samples(array: Any, store: Watched, name: str) -> Blocks:
+def samples(array: Any, store: Watched, name: str, keep: int | None = None) -> Blocks:
     """The samples of an array, by chunks; in a ZIP file, which gives whole shards only, by shards.
+
+    Parameters
+    ----------
+    keep
+        Bytes of them that are kept for the regions beside the one that needed them.
 
     Raises
     ------
@@ -164,7 +169,7 @@ def samples(array: Any, store: Watched, name: str) -> Blocks:
             raise _damaged(array, region, error, name) from error
 
     block = grown(largest if zipped else array.chunks, array.shape, dtype, 2)
-    return Blocks(array.shape, dtype, block, load)
+    return Blocks(array.shape, dtype, block, load, keep=keep)
 
 
 def missing_chunks(array: Any, store: Watched) -> tuple[str, ...]:

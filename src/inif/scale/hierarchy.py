@@ -21,6 +21,9 @@ from inif.scale.source import StoreFile, ZarrSource
 _OWN = {*ZARR_MARKERS, ".zmetadata"}
 """Documents of Zarr itself, which are read here and written anew."""
 
+_LARGEST = 1 << 28
+"""Largest document that is read, in bytes: the root's may repeat those of all groups and arrays."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -85,6 +88,10 @@ class Hierarchy:
         found = node_at(self._store, path)
         return found if hasattr(found, "dtype") else None
 
+    def block(self, array: Any) -> tuple[int, ...]:
+        """Lengths of the boxes in which an array is read at least cost; of a ZIP file, shards."""
+        return tuple((self._zipped and array.shards) or array.chunks)
+
     def group(self, path: str) -> Any:
         """The group at a path, as Zarr gives it."""
         return node_at(self._store, path)
@@ -107,8 +114,10 @@ class Hierarchy:
         return self._location.holds(key) if not self._zipped else self.read(key) is not None
 
     def read(self, key: str) -> bytes | None:
-        """A small file; None if there is none."""
-        return read_value(self._store, key)
+        """A document or another small file; None if there is none."""
+        if self._location.remote or self._zipped:
+            return read_value(self._store, key, _LARGEST)
+        return self._location.read_small(key, _LARGEST)
 
     def source(self, path: str) -> ZarrSource:
         """The samples of an array."""

@@ -8,7 +8,7 @@ not millions, and is small enough for a worker to hold and to lose.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ def chunk_and_shard(
     dtype: np.dtype | str,
     chunks: Mapping[str, int] | None = None,
     shards: Mapping[str, int] | None = None,
+    block: Sequence[int] | None = None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The shapes of an array's chunks and shards.
 
@@ -45,6 +46,9 @@ def chunk_and_shard(
         Samples by axis letter, in either case; axes that are not named get their default. Letters
         of axes that the array does not have are passed over, so that one setting serves an image
         and its labels.
+    block
+        Lengths of the boxes in which the source is read at least cost. A shard covers one of them
+        first, as far as it can, so that few are read for several shards.
 
     Raises
     ------
@@ -71,18 +75,21 @@ def chunk_and_shard(
             )
         count[axis] = max(1, min(-(-samples // chunk[axis]), grid[axis]))
     bytes_of_chunk = math.prod(chunk.values()) * np.dtype(dtype).itemsize
-    for group in _ORDER:
-        free = [a for a in group if a in sizes and a not in given]
-        _grow(count, grid, free, SHARD // max(bytes_of_chunk, 1))
+    boxes = dict(zip(axes, block or chunk.values(), strict=True))
+    covering = {a: min(-(-n // chunk[a]), grid[a]) for a, n in boxes.items()}
+    for ends in (covering, grid):
+        for group in _ORDER:
+            free = [a for a in group if a in sizes and a not in given]
+            _grow(count, ends, free, SHARD // max(bytes_of_chunk, 1))
     return tuple(chunk.values()), tuple(chunk[a] * count[a] for a in axes)
 
 
-def _grow(count: dict[str, int], grid: Mapping[str, int], free: list[str], most: int) -> None:
+def _grow(count: dict[str, int], ends: Mapping[str, int], free: list[str], most: int) -> None:
     """Double the number of chunks along the shortest of some axes, as long as there is room."""
     while True:
         able = []
         for axis in free:
-            longer = min(2 * count[axis], grid[axis])
+            longer = min(2 * count[axis], ends[axis])
             if longer > count[axis] and math.prod(count.values()) // count[axis] * longer <= most:
                 able.append((count[axis], -"YX".find(axis), axis, longer))
         if not able:

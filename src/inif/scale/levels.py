@@ -21,7 +21,8 @@ from inif.scale.source import ArraySource
 class Reduced:
     """A level of an array, made of its samples: see `ArraySource`.
 
-    At most 8 million samples of the array, or those of one sample of the level, are held at once.
+    At most 8 million samples of the array are held at once, or one block of it, or those of one
+    sample of the level.
 
     Attributes
     ----------
@@ -35,6 +36,8 @@ class Reduced:
         A sample stands for 2**level rows and columns.
     nearest
         Whether it is the first of their samples instead of the mean.
+    block
+        Lengths of the boxes in which the array is read at least cost, where that is known.
     """
 
     source: ArraySource
@@ -42,6 +45,7 @@ class Reduced:
     dtype: np.dtype[Any]
     level: int
     nearest: bool
+    block: tuple[int, ...] | None = None
 
     def read(self, region: Region) -> np.ndarray:
         """See `ArraySource.read`."""
@@ -49,7 +53,10 @@ class Reduced:
         out = np.empty([s.stop - s.start for s in region], self.dtype)
         if not out.size:
             return out
-        box = grown_box((1,) * out.ndim, out.shape, max(PART >> 2 * self.level, 1))
+        block = self.block or (1,) * out.ndim
+        unit = (*block[:-2], *(max(n >> self.level, 1) for n in block[-2:]))
+        box = tuple(map(min, unit, out.shape))
+        box = grown_box(box, out.shape, max(PART >> 2 * self.level, 1))
         for part in cut(region, box):
             place = tuple(
                 slice(p.start - s.start, p.stop - s.start)
@@ -89,9 +96,9 @@ def reduced_dataset(
     dataset
         Of the first level: one scale, and at most one translation, with a number for every axis.
     """
-    entries = dataset.get("coordinateTransformations")
-    said = {str(e.get("type")): e for e in entries} if isinstance(entries, list) else {}
-    if "scale" not in said or len(said) != len(entries or ()) or said.keys() - _PLACES:
+    entries = _entries(dataset)
+    said = {str(e.get("type")): e for e in entries}
+    if "scale" not in said or len(said) != len(entries) or said.keys() - _PLACES:
         return None
     scale = _numbers(said["scale"].get("scale"), axes)
     moved = _numbers(said.get("translation", {}).get("translation", [0.0] * len(axes)), axes)
@@ -108,6 +115,17 @@ def reduced_dataset(
     if any(moved) or "translation" in said:
         out.append({"type": "translation", "translation": moved})
     return {"path": path, "coordinateTransformations": out}
+
+
+def factors(dataset: Mapping[str, Any]) -> list[int]:
+    """How many numbers each scale of a data set has."""
+    scales = [e.get("scale") for e in _entries(dataset)]
+    return [len(s) for s in scales if isinstance(s, list)]
+
+
+def _entries(dataset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = dataset.get("coordinateTransformations")
+    return [e for e in entries if isinstance(e, Mapping)] if isinstance(entries, list) else []
 
 
 _PLACES = {"scale", "translation"}

@@ -16,7 +16,7 @@ from inif.io.ome_zarr_axes import of_multiscales
 from inif.io.ome_zarr_store import check_codecs
 from inif.scale.hierarchy import Hierarchy
 from inif.scale.layout import chunk_and_shard
-from inif.scale.levels import Reduced, reduced_dataset, smaller
+from inif.scale.levels import Reduced, factors, reduced_dataset, smaller
 from inif.scale.plan import ArrayPlan, Kind
 from inif.scale.translate import ome_of, scaled, with_axes
 
@@ -203,9 +203,10 @@ class _Reader:
         axes = dimensions.choose(
             given if given and len(given) == array.ndim else None, array.shape, file
         )
-        names = dimensions.names or tuple(axes.lower())
+        names = dimensions.names if len(dimensions.names) == array.ndim else tuple(axes.lower())
+        block = self.hierarchy.block(array)
         chunks, shards = chunk_and_shard(
-            axes, array.shape, dtype, self.settings.chunks, self.settings.shards
+            axes, array.shape, dtype, self.settings.chunks, self.settings.shards, block
         )
         fill = array.fill_value
         plan = ArrayPlan(
@@ -224,6 +225,13 @@ class _Reader:
             remarks.append(
                 f"{place}: the metadata name no axes; they were taken to be {plans[0].axes}"
             )
+        for dataset, plan in zip(image["datasets"], plans, strict=True):
+            remarks += [
+                f"{place}: level {plan.path} has {count} scale factors for {len(plan.axes)} axes; "
+                "they are kept as they are"
+                for count in factors(dataset)
+                if count != len(plan.axes)
+            ]
         if plans[0].kind == "exact":
             remarks.append(exact_remark(self.out, plans[0].dtype))
         for above, below in pairwise(plans):
@@ -266,8 +274,9 @@ class _Reader:
         )
         image["datasets"] = [own, *entries]
         image.setdefault("type", "nearest" if nearest else "mean")
+        block = self.hierarchy.block(self.hierarchy.array(self._inside(base)))
         return [
-            reduced(plan, path, shape, n, self.settings, nearest=nearest)
+            reduced(plan, path, shape, n, self.settings, nearest=nearest, block=block)
             for n, (path, shape) in enumerate(zip(levels, shapes, strict=True), 1)
         ]
 
@@ -280,9 +289,14 @@ def reduced(
     settings: Settings,
     *,
     nearest: bool,
+    block: tuple[int, ...] | None,
 ) -> ArrayPlan:
     """The plan of a smaller level that is made of the samples of the first one."""
-    chunks, shards = chunk_and_shard(plan.axes, shape, plan.dtype, settings.chunks, settings.shards)
+    f = 1 << level
+    own = block and (*block[:-2], *(max(n // f, 1) for n in block[-2:]))
+    chunks, shards = chunk_and_shard(
+        plan.axes, shape, plan.dtype, settings.chunks, settings.shards, own
+    )
     return replace(
         plan,
         path=f"{plan.image}/{name}".strip("/"),
@@ -290,6 +304,6 @@ def reduced(
         chunks=chunks,
         shards=shards,
         level=level,
-        source=Reduced(plan.source, shape, plan.dtype, level, nearest),
+        source=Reduced(plan.source, shape, plan.dtype, level, nearest, block),
         attributes={},
     )

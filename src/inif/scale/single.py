@@ -64,7 +64,7 @@ def read_single(
             remarks.append(exact_remark("", dtype))
         windows = turned.windows or (() if nearest else _windows(turned))
         chunks, shards = chunk_and_shard(
-            axes, turned.shape, dtype, settings.chunks, settings.shards
+            axes, turned.shape, dtype, settings.chunks, settings.shards, turned.block
         )
         first = ArrayPlan(
             *("0", axes, turned.shape, dtype, chunks, shards, kind, "", 0),
@@ -76,7 +76,7 @@ def read_single(
         plans = [
             first,
             *(
-                reduced(first, str(n), shape, n, settings, nearest=nearest)
+                reduced(first, str(n), shape, n, settings, nearest=nearest, block=turned.block)
                 for n, shape in enumerate(smaller(axes, turned.shape), 1)
             ),
         ]

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from inif.errors import InputError
 from inif.outputs import write_file
@@ -85,6 +88,29 @@ def documents(
 
 def array_document(plan: ArrayPlan, codec: Mapping[str, Any]) -> bytes:
     """The ``zarr.json`` of an array: sharded, its chunks coded by `codec`."""
+    fill = plan.fill_value.item() if isinstance(plan.fill_value, np.generic) else plan.fill_value
+    names = plan.dimension_names
+    blank = _blank(plan.shape, plan.dtype, plan.chunks, plan.shards, fill, names)
+    body = json.loads(blank)
+    (shard,) = body["codecs"]
+    shard["configuration"]["codecs"] = [dict(codec)]
+    body["attributes"] = dict(plan.attributes)
+    return json.dumps(body, indent=2).encode()
+
+
+@lru_cache(maxsize=64)
+def _blank(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunks: tuple[int, ...],
+    shards: tuple[int, ...],
+    fill_value: Any,
+    names: tuple[str | None, ...] | None,
+) -> bytes:
+    """The document as Zarr writes it, with chunks as they are and without attributes.
+
+    The arrays of a plate share a few of them.
+    """
     import zarr
     from zarr.core.buffer import default_buffer_prototype
     from zarr.core.sync import sync
@@ -93,23 +119,19 @@ def array_document(plan: ArrayPlan, codec: Mapping[str, Any]) -> bytes:
     store = MemoryStore()
     zarr.create_array(
         store,
-        shape=plan.shape,
-        dtype=plan.dtype,
-        chunks=plan.chunks,
-        shards=plan.shards,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        shards=shards,
         compressors=None,
         filters=None,
-        fill_value=plan.fill_value,
-        attributes=dict(plan.attributes),
-        dimension_names=plan.dimension_names,
+        fill_value=fill_value,
+        dimension_names=names,
         zarr_format=3,
     )
     value = sync(store.get(_DOCUMENT, default_buffer_prototype()))
     assert value is not None
-    body = json.loads(value.to_bytes())
-    (shard,) = body["codecs"]
-    shard["configuration"]["codecs"] = [dict(codec)]
-    return json.dumps(body, indent=2).encode()
+    return bytes(value.to_bytes())
 
 
 def _parents(tree: Tree) -> set[str]:

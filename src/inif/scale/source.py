@@ -24,8 +24,17 @@ if TYPE_CHECKING:
     from inif.io.ome_zarr_store import Watched
     from inif.io.samples import Blocks
 
-_KEPT = 4
-"""Inputs that a process keeps open at once; each holds at most 64 MB of decoded chunks."""
+_KEPT = 2
+"""Inputs that a process keeps open at once."""
+
+_BLOCKS = 160 << 20
+"""Bytes of decoded chunks that each of them holds: four of 64 × 512 × 512 samples of 16 bits.
+
+So each chunk is decoded once where all planes of a place are read before those of the next one."""
+
+
+_LARGEST = 1 << 30
+"""Largest file that is copied out of a ZIP file, or from a web server, in bytes."""
 
 
 class ArraySource(Protocol):
@@ -81,7 +90,7 @@ class StoreFile:
         """
         from inif.io.ome_zarr_store import read_value
 
-        value = read_value(_store(self.store, self.zipped), self.key)
+        value = read_value(_store(self.store, self.zipped), self.key, _LARGEST)
         if value is None:
             raise InputError(
                 "a file of the input is gone", file=location_of(self.store).name, field=self.key
@@ -173,7 +182,7 @@ class _Opened:
                 raise InputError(
                     "an array of the input is gone", file=self.name, field=path or "the root"
                 )
-            self.samples: Blocks = samples(array, watched, self.name)
+            self.samples: Blocks = samples(array, watched, self.name, keep=_BLOCKS)
 
     def read(self, region: Region) -> np.ndarray:
         region = check_region(region, self.samples.shape, self.name)

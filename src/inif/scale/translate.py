@@ -10,6 +10,9 @@ from inif.errors import InputError
 VERSION = "0.5"
 
 _KEYS = ("multiscales", "omero", "plate", "well", "image-label", "bioformats2raw.layout")
+_OBJECTS = ("omero", "plate", "well", "image-label")
+"""Those that mean something else unless they are objects."""
+
 _PLACED = {"labels": "labels", "OME": "series"}
 """Names that are OME-Zarr's in the group of this name only."""
 
@@ -42,7 +45,11 @@ def translated(
         out["ome"] = {**out["ome"], "version": VERSION}
         return out, version
     placed = _PLACED.get(path.rpartition("/")[2])
-    found = [k for k in attributes if k in _KEYS or k == placed]
+    found = [
+        key
+        for key, value in attributes.items()
+        if key == placed or (key in _KEYS and (key not in _OBJECTS or isinstance(value, Mapping)))
+    ]
     if not found:
         return out, None
     ome: dict[str, Any] = {"version": VERSION}
