@@ -115,7 +115,7 @@ def read(store: str | os.PathLike[str]) -> list[dict[str, Any]] | None:
     """
     path = manifest_of(store)
     try:
-        with open(path, "r+b" if os.access(path, os.W_OK) else "rb") as file:
+        with open(path, "rb") as file:
             _, found = _read(path, file)
     except FileNotFoundError:
         return None

@@ -98,7 +98,7 @@ class Way:
 
     def chunk(self, array: Array, samples: np.ndarray, channels: range) -> Chunk:
         """A chunk that is to be coded so."""
-        steps = tuple(self.steps[c] for c in channels) or None
+        steps = tuple(self.steps[c] for c in channels) if self.steps else None
         coder = ChunkCoder(
             array.axes,
             array.dtype,
