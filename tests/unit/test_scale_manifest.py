@@ -60,7 +60,7 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "a.ome.zarr"
     with (
         opened(out, PLAN),
-        pytest.raises(InputError, match="another run is at work .* process"),
+        pytest.raises(InputError, match=r"another run is at work .* process"),
         opened(out, PLAN),
     ):
         pass

@@ -191,8 +191,8 @@ def test_a_chunk_that_does_not_decode_is_named_and_the_rest_stays(tmp_path: Path
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     error = json.loads(result.stdout)
-    assert "array 0" in error["field"]
-    assert "64:" in error["field"]
+    assert "array 0, region" in error["field"]
+    assert "0/c/1/1/1/1" in error["field"]
     assert not out.exists()
     chunk.write_bytes(before)
     result = CliRunner().invoke(app, words)

@@ -106,16 +106,17 @@ def read_dask(
     turned = array.transpose([axes.index(a) for a in order])
     dtype = np.dtype(turned.dtype).newbyteorder("=")
     shape = tuple(int(n) for n in turned.shape)
-    settings = Settings(chunks, shards, order)
+    settings, block = Settings(chunks, shards, order), tuple(map(int, turned.chunksize))
     kind = kind_of(dtype, labels=False, file=NAME)
     first = ArrayPlan(
-        *("0", order, shape, dtype, *chunk_and_shard(order, shape, dtype, chunks, shards)),
+        *("0", order, shape, dtype, *chunk_and_shard(order, shape, dtype, chunks, shards, block)),
         *(kind, "", 0, DaskSource(turned, (0,) * turned.ndim), dtype.type(0)),
         dimension_names=tuple(order.lower()),
     )
     plans = [first]
     for level, smaller_shape in enumerate(smaller(order, shape), 1):
-        plans.append(reduced(first, str(level), smaller_shape, level, settings, nearest=False))
+        own = (first, str(level), smaller_shape, level, settings)
+        plans.append(reduced(*own, nearest=False, block=block))
     datasets = [dataset(p.path, order, meta.scale, 1 << p.level, shift=True) for p in plans]
     way = "mean" if len(plans) > 1 else None
     ome: dict[str, Any] = attributes(meta, order, dtype, datasets, (), kind=way)
