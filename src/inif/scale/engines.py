@@ -11,6 +11,7 @@ import contextvars
 import logging
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,8 +26,9 @@ Call = Callable[[Any, Callable[[], bool]], Any]
 ATTEMPTS = 3
 """How often a call is tried before the work ends."""
 
-_TICK, _JOIN = 0.2, 60.0
-"""Seconds between two looks at the scheduler, and that it is waited for at first."""
+_TICK, _LOOK, _JOIN = 0.2, 5.0, 20.0
+"""Seconds between two looks at the scheduler and at how many workers there are, and that it is
+waited for at first."""
 
 MEMORY = 1_500_000_000
 """Bytes of a worker process of this machine, unless something else is asked for."""
@@ -96,13 +98,17 @@ class Cluster:
         self.link: str | None = client.dashboard_link or None
         self._run = uuid.uuid4().hex[:8]
         self._done: queue.SimpleQueue[tuple[Hashable, Any]] = queue.SimpleQueue()
-        self._count = 0
+        self._count = self._threads = 0
+        self._looked = -_LOOK
 
     @property
     def window(self) -> int:
         """As of every engine; a cluster may grow."""
-        threads: int = sum(self._client.nthreads().values())
-        return max(3 * threads, 3)
+        if time.monotonic() > self._looked + _LOOK:
+            with contextlib.suppress(OSError):  # `wait` tells what is wrong
+                self._threads = sum(self._client.nthreads().values())
+            self._looked = time.monotonic()
+        return max(3 * self._threads, 3)
 
     def submit(self, name: Hashable, call: Call, task: Any) -> None:
         """As of every engine."""
@@ -113,6 +119,8 @@ class Cluster:
 
     def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
+        from distributed.comm import CommClosedError
+
         while True:
             if self._client.status != "running":
                 raise InputError(
@@ -123,10 +131,13 @@ class Cluster:
                 )
             with contextlib.suppress(queue.Empty):
                 name, future = self._done.get(timeout=_TICK)
-                if future.status == "finished":
-                    return name, future.result()
-                if future.status == "error":
-                    return name, future.exception()
+                try:
+                    if future.status == "finished":
+                        return name, future.result()
+                    if future.status == "error":
+                        return name, future.exception()
+                except CommClosedError:
+                    continue
 
 
 @contextlib.contextmanager
