@@ -66,7 +66,12 @@ class Request:
             return cls(None if bound.exact else bound, effort)
         if not given:
             ratio = 128.0
-        return cls(Target(ratio=ratio, size=size, psnr=psnr), effort)
+        same = Target(  # so that 20 and 20.0 are one request
+            None if ratio is None else float(ratio),
+            None if size is None else int(size),
+            None if psnr is None else float(psnr),
+        )
+        return cls(same, effort)
 
     @property
     def bounded(self) -> bool:
