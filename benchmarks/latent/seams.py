@@ -28,10 +28,11 @@ from inif.decode.latent_spec import TABLES, LatentSpec
 from inif.encode.latent.coder import PLANE_PRICE, PRICE
 from inif.fields.parallel import in_order
 from inif.io import read_image
+from inif.latent.decoder import Latents
 from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import Plan
 from inif.latent.repair import gains_of, products
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.stream import Coder, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
 

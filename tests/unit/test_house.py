@@ -20,7 +20,7 @@ ROOT = Path(inif.__file__).parent
 ROOMS = (
     ("_version", "errors"),
     ("axes", "coding", "config", "fields", "outliers", "outputs", "web"),
-    ("bricks", "metadata", "progress"),
+    ("bricks", "metadata", "progress", "samples"),
     ("image",),
     ("codecs", "container", "frames", "labels", "latent", "optim", "perceptual"),
     ("io", "legacy"),
@@ -29,7 +29,7 @@ ROOMS = (
     ("serve",),
     ("metrics",),
     ("guidance",),
-    ("encode",),
+    ("encode", "options"),
     ("api", "view"),
     ("inif",),
     ("cli", "napari"),

@@ -27,6 +27,7 @@ from inif.errors import FormatError
 from inif.fields.parallel import in_order
 from inif.latent import _core, repair, tables
 from inif.latent.box import Box, slices
+from inif.latent.decoder import Decoder, Latents
 from inif.latent.layout import (
     MOST_VOXELS,
     SCALE,
@@ -36,7 +37,6 @@ from inif.latent.layout import (
 )
 from inif.latent.plan import Plan
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, streams_of, unpacked
-from inif.latent.stream import Decoder, Latents
 from inif.latent.transform import synthesise
 
 FEATURE = "latent/1"

@@ -40,11 +40,12 @@ from inif.encode.rate.coder import Coded, Trial
 from inif.encode.rate.control import SAMPLED, spread
 from inif.encode.record import channel_psnrs, errors_of
 from inif.fields.parallel import cores
+from inif.latent.decoder import Latents
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, latent_grid
 from inif.latent.plan import Plan
 from inif.latent.repair import MOST_GAIN, gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
-from inif.latent.stream import Coder, Latents, Pass, Rates
+from inif.latent.stream import Coder, Pass, Rates
 from inif.latent.tables import load
 from inif.latent.transform import Bands, analyse, synthesise
 
