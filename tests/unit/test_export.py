@@ -161,8 +161,19 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr", ".npy"])
-def test_ctrl_c_leaves_what_was_there(many_bricks: Path, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("ending", "sent", "code"),
+    [
+        (".ome.tif", signal.SIGINT, 130),
+        (".ome.zarr", signal.SIGINT, 130),
+        (".npy", signal.SIGINT, 130),
+        (".ome.tif", signal.SIGTERM, 143),
+        (".ome.zarr", signal.SIGTERM, 143),
+    ],
+)
+def test_a_signal_leaves_what_was_there(
+    many_bricks: Path, tmp_path: Path, ending: str, sent: signal.Signals, code: int
+) -> None:
     out = tmp_path / f"a{ending}"
     write_image(Image(np.ones((4, 4), np.uint8), "YX"), out)
     before = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))
@@ -175,9 +186,9 @@ def test_ctrl_c_leaves_what_was_there(many_bricks: Path, tmp_path: Path, ending:
     assert child.stdout is not None
     for _ in range(3):
         assert child.stdout.readline() == "at work\n"
-    child.send_signal(signal.SIGINT)
+    child.send_signal(sent)
     _, err = child.communicate(timeout=300)
-    assert child.returncode == 130
+    assert child.returncode == code
     assert "nothing was written" in err
     assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == before
     assert read_image(out, axes="YX").data.shape == (4, 4)
