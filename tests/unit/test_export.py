@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import inif
 from inif.axes import Selection, select
+from inif.decode.samples import Samples
 from inif.image import Channel, Image, Metadata, Region
 from inif.io import pyramid, read_image, write_image
 
@@ -130,6 +131,30 @@ def test_the_command_line(
     if ending != ".npy":
         assert back.meta.scale["X"] == (0.5 if part else 0.25, "µm")
         assert [c.name for c in back.meta.channels] == (["actin"] if part else ["DNA", "actin"])
+
+
+@pytest.mark.filterwarnings("ignore:NPY holds samples alone")
+def test_what_a_mask_leaves_out_is_not_decoded(
+    cli: Callable[..., Any], many_bricks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = np.zeros(SHAPE[1:], np.uint8)
+    mask[0, 30:50, 200:340:3] = mask[2, 130, 7] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
+    read = Samples.read
+    regions: list[tuple[range, ...]] = []
+
+    def noted(self: Samples, selection: Selection) -> np.ndarray:
+        regions.append(selection.ranges)
+        return read(self, selection)
+
+    monkeypatch.setattr(Samples, "read", noted)
+    monkeypatch.setattr(pyramid, "PART", 1 << 16)
+    out = tmp_path / "a.npy"
+    words = ("decompress", many_bricks, "-o", out, "--mask", tmp_path / "mask.tif", "--json")
+    assert cli(*words).json["samples"] == 2 * np.count_nonzero(mask)
+    assert sum(int(np.prod([len(r) for r in one])) for one in regions) <= 2 * (20 * 139 + 1)
+    with inif.open(many_bricks) as file:
+        np.testing.assert_array_equal(np.load(out), np.where(mask != 0, file[...], 0))
 
 
 def test_labels_of_an_exact_file_stay_labels(cli: Callable[..., Any], tmp_path: Path) -> None:
