@@ -39,7 +39,10 @@ FIRST, NEXT = 30, range(31, 60)
 
 PLUGINS = {
     "xarray": ("import xarray.backends.plugins", "from inif.xarray import InifBackend"),
-    "bioio": ("import bioio", "from bioio_inif import ReaderMetadata as r; r.get_reader()"),
+    "bioio": (
+        "import bioio",
+        "from bioio_inif import ReaderMetadata as r; r.get_supported_extensions()",
+    ),
     "napari": ("import npe2; place = {manifest!r}", "npe2.PluginManifest.from_file(place)"),
 }
 """Of each program what it has loaded before, and what finding our plugin makes it load."""
