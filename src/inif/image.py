@@ -26,7 +26,8 @@ from inif.samples import LOSSLESS_FIX as LOSSLESS_FIX
 from inif.samples import Region as Region
 from inif.samples import check_memory as check_memory
 from inif.samples import check_region as check_region
-from inif.samples import conversion, native
+from inif.samples import conversion
+from inif.samples import native as native
 from inif.samples import need_finite as need_finite
 from inif.samples import scale_of as scale_of
 

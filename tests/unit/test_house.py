@@ -29,7 +29,7 @@ ROOMS = (
     ("serve",),
     ("metrics",),
     ("guidance",),
-    ("encode", "options"),
+    ("encode",),
     ("api", "view"),
     ("inif",),
     ("cli", "napari"),

@@ -5,6 +5,7 @@ This is the one way in: the public verb, and whatever compresses many images, ca
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,6 @@ from inif.encode.survey import survey
 from inif.errors import InputError, RemarkWarning
 from inif.image import Image, LazyImage
 from inif.io.ome import unkept_remark
-from inif.samples import machine_memory
 
 _GUESS, _LEAST_GUESS = 128, 4096
 """Raw bytes over a file's, and its bytes at least, where a quality is asked for: for what outliers
@@ -197,7 +197,11 @@ def checked_guides(guides: Sequence[str]) -> None:
 
 def default_memory() -> int:
     """A quarter of the machine's memory in bytes, at least 1 GB."""
-    return max((machine_memory() or 0) // 4, LEAST_MEMORY)
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        whole = 0
+    return max(whole // 4, LEAST_MEMORY)
 
 
 def check_memory_option(memory: object) -> int | None:
