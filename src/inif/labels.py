@@ -124,28 +124,32 @@ def flat_patches(planes: list[np.ndarray]) -> int:
 
 def label_channels(image: ImageSource) -> dict[int, Patches]:
     """The channels that look like labels or masks, by number; a bounded sample is looked at."""
-    axes, sizes = image.axes, dict(zip(image.axes, image.shape, strict=True))
-    if not {"Y", "X"} <= set(axes) or image.dtype.kind not in "biuf":
+    if not {"Y", "X"} <= set(image.axes) or image.dtype.kind not in "biuf":
         return {}
+    out = {}
+    for c in range(image.n_channels):
+        planes = middles(image, c)
+        if count := flat_patches(planes):
+            whole = sum(p.size for p in planes) == math.prod(image.shape) // image.n_channels
+            out[c] = Patches(count, whole)
+    return out
+
+
+def middles(image: ImageSource, channel: int) -> list[np.ndarray]:
+    """The middle of some planes, (Y, X) each, of a channel of an image with axes Y and X."""
+    axes, sizes = image.axes, dict(zip(image.axes, image.shape, strict=True))
     others = [sizes[a] for a in "TZ" if a in axes]
     places = list(np.ndindex(*others))
     picked = [places[i] for i in np.unique(np.linspace(0, len(places) - 1, _PLANES).astype(int))]
     side = max(_SIDE, math.isqrt(_SAMPLES // (image.n_channels * len(picked))))
     ends = [i for i, a in enumerate(axes) if a in "YX"]
-    out = {}
-    for c in range(image.n_channels):
-        planes = []
-        for place in picked:
-            at = dict(zip([a for a in "TZ" if a in axes], place, strict=True)) | {"C": c}
-            where = [
-                _middle(sizes[a], side) if a in "YX" else slice(at[a], at[a] + 1) for a in axes
-            ]
-            plane = image.read(tuple(where)).reshape([where[i].stop - where[i].start for i in ends])
-            planes.append(plane if axes.index("Y") < axes.index("X") else plane.T)
-        if count := flat_patches(planes):
-            whole = sum(p.size for p in planes) == math.prod(image.shape) // image.n_channels
-            out[c] = Patches(count, whole)
-    return out
+    planes = []
+    for place in picked:
+        at = dict(zip([a for a in "TZ" if a in axes], place, strict=True)) | {"C": channel}
+        where = [_middle(sizes[a], side) if a in "YX" else slice(at[a], at[a] + 1) for a in axes]
+        plane = image.read(tuple(where)).reshape([where[i].stop - where[i].start for i in ends])
+        planes.append(plane if axes.index("Y") < axes.index("X") else plane.T)
+    return planes
 
 
 def _middle(length: int, side: int) -> slice:

@@ -120,6 +120,13 @@ def png(folder: Path) -> Path:
     return folder / "a.png"
 
 
+def planes(folder: Path) -> str:
+    for c, z in np.ndindex(2, 3):
+        (folder / "ab"[c]).mkdir(exist_ok=True)
+        tifffile.imwrite(folder / "ab"[c] / f"z{z:02d}.tif", STACK[c, z])
+    return str(folder / "{c:a|b}" / "z{z:02d}.tif")
+
+
 def in_memory_file_system(folder: Path) -> str:
     fsspec = pytest.importorskip("fsspec")
     path = written("a.ome.tif")(folder)
@@ -183,6 +190,7 @@ MAKERS: dict[str, tuple[Callable[[Path], Path | str], np.ndarray, str | None]] =
     "NPY, Fortran": (lambda f: numpy_file(f, np.asfortranarray(STACK)), STACK, "CZYX"),
     "NPZ": (lambda f: numpy_file(f, STACK, packed=True), STACK, "CZYX"),
     "PNG": (png, COLOUR[0], None),
+    "planes": (planes, STACK, None),
     "CZI": (czi, STACK, None),
 }  # fmt: skip
 

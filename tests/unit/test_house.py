@@ -30,6 +30,7 @@ ROOMS = (
     ("metrics",),
     ("guidance",),
     ("encode",),
+    ("scale",),
     ("api", "view"),
     ("inif",),
     ("cli", "napari"),

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import math
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -45,6 +46,10 @@ def translated(
     finally:
         for log in logs:
             log.removeFilter(silence)
+
+
+OPENING = threading.RLock()
+"""Held by whoever opens files in several threads: `guarded` is for one thread at a time."""
 
 
 @contextlib.contextmanager

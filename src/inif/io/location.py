@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -17,6 +18,7 @@ from inif.web.failures import refused
 if TYPE_CHECKING:
     from inif.web.client import Answer
 
+_FIELD = re.compile(r"\{[TCZtcz](?::[^{}]*)?\}")
 _READ_AHEAD = 1 << 18
 
 
@@ -129,6 +131,14 @@ def location_of(path: str | os.PathLike[str]) -> Location:
         )
     text = os.fspath(path)
     return Location(text, bool(_URL.match(text)))
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path is a pattern of names of local files, and no file that is called so.
+
+    See `inif.io.planes`.
+    """
+    return bool(_FIELD.search(path) and not _URL.match(path)) and not os.path.exists(path)
 
 
 def join(path: str, relative: str) -> str:

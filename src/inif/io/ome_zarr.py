@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_COLOR = "inif:default_color"
 """Marks a channel whose colour is there because OME-Zarr demands one."""
 
-_LABELS = re.compile(r"\.zarr/labels/[^/]+")
+LABELS = re.compile(r"\.zarr/labels/[^/]+")
 """Where OME-Zarr keeps the labels of an image."""
 
 
@@ -111,7 +111,7 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
             samples(found.array, store, location.name),
             *("Zarr store", None, chosen, meta, location.name, remarks),
             close=stack.pop_all().close,
-            labels=found.labels or bool(_LABELS.search(location.path.split("?")[0])) or None,
+            labels=found.labels or bool(LABELS.search(location.path.split("?")[0])) or None,
             noticed=lambda: missing_chunks(found.array, store),
         )
 
@@ -125,7 +125,7 @@ def _find(store: Watched, scene: int, name: str) -> _Found:
         raise InputError("there is no Zarr array or group here", file=name, fix="check the path")
     if hasattr(node, "dtype"):
         only_scene(scene, 1, name)
-        return _Found(node, Dimensions(_dimension_names(node)))
+        return _Found(node, Dimensions(dimension_names(node)))
     attributes = _ome(node)
     if "plate" in attributes or "well" in attributes:
         raise InputError(
@@ -155,7 +155,7 @@ def _find(store: Watched, scene: int, name: str) -> _Found:
         )
     only_scene(scene, 1, name)
     array = node[names[0]]
-    return _Found(array, Dimensions(_dimension_names(array)))
+    return _Found(array, Dimensions(dimension_names(array)))
 
 
 def _ome(group: Any) -> Mapping[str, Any]:
@@ -169,15 +169,13 @@ def _from_multiscales(store: Watched, group: Any, scene: int, name: str) -> _Fou
     attributes = _ome(group)
     images = attributes.get("multiscales")
     if not isinstance(images, list) or not images or not isinstance(images[0], dict):
-        raise _bad(name, "multiscales", "a list with an image")
+        raise damaged_metadata(name, "multiscales", "a list with an image")
     only_scene(scene, len(images), name)
     image = images[scene]
     datasets = image.get("datasets") if isinstance(image, dict) else None
-    if not isinstance(datasets, list) or not datasets or "path" not in datasets[0]:
-        raise _bad(name, "multiscales.datasets", "a list with a path")
-    path = str(datasets[0]["path"])
-    if ".." in path.split("/") or path.startswith("/"):
-        raise _bad(name, "multiscales.datasets.path", "a path inside the store")
+    if not isinstance(datasets, list) or not datasets:
+        raise damaged_metadata(name, "multiscales.datasets", "a list with a path")
+    path = array_path(datasets[0], name)
     place = f"{group.path}/{path}".strip("/")
     array = node_at(store, place)
     if array is None:
@@ -188,15 +186,33 @@ def _from_multiscales(store: Watched, group: Any, scene: int, name: str) -> _Fou
             fix="check that the store is complete, or export it again",
         )
     if not hasattr(array, "dtype"):
-        raise _bad(name, "multiscales.datasets.path", f'an array, and "{path}" is a group')
+        raise damaged_metadata(
+            name, "multiscales.datasets.path", f'an array, and "{path}" is a group'
+        )
     version = image.get("version", attributes.get("version"))
-    dimensions, remarks = of_multiscales(image, version, array.ndim, _dimension_names(array))
+    dimensions, remarks = of_multiscales(image, version, array.ndim, dimension_names(array))
     title = image.get("name")
     title = title if isinstance(title, str) and title else None
     if len(images) > 1:
         remarks.insert(0, several_images(len(images), scene, title))
     meta = Metadata(title, {}, _omero(attributes.get("omero")))
     return _Found(array, dimensions, meta, tuple(remarks), "image-label" in attributes)
+
+
+def array_path(dataset: Any, name: str) -> str:
+    """The path of a level's array in its group.
+
+    Raises
+    ------
+    InputError
+        It is missing, or leads out of the store.
+    """
+    if not isinstance(dataset, Mapping) or not str(dataset.get("path", "")):
+        raise damaged_metadata(name, "multiscales.datasets", "a list with a path")
+    path = str(dataset["path"])
+    if ".." in path.split("/") or path.startswith("/"):
+        raise damaged_metadata(name, "multiscales.datasets.path", "a path inside the store")
+    return path
 
 
 def _with_channels(meta: Metadata, axes: str, shape: Sequence[int]) -> tuple[Metadata, list[str]]:
@@ -226,7 +242,7 @@ def _color(channel: Mapping[str, Any]) -> str | None:
     return f"#{color}" if color else None
 
 
-def _dimension_names(array: Any) -> tuple[str, ...]:
+def dimension_names(array: Any) -> tuple[str, ...]:
     """Zarr v3's dimension names, or xarray's attribute in v2; empty where there are none."""
     names = getattr(array.metadata, "dimension_names", None)
     names = names or array.attrs.get("_ARRAY_DIMENSIONS")
@@ -235,7 +251,8 @@ def _dimension_names(array: Any) -> tuple[str, ...]:
     return tuple("?" if n is None else str(n) for n in names)
 
 
-def _bad(name: str, field: str, expected: str) -> InputError:
+def damaged_metadata(name: str, field: str, expected: str) -> InputError:
+    """The error on metadata that do not say what they must."""
     return InputError(
         "the OME-Zarr metadata are damaged", file=name, field=field, expected=expected
     )

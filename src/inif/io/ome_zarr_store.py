@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from zarr.storage import FsspecStore, LocalStore, WrapperStore
 from inif.errors import InifError, InputError
 from inif.image import Region, check_memory
 from inif.io.location import Location
+from inif.io.ome_zarr_readonly import MAX_METADATA
 from inif.io.ome_zarr_web import WebStore
 from inif.io.ome_zarr_zip import ZipArchive
 from inif.io.samples import Blocks, grown
@@ -86,8 +87,50 @@ def read_small(location: Location, store: Watched, relative: str, limit: int) ->
     return location.read_small(relative, limit)
 
 
-def samples(array: Any, store: Watched, name: str) -> Blocks:
+def read_value(store: Watched, key: str, limit: int = MAX_METADATA) -> bytes | None:
+    """The value of any key of the store; None if it is absent.
+
+    Raises
+    ------
+    InputError
+        It is larger than `limit`, where the store is a ZIP file or behind a web server.
+    """
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    inner = store.inner
+    if isinstance(inner, ZipArchive | WebStore):
+        inner.limit = limit
+    found = sync(inner.get(key, default_buffer_prototype()))
+    return None if found is None else bytes(found.to_bytes())
+
+
+def names_in(store: Watched, path: str) -> list[str]:
+    """Names of what lies directly in a folder of a store that can be listed, sorted."""
+    return sorted(_listed(store.inner.list_dir(path)))
+
+
+def keys_below(store: Watched, path: str) -> list[str]:
+    """Keys of all files in a folder of a store that can be listed, and in its folders, sorted."""
+    return sorted(_listed(store.inner.list_prefix(f"{path}/")))
+
+
+def _listed(names: AsyncIterator[str]) -> list[str]:
+    from zarr.core.sync import sync
+
+    async def collect() -> list[str]:
+        return [name async for name in names]
+
+    return sync(collect())
+
+
+def samples(array: Any, store: Watched, name: str, keep: int | None = None) -> Blocks:
     """The samples of an array, by chunks; in a ZIP file, which gives whole shards only, by shards.
+
+    Parameters
+    ----------
+    keep
+        Bytes of them that are kept for the regions beside the one that needed them.
 
     Raises
     ------
@@ -114,7 +157,7 @@ def samples(array: Any, store: Watched, name: str) -> Blocks:
             raise _damaged(array, region, error, name) from error
 
     block = grown(largest if zipped else array.chunks, array.shape, dtype, 2)
-    return Blocks(array.shape, dtype, block, load)
+    return Blocks(array.shape, dtype, block, load, keep=keep)
 
 
 def missing_chunks(array: Any, store: Watched) -> tuple[str, ...]:

@@ -145,14 +145,14 @@ def _boxes(shape: Shape, chunk: Shape, block: Shape | None, most: int) -> Iterat
     unit = tuple(
         min(-(-b // c) * c, n) for b, c, n in zip(block or chunk, chunk, shape, strict=True)
     )
-    box = _grown(tuple(map(min, chunk, shape)), unit, most)
+    box = grown_box(tuple(map(min, chunk, shape)), unit, most)
     if box == unit:
-        box = unit = _grown(unit, shape, most)
+        box = unit = grown_box(unit, shape, most)
     for whole in cut(tuple(slice(0, n) for n in shape), unit):
         yield from cut(whole, box)
 
 
-def _grown(box: Shape, ends: Shape, most: int) -> Shape:
+def grown_box(box: Shape, ends: Shape, most: int) -> Shape:
     """A box some times as long along each axis, the last first, as far as `most` samples allow."""
     out = list(box)
     for axis in reversed(range(len(box))):

@@ -20,7 +20,7 @@ from inif.config import ProgressEvent
 from inif.errors import InputError, MissingFileError, RemarkWarning
 from inif.image import Image, ImageSource, LazyImage
 from inif.io.common import guarded, reading
-from inif.io.location import Location, location_of
+from inif.io.location import Location, is_pattern, location_of
 from inif.outputs import ZARR_MARKERS, check_target
 
 
@@ -72,6 +72,7 @@ READERS = (
     _Reader("czi", "inif.io.bio", rb"ZISRAWFILE"),
     _Reader("nd2", "inif.io.bio", rb"\xda\xce\xbe\n"),
     _Reader("lif", "inif.io.bio", rb"\x70\0\0\0.{4}\*"),
+    _Reader("planes", "inif.io.planes"),
 )
 WRITERS = (
     _Writer("ome-tiff", "inif.io.tiff_write", (".ome.tif", ".ome.tiff", ".tif", ".tiff")),
@@ -96,10 +97,12 @@ def open_image(
     Parameters
     ----------
     path
-        A file, a Zarr directory, or a URL of either (``http://``, ``s3://``, ``memory://``, …).
+        A file, a Zarr directory, or a URL of either (``http://``, ``s3://``, ``memory://``, …); or
+        a pattern of names of files, such as ``planes/img_z{z}.tif`` (see `inif.io.planes`).
     axes
-        One letter of "TCZYX" per axis of the stored array. Needed where the file does not name
-        them (NPY, NPZ, plain Zarr, plain multi-page TIFF); wins where it does.
+        One letter of "TCZYX" per axis of the stored array, of a pattern per axis of each file.
+        Needed where the file does not name them (NPY, NPZ, plain Zarr, plain multi-page TIFF);
+        wins where it does.
     scene
         Number of the image in files with several (TIFF series, CZI scenes, OME-Zarr images).
 
@@ -238,7 +241,7 @@ def check_output(
 def detect(path: str | os.PathLike[str]) -> str:
     """The kind of a file or directory: "tiff", "png", "npy", "npz", "zarr", "czi", "nd2", "lif".
 
-    A Zarr store in a ZIP file is "zarr-zip".
+    A Zarr store in a ZIP file is "zarr-zip", a pattern of names of files "planes".
 
     Raises
     ------
@@ -246,6 +249,8 @@ def detect(path: str | os.PathLike[str]) -> str:
         There is no such file, or it is none of these.
     """
     location = location_of(path)
+    if is_pattern(location.path):
+        return "planes"
     if location.remote or os.path.isdir(location.path):
         with guarded(location.name, "this cannot be read", "check the address and the permissions"):
             if any(location.holds(marker) for marker in ZARR_MARKERS):

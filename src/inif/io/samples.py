@@ -149,6 +149,8 @@ class Blocks:
         Decodes one block, given as a region; several threads call it.
     threads
         How many blocks are decoded at once.
+    keep
+        Bytes of blocks that are kept; `CACHE` by default.
     """
 
     def __init__(
@@ -158,10 +160,11 @@ class Blocks:
         block: Sequence[int],
         load: Callable[[Region], np.ndarray],
         threads: int = _THREADS,
+        keep: int | None = None,
     ) -> None:
         self.shape, self.dtype = tuple(shape), dtype
         self._block = tuple(max(1, min(b, n)) for b, n in zip(block, shape, strict=True))
-        self._load, self._threads = load, threads
+        self._load, self._threads, self._most = load, threads, keep
         self._kept: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
         self._bytes, self._lock = 0, threading.Lock()
 
@@ -215,7 +218,7 @@ class Blocks:
                 if index not in self._kept:
                     self._kept[index] = block
                     self._bytes += block.nbytes
-                while self._bytes > CACHE and len(self._kept) > 1:
+                while self._bytes > (self._most or CACHE) and len(self._kept) > 1:
                     self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return block
 
