@@ -122,15 +122,25 @@ class LatentCoder:
         Bytes of the file, about, for what its header has room for.
     repairs
         Whether decoded samples are repaired.
+    chosen
+        How the image is lifted, where that is known; then what a brick takes and reaches follows
+        from the knob alone, not from earlier passes.
     """
 
     encodes, final = 16, False
 
-    def __init__(self, job: Job, budget: int = TINY, *, repairs: bool = True) -> None:
+    def __init__(
+        self,
+        job: Job,
+        budget: int = TINY,
+        *,
+        repairs: bool = True,
+        chosen: Chosen | None = None,
+    ) -> None:
         self.job, self.budget, self.repairs = job, budget, repairs
         self.axes, shape = job.image.axes, job.image.shape
         self.grid: BrickGrid = latent_grid(self.axes, shape)
-        self.chosen: Chosen = chosen_plan(job, self.grid)
+        self.chosen: Chosen = chosen or chosen_plan(job, self.grid)
         self.near = _NEAR if (job.effort or 3) >= _CAREFUL_EFFORT else _ROUGH
         each = BYTES * min(math.prod(self.grid.brick), MOST_VOXELS)
         self.workers = max(min(cores(), job.memory // each), 1)
@@ -139,7 +149,7 @@ class LatentCoder:
         self._held: OrderedDict[int, Held] = OrderedDict()
         self._squares = np.zeros(job.image.n_channels)
         self._voxels = np.zeros(job.image.n_channels)
-        self._alike = 0.0 if job.asks_quality else _ALIKE  # a quality must follow from the knob
+        self._alike = 0.0 if job.asks_quality or chosen else _ALIKE  # as qualities must
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
