@@ -16,8 +16,8 @@ import numpy as np
 
 from inif.axes import check_axes
 from inif.config import FitSettings, Target
-from inif.container.writer import Packed, Section, assemble
 from inif.container.spec import LOSSLESS
+from inif.container.writer import Packed, Section, assemble
 from inif.decode.chunk import FEATURES, known, open_chunk
 from inif.encode.job import Job
 from inif.encode.latent.bound import encode_bound
@@ -40,6 +40,9 @@ _TOO_FINE = "the steps are too fine for the range of its samples"
 
 _OUTLIERS = 8
 """Raw bytes over those that outliers may take a share of."""
+
+_CAREFUL = 2
+"""Effort from which a chunk is coded by two passes, the second of which knows what is empty."""
 
 _PART = 1 << 18
 """Samples by which lifting is chosen."""
@@ -251,11 +254,12 @@ class Chunk:
         """What codes it by its steps; None where it is not coded so."""
         if self._why or self.asked.steps is None:
             return None
-        return LatentCoder(self._found, chosen=self._chosen)
+        once = self.asked.effort < _CAREFUL
+        return LatentCoder(self._found, chosen=self._chosen, once=once)
 
     @cached_property
     def _why(self) -> str | None:
-        """Why its samples are stored exactly whatever else is asked for; None where they are not."""
+        """Why its samples are stored exactly whatever is asked for; None where they are not."""
         if self.asked.steps is None:
             return None
         if not self.finite:

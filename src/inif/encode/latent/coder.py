@@ -125,6 +125,9 @@ class LatentCoder:
     chosen
         How the image is lifted, where that is known; then what a brick takes and reaches follows
         from the knob alone, not from earlier passes.
+    once
+        Whether a brick that takes what its knob gives is coded by one pass instead of two: in half
+        the time, and at ratios beyond 100 in 2 % more bytes.
     """
 
     encodes, final = 16, False
@@ -136,8 +139,9 @@ class LatentCoder:
         *,
         repairs: bool = True,
         chosen: Chosen | None = None,
+        once: bool = False,
     ) -> None:
-        self.job, self.budget, self.repairs = job, budget, repairs
+        self.job, self.budget, self.repairs, self.once = job, budget, repairs, once
         self.axes, shape = job.image.axes, job.image.shape
         self.grid: BrickGrid = latent_grid(self.axes, shape)
         self.chosen: Chosen = chosen or chosen_plan(job, self.grid)
@@ -239,8 +243,10 @@ class LatentCoder:
         assert held.knob is not None
         own = self.channels(brick)
         moved = float((knob - held.knob)[own.start : own.stop].mean())
-        pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
-        made = self._pass(brick, held, spec, most=first.latents, pace=pace)
+        made = first
+        if not self.once or stretch != 1 or moved:
+            pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
+            made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         samples = self._samples(spec, made.latents, brick)
         squares, worst = self._errors(samples, brick, held)
         with self._lock:
@@ -345,7 +351,7 @@ class LatentCoder:
             return held.last
         most = _places(held.free, np.int32) if covered and held.free else None
         spec = self.spec(knob, gains=False)
-        held.last = self._pass(brick, held, spec, most=most, writes=False)
+        held.last = self._pass(brick, held, spec, most=most, writes=self.once)
         held.knob = knob.copy()
         if most is None:
             held.free_knob, held.free = held.knob, _places(held.last.latents, np.int8)
