@@ -44,8 +44,8 @@ _OUTLIERS = 8
 _CAREFUL = 2
 """Effort from which a chunk is coded by two passes, the second of which knows what is empty."""
 
-_PART = 1 << 18
-"""Samples by which lifting is chosen."""
+_PART = 1 << 17
+"""Samples by trials of which lifting is chosen."""
 
 _BESIDES = 75
 """Bytes of a chunk besides its streams, about."""

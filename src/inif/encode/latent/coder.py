@@ -21,9 +21,9 @@ from inif.bricks import BrickGrid
 from inif.coding.check import SIZE as CHECK_SIZE
 from inif.coding.check import Check
 from inif.container.writer import Section, packed_size
-from inif.decode.brick import along_channels
 from inif.decode.check import check_of, little_endian
-from inif.decode.latent import FEATURE, corrected, outputs_of
+from inif.decode.latent import FEATURE, Repaired, corrected, outputs_of
+from inif.decode.latent import samples_of as decoded_of
 from inif.decode.latent_spec import OCTAVE, TABLES, LatentSpec
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
 from inif.encode.latent.plan import (
@@ -96,6 +96,8 @@ class Held:
         Of the last pass that no other had a part in: where it has latents, int8 to take less room.
         What is empty in it stays so at steps that are as coarse or a little coarser, but not at
         finer ones.
+    repaired
+        Of the last pass, where a brick is coded by one.
     """
 
     coefficients: Coefficients
@@ -106,6 +108,7 @@ class Held:
     last: Pass | None = None
     free_knob: np.ndarray | None = None
     free: Latents | None = None
+    repaired: Repaired | None = None
 
 
 Prepare = Callable[[int, Coefficients], Held]
@@ -231,7 +234,7 @@ class LatentCoder:
             spec = self.spec(knob, gains=False)
             if self.repairs:
                 spec = replace(spec, gains=self._gains_of([brick], knob))
-            samples = self._samples(spec, first.latents, brick)
+            samples = self._samples(spec, first.latents, brick, held.repaired)
             squares, _ = self._errors(samples, brick, held)
         return Trial(first.bits / 8, squares)
 
@@ -247,7 +250,8 @@ class LatentCoder:
         if not self.once or stretch != 1 or moved:
             pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
             made = self._pass(brick, held, spec, most=first.latents, pace=pace)
-        samples = self._samples(spec, made.latents, brick)
+        repaired = held.repaired if made is first else None
+        samples = self._samples(spec, made.latents, brick, repaired)
         squares, worst = self._errors(samples, brick, held)
         with self._lock:
             self._squares += squares
@@ -337,6 +341,8 @@ class LatentCoder:
             values = synthesise(latents.levels, latents.low, self.plan(brick), step=spec.step)
             wanted = on_scale(self.job, self._read(brick, held), channels) * spec.scales(channels)
             added = corrected(values, spec.step)
+            if self.once:
+                held.repaired = values, added
             found[:, channels.start : channels.stop] += products(wanted, values, added)
             seen[channels.start : channels.stop] = True
         found[:, ~seen] = found[:, seen].sum(axis=1, keepdims=True)  # as all others
@@ -351,6 +357,7 @@ class LatentCoder:
             return held.last
         most = _places(held.free, np.int32) if covered and held.free else None
         spec = self.spec(knob, gains=False)
+        held.repaired = None
         held.last = self._pass(brick, held, spec, most=most, writes=self.once)
         held.knob = knob.copy()
         if most is None:
@@ -396,11 +403,12 @@ class LatentCoder:
         self.job.interrupt.check()
         return coder.encode((levels, low), rates, weights=held.weights, **options)
 
-    def _samples(self, spec: LatentSpec, latents: Latents, brick: int) -> np.ndarray:
+    def _samples(
+        self, spec: LatentSpec, latents: Latents, brick: int, repaired: Repaired | None = None
+    ) -> np.ndarray:
         """A brick's samples as every reader has them."""
-        channels = self.channels(brick)
-        outputs = from_five(outputs_of(spec, latents, self.plan(brick), channels), self.axes)
-        return self.job.intensities.samples(outputs, along_channels(np.array(channels), self.axes))
+        own = self.plan(brick), self.channels(brick), self.job.intensities
+        return from_five(decoded_of(spec, latents, *own, repaired=repaired), self.axes)
 
     def _read(self, brick: int, held: Held) -> np.ndarray:
         """The samples of a brick as they are coded."""

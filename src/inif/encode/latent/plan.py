@@ -190,8 +190,12 @@ def on_scale(job: Job, five: np.ndarray, channels: range) -> np.ndarray:
     out = np.empty(five.shape, np.float32)
     for i, channel in enumerate(channels):
         low, high = job.intensities.ranges[channel]
-        span = (high - low) or 1.0
-        out[i] = (five[i] - low) * (2 * SCALE / span)
+        factor = 2 * SCALE / ((high - low) or 1.0)
+        if five.dtype.kind in "iu" and five.dtype.itemsize <= 2:  # exact but for the factor
+            np.subtract(five[i], np.float32(low), out=out[i], dtype=np.float32)
+            out[i] *= np.float32(factor)
+        else:
+            out[i] = (five[i] - low) * factor
     return out
 
 
