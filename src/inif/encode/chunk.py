@@ -281,7 +281,8 @@ class Chunk:
     @cached_property
     def _knob(self) -> np.ndarray:
         assert self.asked.steps is not None
-        return np.maximum(_knob_of(self._found, self.asked.steps), _COARSEST)
+        knob: np.ndarray = np.maximum(_knob_of(self._found, self.asked.steps), _COARSEST)
+        return knob
 
     @cached_property
     def _chosen(self) -> Chosen:

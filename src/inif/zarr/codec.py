@@ -85,7 +85,7 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         samples = await asyncio.to_thread(self._decoded, chunk_data, chunk_spec, None)
-        return chunk_spec.prototype.nd_buffer.from_ndarray_like(samples)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(samples)
 
     async def _decode_partial_single(
         self, byte_getter: ByteGetter, selection: Any, chunk_spec: ArraySpec
@@ -95,7 +95,7 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
             return None
         box, inside = box_of(selection, chunk_spec.shape)
         samples = await asyncio.to_thread(self._decoded, data, chunk_spec, box)
-        return chunk_spec.prototype.nd_buffer.from_ndarray_like(np.asarray(samples[inside]))
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(np.asarray(samples[inside]))
 
     def _decoded(self, data: Buffer, chunk_spec: ArraySpec, box: Box | None) -> np.ndarray:
         dtype, fill = chunk_spec.dtype.to_native_dtype(), fill_value(chunk_spec)

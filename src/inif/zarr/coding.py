@@ -129,6 +129,8 @@ class Coding:
             Of the array or of a chunk.
         """
         check_axes(self.axes, shape)
+        if "C" not in self.axes and isinstance(self.step, tuple):
+            _need(len(self.step) == 1, "step", "one: there is no axis C", list(self.step))
         dtypes = LOSSLESS_DTYPES if self.lossless else DTYPES if self.step else BOUNDED_DTYPES
         if dtype.name not in dtypes:
             raise InputError(
@@ -214,12 +216,12 @@ def trimmed(chunk: np.ndarray, fill: Any) -> np.ndarray:
     wanted = np.array(fill, native.dtype).view(bits)
     seen = native.view(bits)
     for axis in range(seen.ndim):
-        last = (slice(None),) * axis
-        if (seen[(*last, -1)] != wanted).any():
+        if (seen.take(-1, axis) != wanted).any():
             continue
         others = tuple(i for i in range(seen.ndim) if i != axis)
         kept = np.flatnonzero((seen != wanted).any(axis=others))
-        seen = seen[(*last, slice(0, int(kept[-1]) + 1 if kept.size else 1))]
+        seen = np.moveaxis(seen, axis, 0)[: int(kept[-1]) + 1 if kept.size else 1]
+        seen = np.moveaxis(seen, 0, axis)
     return native[tuple(map(slice, seen.shape))]
 
 

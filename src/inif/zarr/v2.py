@@ -59,7 +59,7 @@ class InifV2(Codec):
         InputError
             It is of another shape, or of Fortran order.
         """
-        chunk = np.asarray(buf)
+        chunk = np.asarray(buf) if hasattr(buf, "dtype") else np.frombuffer(buf, np.uint8)
         if chunk.ndim == 1 and chunk.nbytes == self.dtype.itemsize * int(np.prod(self.shape)):
             chunk = chunk.view(self.dtype).reshape(self.shape)
         if chunk.shape != self.shape or chunk.dtype != self.dtype or not chunk.flags.c_contiguous:
@@ -95,4 +95,5 @@ class InifV2(Codec):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, InifV2) and self.get_config() == other.get_config()
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return hash((self.coding, self.shape, self.dtype.str, str(self.fill_value)))
