@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -341,6 +343,72 @@ def test_steps_of_channels(tmp_path: Path) -> None:
     assert coarse > 9 * fine
     with pytest.raises(InputError, match="which of them"):
         made(tmp_path / "b.zarr", data, codec, chunks=(1, 40, 40))
+
+
+def fits(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a value is as a JSON schema has it; what the codec's schema uses of it."""
+    kinds = {"object": dict, "array": list, "string": str, "number": (int, float), "integer": int}
+    if not isinstance(value, kinds.get(schema.get("type", ""), object)):
+        return False
+    if "const" in schema and (value != schema["const"] or type(value) is not type(schema["const"])):
+        return False
+    if isinstance(value, int | float) and not (
+        schema.get("minimum", -np.inf) <= value <= schema.get("maximum", np.inf)
+        and value > schema.get("exclusiveMinimum", -np.inf)
+    ):
+        return False
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        return False
+    if isinstance(value, list) and "items" in schema:
+        return len(value) >= schema.get("minItems", 0) and all(
+            fits(one, schema["items"]) for one in value
+        )
+    known = schema.get("properties", {}) if isinstance(value, dict) else {}
+    return (
+        all(fits(value[key], known[key]) for key in known if key in value)
+        and all(key in value for key in schema.get("required", []))
+        and (schema.get("additionalProperties", True) or value.keys() <= known.keys())
+        and ("anyOf" not in schema or any(fits(value, one) for one in schema["anyOf"]))
+        and ("oneOf" not in schema or sum(fits(value, one) for one in schema["oneOf"]) == 1)
+    )
+
+
+def test_the_schema_takes_what_the_codec_writes_and_nothing_that_it_refuses() -> None:
+    schema = json.loads((DOCS / "zarr-codec" / "schema.json").read_text("utf-8"))
+    for coding in ({"step": 2}, {"step": (1, 2)}, {"max_error": 0}, {"lossless": True}):
+        codec = InifCodec(axes="CYX", effort=2, **coding)
+        assert fits(json.loads(json.dumps(codec.to_dict())), schema)
+    for wrong in (
+        {"axes": "YX"},
+        {"step": 1},
+        {"axes": "YX", "step": 0},
+        {"axes": "YX", "step": 1, "lossless": True},
+        {"axes": "YX", "step": 1, "quality": 1},
+        {"axes": "YX", "step": 1, "version": 2},
+        {"axes": "YX", "step": 1, "effort": 0},
+        {"axes": "AB", "step": 1},
+        {"axes": "YX", "max_error": -1},
+    ):
+        metadata = {"name": "inif", "configuration": wrong}
+        assert not fits(metadata, schema)
+        with pytest.raises((InputError, UnsupportedError)):
+            InifCodec.from_dict(metadata)
+    page = (DOCS / "zarr-codec.md").read_text("utf-8")
+    example = json.loads(page.split("```json")[1].split("```")[0])
+    assert fits(example, schema)
+    assert InifCodec.from_dict(example).to_dict() == example
+    rows = page.split("| key | required |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == set(
+        schema["properties"]["configuration"]["properties"]
+    )
+
+
+def test_the_example_store(tmp_path: Path) -> None:
+    example = DOCS.parent / "examples" / "zarr_codec.py"
+    runpy.run_path(str(example))["main"](str(tmp_path / "a.zarr"))
+    array = zarr.open_array(tmp_path / "a.zarr", mode="r")
+    assert array.shape == (12, 256, 256)
+    assert array.nbytes / array.nbytes_stored() > 5
 
 
 def test_metadata_say_how_and_survive(array: zarr.Array, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class Coding:
         found = {one.name: getattr(self, one.name) for one in fields(Coding)}
         if isinstance(self.step, tuple):
             found["step"] = list(self.step)
-        return {key: value for key, value in found.items() if value not in (None, False)}
+        return {k: v for k, v in found.items() if v is not None and v is not False}
 
     @classmethod
     def known(cls, configuration: Mapping[str, Any]) -> dict[str, Any]:
