@@ -21,6 +21,7 @@ from numcodecs.registry import get_codec
 from test_chunk import samples
 
 import inif
+from inif.decode.chunk import open_chunk
 from inif.errors import FormatError, InputError, UnsupportedError
 from inif.image import LOSSLESS_DTYPES
 from inif.zarr import InifCodec, InifV2
@@ -73,6 +74,29 @@ def test_parts_are_those_of_the_whole(array: zarr.Array) -> None:
     mask = whole > 150
     np.testing.assert_array_equal(array.get_mask_selection(mask), whole[mask])
     np.testing.assert_array_equal(array.blocks[0], whole[: (array.shards or array.chunks)[0]])
+
+
+def test_plane_after_plane_opens_a_chunk_once(
+    data: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def counted(*args: Any) -> Any:
+        opened.append(args)
+        return open_chunk(*args)
+
+    array = made(tmp_path / "a.zarr", data, InifCodec(axes="ZYX", step=10), chunks=SHARDS)
+    whole = array[...]
+    monkeypatch.setattr("inif.zarr.coding.open_chunk", counted)
+    for again in (zarr.open_array(tmp_path / "a.zarr"), pickle.loads(pickle.dumps(array))):
+        opened.clear()
+        for z in range(SHAPE[0]):
+            np.testing.assert_array_equal(again[z], whole[z])
+        assert len(opened) == 2
+    monkeypatch.setattr("inif.zarr.kept.MOST", 0)
+    for z in range(3):
+        np.testing.assert_array_equal(array[z], whole[z])
+    assert len(opened) > 6
 
 
 @pytest.mark.parametrize("dtype", LOSSLESS_DTYPES)
