@@ -94,9 +94,10 @@ def test_plane_after_plane_opens_a_chunk_once(
             np.testing.assert_array_equal(again[z], whole[z])
         assert len(opened) == 2
     monkeypatch.setattr("inif.zarr.kept.MOST", 0)
+    opened.clear()
     for z in range(3):
         np.testing.assert_array_equal(array[z], whole[z])
-    assert len(opened) > 6
+    assert len(opened) > 2
 
 
 @pytest.mark.parametrize("dtype", LOSSLESS_DTYPES)

@@ -88,8 +88,7 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         raise NotImplementedError
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
-        fill = fill_value(chunk_spec)
-        data = await asyncio.to_thread(self.packed, chunk_data.as_numpy_array(), fill)
+        data = await asyncio.to_thread(self._encoded, chunk_data.as_numpy_array(), chunk_spec)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
@@ -107,6 +106,10 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         samples = await asyncio.to_thread(self._decoded, data, chunk_spec, box)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(np.asarray(samples[inside]))
 
+    def _encoded(self, chunk: np.ndarray, chunk_spec: ArraySpec) -> bytes:
+        with self.kept.turns:
+            return self.packed(chunk, fill_value(chunk_spec))
+
     def _decoded(self, data: Buffer, chunk_spec: ArraySpec, box: Box) -> np.ndarray:
         shape, dtype = chunk_spec.shape, chunk_spec.dtype.to_native_dtype()
 
@@ -115,8 +118,9 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
         payload = data.to_bytes()
         part = 2 * math.prod(s.stop - s.start for s in box) <= math.prod(shape)
-        file = self.kept.get(payload, opened) if part else opened(payload)
-        return self.samples(file, box, fill_value(chunk_spec))
+        with self.kept.turns:
+            file = self.kept.get(payload, opened) if part else opened(payload)
+            return self.samples(file, box, fill_value(chunk_spec))
 
 
 def fill_value(chunk_spec: ArraySpec) -> Any:

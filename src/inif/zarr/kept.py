@@ -1,12 +1,16 @@
-"""Chunks of which parts were read last: plane after plane of a chunk does not cost it each time."""
+"""What a codec keeps between two calls: chunks of which parts were read last, and turns of threads.
+
+So plane after plane of a chunk does not cost the chunk each time.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from inif.decode.file import File
+from inif.fields.parallel import cores
 
 MOST = 256 << 20
 """Bytes that kept chunks may take, the last one aside."""
@@ -16,11 +20,19 @@ _EACH = 8
 
 
 class Kept:
-    """Open chunks by their payloads. Threads may share it; it is copied and pickled empty."""
+    """Open chunks by their payloads. Threads may share it; it is copied and pickled empty.
+
+    Attributes
+    ----------
+    turns
+        Held while a chunk is coded or decoded: as many are at once as there are cores, however many
+        threads Zarr has, because each takes up to 30 bytes of memory for a sample.
+    """
 
     def __init__(self) -> None:
         self._files: OrderedDict[bytes, File] = OrderedDict()
         self._lock = Lock()
+        self.turns = BoundedSemaphore(cores())
 
     def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
         return Kept, ()
