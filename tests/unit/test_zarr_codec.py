@@ -245,6 +245,8 @@ def test_our_own_reader_takes_it(data: np.ndarray, tmp_path: Path) -> None:
         assert (image.axes, image.shape) == ("ZYX", SHAPE)
         part = image.read((slice(2, 3), slice(0, 50), slice(0, 90)))
     np.testing.assert_array_equal(part, zarr.open_array(path / "0")[2:3, :50])
+    again = inif.compress(path, lossless=True)
+    np.testing.assert_array_equal(again[...], zarr.open_array(path / "0")[...])
     [shard] = [p for p in (path / "0" / "c").rglob("*") if p.is_file()][:1]
     damaged = bytearray(shard.read_bytes())
     damaged[60] ^= 255
