@@ -126,11 +126,11 @@ class LatentCoder:
     repairs
         Whether decoded samples are repaired.
     chosen
-        How the image is lifted, where that is known; then what a brick takes and reaches follows
-        from the knob alone, not from earlier passes.
+        How the image is lifted, where that and the knob are known: then what a brick takes and
+        reaches follows from the knob alone, not from earlier passes or a number of bits.
     once
         Whether a brick that takes what its knob gives is coded by one pass instead of two: in half
-        the time, and at ratios beyond 100 in 2 % more bytes.
+        the time, and at ratios beyond 100 in up to 2 % more bytes.
     """
 
     encodes, final = 16, False
@@ -144,7 +144,8 @@ class LatentCoder:
         chosen: Chosen | None = None,
         once: bool = False,
     ) -> None:
-        self.job, self.budget, self.repairs, self.once = job, budget, repairs, once
+        self.job, self.budget, self.repairs = job, budget, repairs
+        self.known, self.once = chosen is not None, once
         self.axes, shape = job.image.axes, job.image.shape
         self.grid: BrickGrid = latent_grid(self.axes, shape)
         self.chosen: Chosen = chosen or chosen_plan(job, self.grid)
@@ -156,7 +157,7 @@ class LatentCoder:
         self._held: OrderedDict[int, Held] = OrderedDict()
         self._squares = np.zeros(job.image.n_channels)
         self._voxels = np.zeros(job.image.n_channels)
-        self._alike = 0.0 if job.asks_quality or chosen else _ALIKE  # as qualities must
+        self._alike = 0.0 if job.asks_quality or self.known else _ALIKE  # as qualities must
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
@@ -246,9 +247,9 @@ class LatentCoder:
         assert held.knob is not None
         own = self.channels(brick)
         moved = float((knob - held.knob)[own.start : own.stop].mean())
-        made = first
-        if not self.once or stretch != 1 or moved:
-            pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
+        share, made = stretch * 2 ** (_OCTAVES * moved), first
+        if not self.once or share != 1:
+            pace = None if self.known and share == 1 else first.pace(share)
             made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         repaired = held.repaired if made is first else None
         samples = self._samples(spec, made.latents, brick, repaired)
