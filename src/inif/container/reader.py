@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Sequence
-from types import TracebackType
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from inif.container import spec
@@ -27,6 +27,9 @@ from inif.container.spec import Rejection
 from inif.container.table import SectionEntry, SectionTable
 from inif.container.validate import grid_shape, validate_header
 from inif.errors import FormatError, InifError, UnsupportedError
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""Of a header is known from elsewhere."""
 
 _CHUNK = 1 << 20
 _RUN = 8 << 20
@@ -205,6 +208,7 @@ def open_container(
     *,
     supported: Collection[str] = spec.SUPPORTED,
     kinds: Collection[bytes] = spec.SUPPORTED_KINDS,
+    known: Mapping[str, Any] = NOTHING,
 ) -> Container:
     """Open a path, URL, bytes, binary file object or `ByteSource`; no section is read.
 
@@ -214,6 +218,8 @@ def open_container(
         The feature names that the header may require.
     kinds
         The critical section kinds that the file may hold.
+    known
+        Fields of the header that are known from elsewhere, where the file itself lacks them.
 
     Raises
     ------
@@ -224,7 +230,7 @@ def open_container(
     """
     opened = open_source(source)
     try:
-        return _open(opened, supported, kinds)
+        return _open(opened, supported, kinds, known)
     except BaseException:
         if opened is not source:
             opened.close()
@@ -232,7 +238,13 @@ def open_container(
 
 
 def check_index(
-    index: bytes, size: int, name: str, *, supported: Collection[str], kinds: Collection[bytes]
+    index: bytes,
+    size: int,
+    name: str,
+    *,
+    supported: Collection[str],
+    kinds: Collection[bytes],
+    known: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Check a file of `size` bytes that begins with `index`, before it is written.
 
@@ -241,7 +253,7 @@ def check_index(
     FormatError, UnsupportedError
         As `open_container`.
     """
-    _open(_Planned(index, size, name), supported, kinds)
+    _open(_Planned(index, size, name), supported, kinds, known)
 
 
 class _Planned:
@@ -257,7 +269,12 @@ class _Planned:
         pass
 
 
-def _open(source: ByteSource, supported: Collection[str], kinds: Collection[bytes]) -> Container:
+def _open(
+    source: ByteSource,
+    supported: Collection[str],
+    kinds: Collection[bytes],
+    known: Mapping[str, Any],
+) -> Container:
     name, size = source.name, source.size
     head = source.read(0, min(spec.FIRST_READ, size))
     _check_start(head, name)
@@ -278,7 +295,7 @@ def _open(source: ByteSource, supported: Collection[str], kinds: Collection[byte
             rejection=Rejection.TABLE_CRC,
         )
     table_at = prelude.size + prelude.stored
-    header = decode_header(head[prelude.size : table_at], name)
+    header = {**known, **decode_header(head[prelude.size : table_at], name)}
     validate_header(header, name, supported)
     rows = read_table(
         head[table_at : prelude.end],

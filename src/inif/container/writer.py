@@ -7,7 +7,7 @@ second copy of its sections is ever in memory.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -16,7 +16,7 @@ import numpy as np
 from inif.container import spec
 from inif.container.header import encode_header
 from inif.container.index import ROW, write_index, write_table
-from inif.container.reader import check_index
+from inif.container.reader import NOTHING, check_index
 from inif.container.spool import Stored
 
 
@@ -91,8 +91,11 @@ def assemble(
     kinds: Collection[bytes] = spec.SUPPORTED_KINDS,
     name: str = "<new file>",
     blanks: bytes = b"",
+    known: Mapping[str, Any] = NOTHING,
 ) -> Packed:
     """A whole file, sections in the order given; `blanks` follow the header's JSON.
+
+    The header may lack fields that are `known` to its readers from elsewhere.
 
     The reader checks the index of the file here, so nothing that it would refuse is written.
 
@@ -103,7 +106,7 @@ def assemble(
     """
     parts = tuple(sections)
     packed = Packed(header, parts, _index(header, parts, [part.crc for part in parts], blanks))
-    check_index(packed.index, packed.size, name, supported=supported, kinds=kinds)
+    check_index(packed.index, packed.size, name, supported=supported, kinds=kinds, known=known)
     return packed
 
 

@@ -201,13 +201,8 @@ class LatentBrick(ExactBrick):
 
     def _samples(self, latents: Latents, box: Box) -> np.ndarray:
         """Samples of a box along C, T, Z, Y and X: in the image's axes and dtype."""
-        own = self.spec, latents, self.plan, self.channels
-        if self.intensities.dtype.itemsize > 2 or self.intensities.dtype.kind not in "iu":
-            channels = np.arange(*box[0]).reshape(-1, 1, 1, 1, 1) + self.channels.start
-            found = self.intensities.samples(outputs_of(*own, box=box), channels)
-        else:
-            found = _worked_out(*own, box=box, intensities=self.intensities)
-        return from_five(found, self.axes)
+        own = self.spec, latents, self.plan, self.channels, self.intensities
+        return from_five(samples_of(*own, box=box), self.axes)
 
     def _channel(self, local: Sequence[np.ndarray]) -> np.ndarray | int:
         """The image's channel of each position of a grid."""
@@ -239,6 +234,40 @@ def outputs_of(
     return _worked_out(spec, latents, plan, channels, skip=skip, box=box)
 
 
+Repaired = tuple[np.ndarray, np.ndarray | None]
+"""Values of a brick, (C, T, Z, Y, X), and what the repair would add to them at a gain of 1."""
+
+
+def samples_of(
+    spec: LatentSpec,
+    latents: Latents,
+    plan: Plan,
+    channels: range,
+    intensities: Intensities,
+    *,
+    box: Box | None = None,
+    repaired: Repaired | None = None,
+) -> np.ndarray:
+    """Samples of latents: (C, T, Z, Y, X), of the image's dtype.
+
+    Parameters
+    ----------
+    channels, box
+        As for `outputs_of`.
+    intensities
+        How outputs become samples.
+    repaired
+        Where they are known already, of the whole brick.
+    """
+    own = spec, latents, plan, channels
+    dtype = intensities.dtype
+    if dtype.itemsize <= 2 and dtype.kind in "iu":
+        return _worked_out(*own, box=box, intensities=intensities, repaired=repaired)
+    first, last = box[0] if box else (0, len(channels))
+    numbers = np.arange(first, last).reshape(-1, 1, 1, 1, 1) + channels.start
+    return intensities.samples(_worked_out(*own, box=box, repaired=repaired), numbers)
+
+
 def seen_by(spec: LatentSpec, box: Box, plan: Plan, channels: range) -> Box:
     """The part of a brick whose values samples of a box follow from, along C, T, Z, Y and X."""
     first, last = box[0]
@@ -256,6 +285,7 @@ def _worked_out(
     skip: int = 0,
     box: Box | None = None,
     intensities: Intensities | None = None,
+    repaired: Repaired | None = None,
 ) -> np.ndarray:
     """What `outputs_of` says; samples of whole numbers of up to 16 bits with `intensities`."""
     *others, height, width = plan.shown
@@ -264,9 +294,13 @@ def _worked_out(
     first, last = wanted[0]
     some, own = slice(first, last), channels[first:last]
     around = wanted if skip else seen_by(spec, wanted, plan, channels)
-    levels = [{key: q[some] for key, q in bands.items()} for bands in latents.levels]
-    part = None if skip else around[1:]
-    values = synthesise(levels, latents.low[some], plan, step=spec.step, skip=skip, box=part)
+    known = None
+    if repaired is None:
+        levels = [{key: q[some] for key, q in bands.items()} for bands in latents.levels]
+        part = None if skip else around[1:]
+        values = synthesise(levels, latents.low[some], plan, step=spec.step, skip=skip, box=part)
+    else:
+        values, known = repaired
     inside = slices(wanted[1:]) if skip else slices(wanted[1:], around[1:])
     along = 0 if plan.sizes[1] > 1 else 1
     planes = inside[along].start, inside[along].stop
@@ -277,7 +311,10 @@ def _worked_out(
     for c, number in enumerate(own):
         one, gain, added = values[c : c + 1], 0 if skip else spec.gain(number), None
         if gain:
-            added = np.ascontiguousarray(corrected(one, spec.step, planes=planes)[0][inside])
+            found = known[c : c + 1] if known is not None else None
+            if found is None:
+                found = corrected(one, spec.step, planes=planes)
+            added = np.ascontiguousarray(found[0][inside])
         _core.finish(
             np.ascontiguousarray(one[0][inside]).reshape(-1),
             None if added is None else added.reshape(-1),

@@ -36,8 +36,9 @@ def errors_of(
     c, squares, worst = job.image.channel_axis, np.zeros(job.image.n_channels), 0.0
     for i, channel in enumerate(channels):
         pick = (slice(None),) * (c or 0) + (i,) if c is not None else ()
-        # Part by part, without a copy of the whole in float64.
-        pairs = zip(np.atleast_2d(decoded[pick]), np.atleast_2d(original[pick]), strict=True)
+        # Plane by plane, without a copy of the whole in float64.
+        plane = (-1, *decoded[pick].shape[-2:])
+        pairs = zip(decoded[pick].reshape(plane), original[pick].reshape(plane), strict=True)
         for got, wanted in pairs:
             difference = got.astype(np.float64) - wanted
             squares[channel] += float(np.vdot(difference, difference))

@@ -154,7 +154,7 @@ class _Channel:
 
     def range(self, dtype: np.dtype[Any]) -> Range:
         """As the header states it; zeros where no sample is finite."""
-        return [_number(self.low[0]), _number(self.high[0])] if self.low else [0, 0]
+        return [number(self.low[0]), number(self.high[0])] if self.low else [0, 0]
 
     def window(self, dtype: np.dtype[Any]) -> Window | None:
         """Display limits, of so many digits as an eye can tell apart."""
@@ -221,7 +221,7 @@ def _set_apart(plain: Survey, inner: list[tuple[float, float]], budget: int) -> 
     kept = "kept exactly, and left out of the range"
     told = (*(f"{text}: {kept}" for text in remarks), *many)
     scalar = image.dtype.type
-    ranges = [[_number(scalar(low)), _number(scalar(high))] for low, high in inner]
+    ranges = [[number(scalar(low)), number(scalar(high))] for low, high in inner]
     filled = Filled.of(image, positions, [low for low, _ in inner])
     return Survey(filled, ranges, plain.digest, plain.windows, found, told)
 
@@ -356,6 +356,6 @@ def _sentence(values: np.ndarray, low: float, high: float, whose: str) -> str:
     )
 
 
-def _number(value: Any) -> float | int:
+def number(value: Any) -> float | int:
     """A sample as JSON: floats by the shortest text that gives the same sample."""
     return float(str(value)) if isinstance(value, np.floating) else int(value)

@@ -13,13 +13,14 @@ import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 from zarr.abc.store import SuffixByteRequest
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
-from inif.errors import InifError, InputError
+from inif.errors import FormatError, InifError, InputError
 from inif.image import Region, check_memory
 from inif.io.location import Location
 from inif.io.ome_zarr_readonly import MAX_METADATA
@@ -33,7 +34,7 @@ _CODECS = frozenset(
         *("blosc", "zstd", "zlib", "gzip", "lz4", "lzma", "bz2", "zfpy", "pcodec"),
         *("delta", "shuffle", "bitround", "fixedscaleoffset", "quantize", "packbits", "astype"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
-        *("bytes", "transpose", "sharding_indexed", "scale_offset", "cast_value"),
+        *("bytes", "transpose", "sharding_indexed", "scale_offset", "cast_value", "inif"),
     )
 )
 _NO_CHUNK = 2**64 - 1
@@ -69,8 +70,13 @@ class Watched(WrapperStore[Any]):
         return found
 
 
+_OWN = EntryPoint("inif", "inif.zarr:InifCodec", "zarr.codecs")
+"""What the metadata of an installed inif say; a checkout that is not installed has none."""
+
+
 def open_store(location: Location, *, zipped: bool) -> Watched:
-    """The store of a directory, of a ZIP file, or behind a URL."""
+    """The store of a directory, of a ZIP file, or behind a URL; Zarr then knows the codec inif."""
+    _OWN.load()  # which registers it
     if zipped:
         return Watched(ZipArchive(location))
     if is_web(location.path):
@@ -151,6 +157,8 @@ def samples(array: Any, store: Watched, name: str, keep: int | None = None) -> B
     def load(region: Region) -> np.ndarray:
         try:
             return np.asarray(array[region])
+        except FormatError as error:  # of a chunk that inif has coded
+            raise _damaged(array, region, error, name) from error
         except (InifError, MemoryError):
             raise
         except Exception as error:  # codecs raise what they like

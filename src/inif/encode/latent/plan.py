@@ -70,28 +70,40 @@ class Chosen:
 def chosen_plan(job: Job, grid: BrickGrid) -> Chosen:
     """The best of a few ways of lifting that are tried on part of a brick."""
     crops = [part_of(scaled(job, grid, b)) for b in spread(grid)]
-    crop = crops[len(crops) // 2]
-    sizes = crop.shape
-    plans = [
-        Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
-        for levels, kinds in candidates(sizes[1], sizes[2])
-    ]
     ratio = job.target.ratio if job.target and job.target.ratio else 128.0
     flat = [analyse(x, Plan((*x.shape,), (0, 0, plane_levels(x.shape)))) for x in crops]
     voxels = sum(x.size for x in crops)
     bits = 8 * job.image.dtype.itemsize * voxels / ratio
     step = solved(np.sum([classes(levels) for levels, _ in flat], axis=0), bits / USUAL)
+    return plan_at(crops[len(crops) // 2], step)
+
+
+def plan_at(crop: np.ndarray, step: float, tried: int = _TRIED) -> Chosen:
+    """The best way of lifting part of a brick, at a step.
+
+    Parameters
+    ----------
+    crop
+        (C, T, Z, Y, X) float32, from 0 to 65535 over each channel's range.
+    tried
+        How many ways are tried, of those that the estimate likes best.
+    """
+    sizes = crop.shape
+    plans = [
+        Plan((*sizes,), (*levels, plane_levels(sizes)), kinds)
+        for levels, kinds in candidates(sizes[1], sizes[2])
+    ]
     made = [analyse(crop, plan) for plan in plans]
     estimates = [estimate(classes(levels), step) for levels, _ in made]
-    best = np.argsort(estimates, kind="stable")[:_TRIED]
+    best = np.argsort(estimates, kind="stable")[:tried]
     model = load(TABLES)
 
-    def tried(i: int) -> tuple[float, float]:
+    def cost(i: int) -> tuple[float, float]:
         rates = Rates(step, _PRICE)
         found = Coder(plans[i], model).encode(made[i], rates, writes=False)
         return found.bits * _PRICE + distortion(made[i], found.latents, step), found.bits
 
-    costs = dict(zip(best, in_order(tried, [int(i) for i in best]), strict=True))
+    costs = dict(zip(best, in_order(cost, [int(i) for i in best]), strict=True))
     won = min(costs, key=lambda i: costs[i][0])
     factor = costs[won][1] / max(estimates[won], 1.0)
     factor = min(max(factor, 0.2), 5.0)
@@ -179,8 +191,12 @@ def on_scale(job: Job, five: np.ndarray, channels: range) -> np.ndarray:
     out = np.empty(five.shape, np.float32)
     for i, channel in enumerate(channels):
         low, high = job.intensities.ranges[channel]
-        span = (high - low) or 1.0
-        out[i] = (five[i] - low) * (2 * SCALE / span)
+        factor = 2 * SCALE / ((high - low) or 1.0)
+        if five.dtype.kind in "iu" and five.dtype.itemsize <= 2:  # exact but for the factor
+            np.subtract(five[i], np.float32(low), out=out[i], dtype=np.float32)
+            out[i] *= np.float32(factor)
+        else:
+            out[i] = (five[i] - low) * factor
     return out
 
 
