@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from inif.config import ProgressEvent
     from inif.decode.file import File
+    from inif.encode.run import Asked
     from inif.image import Image, LazyImage
     from inif.metrics.report import Evaluation
     from inif.metrics.tasks import Task
@@ -129,7 +130,7 @@ def compress(
     """
     import os
 
-    from inif.config import FitSettings, ProgressEvent, Target
+    from inif.config import ProgressEvent
     from inif.decode.file import open_file
     from inif.image import check_image
     from inif.outputs import check_room, check_target, write_file
@@ -137,6 +138,77 @@ def compress(
     if out is not None:
         source = getattr(image, "source", image)
         check_target(out, overwrite=overwrite, field="out", inputs=[source])
+    asked = check_asked(
+        ratio=ratio,
+        size=size,
+        psnr=psnr,
+        max_error=max_error,
+        method=method,
+        codec=codec,
+        select=select,
+        share=share,
+        effort=effort,
+        optimizer=optimizer,
+        guide=guide,
+        lossless=lossless,
+        seed=seed,
+        time_limit=time_limit,
+        keep_partial=keep_partial,
+        memory=memory,
+        settings=settings,
+    )
+
+    from inif.container.spool import Spool
+    from inif.encode.run import compressed
+
+    if progress is not None and isinstance(image, str | PathLike):
+        progress(ProgressEvent("read", 0, 1, None, 0.0, None))
+    checked = check_image(as_source(image, axes), lossless=asked.any_type)
+    if (
+        out is not None
+        and asked.target
+        and (window := asked.target.window(checked.raw_bytes, checked.source))
+    ):
+        check_room(out, window.most, field="out")
+    with Spool(None if out is None else os.path.dirname(os.path.realpath(out))) as spool:
+        data = compressed(checked, asked, spool, progress, stop)
+        if out is None:
+            return open_file(data.to_bytes())
+        if progress is not None:
+            progress(ProgressEvent("write", 0, 1, None, 0.0, None))
+        write_file(out, data, overwrite=overwrite)
+    return open_file(out)
+
+
+def check_asked(
+    *,
+    ratio: float | None = None,
+    size: int | None = None,
+    psnr: float | None = None,
+    max_error: float | str | None = None,
+    method: str = "auto",
+    codec: str | None = None,
+    select: str = "psnr",
+    share: float = 0.0,
+    effort: int = 3,
+    optimizer: str = "auto",
+    guide: str | Sequence[str] = (),
+    lossless: bool = False,
+    seed: int = 0,
+    time_limit: float | None = None,
+    keep_partial: bool = False,
+    memory: int | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Asked:
+    """The options of `compress`, checked as far as that needs no image.
+
+    Raises
+    ------
+    InputError, BudgetError, UnsupportedError
+        One cannot be used, or not with another.
+    """
+    from inif.config import FitSettings, Target
+
     if lossless or max_error is not None:
         _alone(
             "lossless" if lossless else "max_error",
@@ -182,24 +254,10 @@ def compress(
 
         parse(optimizer)
 
-    from inif.container.spool import Spool
-    from inif.encode.run import Asked, check_memory_option, compressed
+    from inif.encode.run import Asked, check_memory_option
 
     bound = check_memory_option(memory)
-    asked = Asked(target, chosen, method, effort, codec, select, share, guides, bound)
-    if progress is not None and isinstance(image, str | PathLike):
-        progress(ProgressEvent("read", 0, 1, None, 0.0, None))
-    checked = check_image(as_source(image, axes), lossless=asked.any_type)
-    if out is not None and target and (window := target.window(checked.raw_bytes, checked.source)):
-        check_room(out, window.most, field="out")
-    with Spool(None if out is None else os.path.dirname(os.path.realpath(out))) as spool:
-        data = compressed(checked, asked, spool, progress, stop)
-        if out is None:
-            return open_file(data.to_bytes())
-        if progress is not None:
-            progress(ProgressEvent("write", 0, 1, None, 0.0, None))
-        write_file(out, data, overwrite=overwrite)
-    return open_file(out)
+    return Asked(target, chosen, method, effort, codec, select, share, guides, bound)
 
 
 def open(source: object, *, device: str | None = None) -> File:
