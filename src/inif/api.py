@@ -227,13 +227,9 @@ def check_asked(
             settings=settings or None,
         )
     method = _method(method, codec=codec, share=share, select=select)
-    if max_error is not None:
-        target: Target | None = Target.of_bound(max_error)
-    elif lossless:
-        target = None
-    else:
-        given = (ratio, size, psnr)
-        target = Target(*given) if any(v is not None for v in given) else Target(ratio=128.0)
+    target = Target.of_options(
+        ratio=ratio, size=size, psnr=psnr, max_error=max_error, lossless=lossless
+    )
     guides = (guide,) if isinstance(guide, str) else tuple(guide)
     if guides and method == "latent" and psnr is not None:
         raise InputError(

@@ -31,6 +31,7 @@ ROOMS = (
     ("guidance",),
     ("encode",),
     ("api", "view"),
+    ("many",),
     ("inif",),
     ("cli", "napari"),
     ("__main__",),
