@@ -26,6 +26,16 @@ from inif.cli.common import (
     parse_size,
     remarks_noted,
 )
+from inif.cli.forecast import foretell_one
+from inif.cli.many import (
+    DryRunFlag,
+    JobsOption,
+    OutDirOption,
+    SkipFlag,
+    SummaryOption,
+    compress_all,
+    is_many,
+)
 from inif.cli.outputs import ForceFlag, inif_output
 from inif.cli.plain import stated_bound, stored_as, stored_psnr
 from inif.cli.progress import progress_bar
@@ -56,8 +66,13 @@ def register(app: typer.Typer) -> None:
 
 
 def compress(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="The image: a path, or a URL of a Zarr image.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN",
+            help="The image: a path, or a URL of a Zarr image. With --out-dir several, folders, "
+            "and patterns in quotes.",
+        ),
     ],
     out: Annotated[
         str | None,
@@ -179,6 +194,11 @@ def compress(
             rich_help_panel=ADVANCED,
         ),
     ] = None,
+    out_dir: OutDirOption = None,
+    jobs: JobsOption = None,
+    skip_existing: SkipFlag = False,
+    dry_run: DryRunFlag = False,
+    summary_file: SummaryOption = None,
     force: ForceFlag = False,
     verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
@@ -199,11 +219,48 @@ def compress(
             expected="seconds, more than 0",
             got=time_limit,
         )
+    options: dict[str, Any] = {
+        **target,
+        "method": method.value,
+        "share": share,
+        "effort": effort,
+        "optimizer": optimizer,
+        "codec": codec,
+        "select": select,
+        "guide": guide or (),
+        "lossless": lossless,
+        "seed": seed,
+        "time_limit": time_limit,
+    }
+    room = None if memory is None else parse_size(memory)
+    alone = {"-o": out, "--series": series, "--keep-partial": keep_partial}
+    many = {"--jobs": jobs, "--skip-existing": skip_existing, "--summary": summary_file}
+    if is_many(sources, out_dir, alone=alone, many=many):
+        assert out_dir is not None
+        compress_all(
+            sources,
+            out_dir,
+            jobs=jobs,
+            skip_existing=skip_existing,
+            dry_run=dry_run,
+            summary=summary_file,
+            force=force,
+            axes=axes,
+            memory=room,
+            options=options,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
+    (source,) = sources
     if not is_url(source):
         from inif.io import detect
 
         detect(source)
     target_file = inif_output(out, source, series, force=force)
+    if dry_run:
+        foretell_one(source, target_file, series, axes, room, options, as_json=as_json)
+        return
 
     import inif
     from inif.io import open_image
@@ -218,20 +275,10 @@ def compress(
             image,
             out=target_file,
             overwrite=force,
-            **target,
-            method=method.value,
-            codec=codec,
-            select=select,
-            share=share,
-            effort=effort,
-            optimizer=optimizer,
-            guide=guide or (),
-            lossless=lossless,
-            seed=seed,
-            time_limit=time_limit,
             keep_partial=keep_partial,
-            memory=None if memory is None else parse_size(memory),
+            memory=room,
             progress=progress,
+            **options,
         )
     with file:
         way = stored_as(file.header)

@@ -83,13 +83,14 @@ def open_series(path: str, axes: str | None, series: int) -> LazyImage:
         As `inif.io.open_image`.
     """
     from inif.io import open_image
+    from inif.io.common import without_several
 
     try:
-        return open_image(path, scene=series)
+        return without_several(open_image(path, scene=series))
     except AxesError:
         if axes is None:
             raise
-        return open_image(path, axes=axes, scene=series)
+        return without_several(open_image(path, axes=axes, scene=series))
 
 
 def belongs_to(image: LazyImage, path: str, inputs: frozenset[str]) -> str:
