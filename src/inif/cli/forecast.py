@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from inif.cli.common import BAD_INPUT, emit_table, format_size
+from inif.cli.many_show import report, show_table
 from inif.many.result import COMPRESSED, FAILED, PLANNED, SKIPPED, Totals, printable
 from inif.progress import format_time
 
@@ -53,8 +54,6 @@ def foretell_one(
 
 def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
     """Print a forecast; ends in `typer.Exit` where the work would fail."""
-    from inif.cli.many import report, show_table
-
     results = sorted(forecast.results, key=lambda r: (r.input, r.series or 0))
     for result in results:
         report(result, COMPRESSED, None, as_json=as_json)

@@ -78,7 +78,7 @@ def find(given: Sequence[str | os.PathLike[str]]) -> Found:
     named: dict[str, Input] = {}
     others = 0
     for word in given:
-        for path, root in _paths(os.fspath(word)):
+        for path, root in _paths(os.fspath(word), wrong):
             real = path if is_url(path) else os.path.realpath(path)
             if real in named or path in wrong:
                 continue
@@ -97,12 +97,12 @@ def find(given: Sequence[str | os.PathLike[str]]) -> Found:
     return Found(tuple(inputs), tuple(wrong.items()), others)
 
 
-def _paths(text: str) -> Iterator[tuple[str, str | None]]:
+def _paths(text: str, wrong: dict[str, str]) -> Iterator[tuple[str, str | None]]:
     """Files and stores that a word of the user means, and the folder they were found in, if any."""
     if is_url(text):
         yield text, None
     elif os.path.isdir(text) and not _is_store(text):
-        for path in _within(text):
+        for path in _within(text, wrong):
             yield path, text
     elif not os.path.lexists(text) and _PATTERN.search(text):
         fits = sorted(glob.glob(text, recursive=True))
@@ -110,20 +110,20 @@ def _paths(text: str) -> Iterator[tuple[str, str | None]]:
             yield text, None
         for path in fits:
             folder = os.path.isdir(path) and not _is_store(path)
-            yield from ((p, path) for p in _within(path)) if folder else [(path, None)]
+            yield from ((p, path) for p in _within(path, wrong)) if folder else [(path, None)]
     else:
         yield text, None
 
 
-def _within(folder: str) -> Iterator[str]:
-    """Files of a folder and the folders in it; a Zarr store is one."""
+def _within(folder: str, wrong: dict[str, str]) -> Iterator[str]:
+    """Files of a folder and the folders in it; a Zarr store is one. Closed folders are wrong."""
 
-    def unreadable(error: OSError) -> None:
-        raise InputError(
-            "this folder cannot be read", file=error.filename, got=error.strerror
-        ) from error
+    def closed(error: OSError) -> None:
+        wrong[error.filename] = (
+            f"this folder cannot be read; file: {error.filename}; got: {error.strerror}"
+        )
 
-    for root, folders, files in os.walk(folder, onerror=unreadable):
+    for root, folders, files in os.walk(folder, onerror=closed):
         inner = sorted(f for f in folders if not f.startswith("."))
         stores = [f for f in inner if _is_store(os.path.join(root, f))]
         folders[:] = [f for f in inner if f not in stores]

@@ -214,7 +214,7 @@ class _Cost:
 
 def _encoded(look: Look, plan: Plan, wanted: int) -> tuple[int, int, int]:
     """Encode a region from the middle of an image: its voxels, its bytes, and those of its file."""
-    import inif
+    from inif.api import compress
     from inif.encode.choose import part_of
     from inif.image import Image
     from inif.many.worker import open_series
@@ -227,7 +227,7 @@ def _encoded(look: Look, plan: Plan, wanted: int) -> tuple[int, int, int]:
         part = Image(data, image.axes, source=image.source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RemarkWarning)
-        with inif.compress(part, **options) as file:
+        with compress(part, **options) as file:
             return data.size, data.nbytes, file.file_bytes
 
 

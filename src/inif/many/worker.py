@@ -117,7 +117,7 @@ def _compress(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> di
             if image.images != (0,):
                 return {"images": image.images}
 
-        import inif
+        from inif.api import compress
         from inif.many.done import facts
         from inif.progress import Overall
 
@@ -127,7 +127,7 @@ def _compress(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> di
             say(overall.update(event))
 
         try:
-            file = inif.compress(image, out=job["out"], progress=progress, **common["options"])
+            file = compress(image, out=job["out"], progress=progress, **common["options"])
         except InifError as error:
             text = str(error).replace(job["out"], job["output"])
             return {"error": text.replace(os.path.dirname(job["out"]), job["output"])}
@@ -139,15 +139,15 @@ def _compress(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> di
 
 def _evaluate(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """The figures of one pair: fields of `inif.many.result.Result`."""
-    import inif
+    from inif.api import evaluate, open
     from inif.metrics.findings import place
 
     original: Any = job["path"]
     if job["series"] is not None:  # axes that the file does not name are those of the output
-        with inif.open(job["output"]) as file, open_series(original, file.axes, job["series"]) as i:
+        with open(job["output"]) as file, open_series(original, file.axes, job["series"]) as i:
             original = i.load()
     tasks = common["tasks"] or None
-    found = inif.evaluate(original, job["output"], tasks=tasks, quick=common["quick"])
+    found = evaluate(original, job["output"], tasks=tasks, quick=common["quick"])
     worst = found.worst_slice
     return {
         "raw_bytes": found.raw_bytes,
