@@ -181,8 +181,9 @@ def plan(
     options = {**options, "memory": each}
     if todo:
         from inif.api import check_asked
+        from inif.encode.run import checked_guides
 
-        check_asked(**options)
+        checked_guides(check_asked(**options).guides)
     return Plan(
         *(folder, tuple(todo), tuple(settled), found.others, options, axes, count),
         overwrite,
@@ -260,16 +261,12 @@ def _existing(
     from inif.many.done import existing_at
 
     output = one.output(folder)
+    if os.path.lexists(output):
+        known, clash = existing_at(one, output, None, options) if skip else (None, True)
+        return known, [output] if clash else []
     pattern = glob.escape(output.removesuffix(".inif")) + "_series*.inif"
-    there = [p for p in (output, *sorted(glob.glob(pattern))) if os.path.lexists(p)]
-    if not skip:
-        return None, there
-    if output in there:
-        known, clash = existing_at(one, output, None, options)
-        if known is not None:
-            return known, []
-        return None, [output] if clash else []
-    return None, [p for p in there if existing_at(one, p, None, options)[1]]
+    there = sorted(glob.glob(pattern))
+    return None, [p for p in there if not skip or existing_at(one, p, None, options)[1]]
 
 
 def _exist(outputs: Sequence[str], *, skip: bool) -> InputError:

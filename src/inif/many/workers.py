@@ -40,7 +40,7 @@ class Workers:
         self._events: queue.SimpleQueue[tuple[Job, dict[str, Any]]] = queue.SimpleQueue()
         self._processes: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self._open = 0
         self._closed = False
 
@@ -48,9 +48,9 @@ class Workers:
         """Have it done after all that were added before it."""
         self._open += 1
         self._jobs.put(job)
-        if self._threads < self._count:
-            self._threads += 1
-            threading.Thread(target=self._serve, daemon=True).start()
+        if len(self._threads) < self._count:
+            self._threads.append(threading.Thread(target=self._serve, daemon=True))
+            self._threads[-1].start()
 
     def events(self) -> Iterator[tuple[Job, dict[str, Any]]]:
         """What processes say of their jobs, until all are done; more may be added meanwhile.
@@ -71,27 +71,29 @@ class Workers:
         with self._lock:
             self._closed = True
             processes = list(self._processes)
-        for _ in range(self._threads):
-            self._jobs.put(None)
         for process in processes:
             process.kill()
-        for process in processes:
-            process.wait()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _serve(self) -> None:
         process: subprocess.Popen[str] | None = None
         while (job := self._jobs.get()) is not None:
             try:
-                if process is None or process.poll() is not None:
+                if process is not None and process.poll() is not None:
+                    _release(process)
+                    process = None
+                if process is None:
                     process = self._start()
                 self._events.put((job, self._ask(process, job)))
             except OSError as error:
                 if self._closed:
                     break
                 self._events.put((job, {"error": f"no process could be started: {error.strerror}"}))
-        if process is not None and process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.close()
+        if process is not None:
+            _release(process)
 
     def _start(self) -> subprocess.Popen[str]:
         with self._lock:
@@ -126,6 +128,15 @@ class Workers:
         with self._lock:
             self._processes.discard(process)
         return {"error": _ended(process.wait())}
+
+
+def _release(process: subprocess.Popen[str]) -> None:
+    """Let go of a process that has ended, or ends when its pipe is closed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # bytes that it did not take
+                pipe.close()
+    process.wait()
 
 
 def _ended(code: int) -> str:
