@@ -37,7 +37,7 @@ def foretell_one(
     InputError
         As the work would, as far as that needs no samples.
     """
-    from inif.api import check_asked
+    from inif.encode.asked import check_asked
     from inif.io import open_image
     from inif.many.compress import Plan, shares
     from inif.many.forecast import foretold, look_at

@@ -180,8 +180,7 @@ def plan(
     count, each = (1, None) if not todo else shares(jobs, memory, len(todo))
     options = {**options, "memory": each}
     if todo:
-        from inif.api import check_asked
-        from inif.encode.run import checked_guides
+        from inif.encode.asked import check_asked, checked_guides
 
         checked_guides(check_asked(**options).guides)
     return Plan(
@@ -223,7 +222,7 @@ def shares(jobs: int | None, memory: int | None, images: int) -> tuple[int, int]
     InputError
         No such number, or too little memory for so many.
     """
-    from inif.encode.run import LEAST_MEMORY, check_memory_option, default_memory
+    from inif.encode.asked import LEAST_MEMORY, check_memory_option, default_memory
     from inif.fields.parallel import cores
 
     whole, least = check_memory_option(memory) or default_memory(), LEAST_MEMORY // 4
