@@ -160,7 +160,9 @@ def test_folders_are_compared(cli: Cli, made: Path, tmp_path: Path) -> None:
     rows = {Path(r["output"] or "").name: r for r in map(json.loads, out.read_text().splitlines())}
     assert rows["two_series1.inif"]["series"] == 1
     with inif.open(made / "out/two_series1.inif") as file:
-        assert rows["two_series1.inif"]["psnr"] == pytest.approx(file.header["lossy"]["psnr"], abs=0.01)
+        assert rows["two_series1.inif"]["psnr"] == pytest.approx(
+            file.header["lossy"]["psnr"], abs=0.01
+        )
     assert rows["b.inif"]["worst_slice"].startswith("slice z=")
     assert rows["b.inif"]["worst_slice_psnr"] <= rows["b.inif"]["psnr"]
     assert "there is no file of this image" in outcome.stderr

@@ -63,7 +63,7 @@ class Plan:
 
 
 def compress_many(
-    inputs: Sequence[str | PathLike[str]],
+    inputs: str | PathLike[str] | Sequence[str | PathLike[str]],
     out_dir: str | PathLike[str],
     *,
     jobs: int | None = None,
@@ -115,7 +115,7 @@ def compress_many(
     """
     return run(
         plan(
-            inputs,
+            [inputs] if isinstance(inputs, str | PathLike) else inputs,
             out_dir,
             jobs=jobs,
             overwrite=overwrite,

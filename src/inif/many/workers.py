@@ -121,6 +121,8 @@ class Workers:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
         for line in process.stdout:
+            if not line.endswith("\n"):  # it died while it wrote
+                break
             message: dict[str, Any] = json.loads(line)
             if "progress" not in message:
                 return message
