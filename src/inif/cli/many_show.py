@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,6 +125,6 @@ def grouped(results: Iterable[Result]) -> list[tuple[str, int, str]]:
     for result in (r for r in results if r.status == DONE):
         for remark in result.remarks:
             text = printable(remark).removeprefix(f"{printable(result.input)}: ")
-            count, first = found.get(text, (0, os.path.basename(printable(result.input))))
+            count, first = found.get(text, (0, printable(result.input)))
             found[text] = count + 1, first
     return [(text, count, first) for text, (count, first) in found.items()]
