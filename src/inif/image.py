@@ -203,6 +203,11 @@ class LazyImage(_Derived):
         Closes the file; a second call does nothing.
     noticed
         Gives the late remarks.
+    images
+        Numbers of all images in its file, as readers count them; thumbnails and labels of slides
+        are none.
+    files
+        The files of an image that lies in several, beside each other; none where it lies in one.
     """
 
     axes: str
@@ -217,6 +222,8 @@ class LazyImage(_Derived):
     noticed: Callable[[], tuple[str, ...]] = tuple
     block: tuple[int, ...] | None = None
     windows: tuple[tuple[float, float], ...] = ()
+    images: tuple[int, ...] = (0,)
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.shape, file=self.source))

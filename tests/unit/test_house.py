@@ -32,6 +32,7 @@ ROOMS = (
     ("serve",),
     ("scale",),
     ("api", "view"),
+    ("many",),
     ("inif",),
     ("cli", "napari"),
     ("__main__",),
