@@ -9,7 +9,8 @@ import numpy as np
 
 from inif.decode.latent_samples import Repaired
 from inif.encode.latent.plan import Coefficients
-from inif.latent.stream import Latents, Pass
+from inif.latent.decoder import Latents
+from inif.latent.stream import Pass
 from inif.latent.transform import Bands
 
 
