@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import data_dir, images, save
 
 from inif.bricks import BrickGrid
-from inif.decode.latent import corrected, outputs_of
+from inif.decode.latent_samples import corrected, outputs_of
 from inif.decode.latent_spec import TABLES, LatentSpec
 from inif.encode.latent.coder import PLANE_PRICE, PRICE
 from inif.fields.parallel import in_order
