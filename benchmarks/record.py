@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def save(name: str, body: dict[str, Any], path: Path | None = None) -> Path:
         "command": " ".join(["python", *(Path(word).name for word in sys.argv)]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "versions": {"inif": __version__}
-        | {p: version(p) for p in ("numpy", "jax", "optax", "constriction")}
+        | {p: version(p) for p in ("numpy", "jax", "optax", "constriction") if find_spec(p)}
         | {"python": platform.python_version()},
         "machine": {"system": platform.machine(), "cores": os.cpu_count()},
         **body,

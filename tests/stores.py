@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import zarr
 
+from inif.scale.skeleton import write_skeleton
+from inif.scale.tree import ArrayPlan, Tree
+
 TYPES = {"t": "time", "c": "channel"}
 
 
@@ -179,3 +182,36 @@ def series_store(path: Path, version: str = "0.4", names: Sequence[str] = ("0", 
     say(root.create_group("OME"), version, {"series": list(names)})
     (path / "OME" / "METADATA.ome.xml").write_text("<OME/>")
     return path
+
+
+BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+SAID = {"target": "ratio 20", "date": "2026-11-28"}
+
+
+def written(tree: Tree, path: Path) -> Any:
+    """The output with all samples, stored as they are: its root."""
+    codecs = {plan.path: BYTES for plan in tree.arrays}
+    assert write_skeleton(tree, path, codecs, SAID) > 0
+    root = zarr.open_group(path, mode="r+", zarr_format=3)
+    for plan in tree.arrays:
+        array = root[plan.path]
+        assert (array.shape, array.dtype) == (plan.shape, plan.dtype)
+        assert (array.chunks, array.shards) == (plan.chunks, plan.shards)
+        array[...] = whole(plan)
+    return zarr.open_group(path, mode="r", zarr_format=3)
+
+
+def whole(plan: ArrayPlan) -> np.ndarray:
+    """All samples of an array that is planned."""
+    return plan.source.read(tuple(slice(0, n) for n in plan.shape))
+
+
+def paths(tree: Tree) -> list[str]:
+    """Of the arrays."""
+    return [plan.path for plan in tree.arrays]
+
+
+def remark(tree: Tree, part: str) -> str:
+    """The one remark with this in it."""
+    (found,) = [r for r in tree.remarks if part in r]
+    return found

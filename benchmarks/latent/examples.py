@@ -14,8 +14,9 @@ import tifffile
 
 from inif.latent import _core
 from inif.latent.bands import Sizes
+from inif.latent.decoder import Latents
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.stream import Coder, Rates
 from inif.latent.transform import analyse
 
 RATIOS = {1: (24, 64, 160), 2: (40, 110, 300)}

@@ -9,9 +9,9 @@ from examples import Example
 from scipy.optimize import nnls
 
 from inif.latent.bands import Band
+from inif.latent.decoder import parent_of_band
 from inif.latent.plan import Level
 from inif.latent.reference.contexts import ABOVE, BESIDE, Surroundings
-from inif.latent.stream import parent_of_band
 from inif.latent.transform import Bands
 
 NEIGHBOURS = 17

@@ -12,8 +12,9 @@ import numpy as np
 from examples import RATIOS, SMALLEST_SIDE, STEPS, image_of, likely_plan, price_of, rows_of
 
 from inif.latent import _core
+from inif.latent.decoder import coefficients_of
 from inif.latent.plan import Plan
-from inif.latent.stream import Coder, Rates, coefficients_of
+from inif.latent.stream import Coder, Rates
 from inif.latent.tables import load as tables
 from inif.latent.transform import analyse, synthesise
 

@@ -23,15 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import data_dir, images, save
 
 from inif.bricks import BrickGrid
-from inif.decode.latent import corrected, outputs_of
+from inif.decode.latent_samples import corrected, outputs_of
 from inif.decode.latent_spec import TABLES, LatentSpec
 from inif.encode.latent.coder import PLANE_PRICE, PRICE
 from inif.fields.parallel import in_order
 from inif.io import read_image
+from inif.latent.decoder import Latents
 from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import Plan
 from inif.latent.repair import gains_of, products
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.stream import Coder, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
 

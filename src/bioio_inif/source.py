@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fsspec.spec import AbstractFileSystem
 
+from inif.container.source import unreadable
 from inif.container.spec import Rejection
 from inif.errors import FormatError, InputError
 from inif.web import public
@@ -37,7 +38,7 @@ class Ranges:
         try:
             size = fs.size(path)
         except Exception as error:  # each file system has errors of its own
-            raise _unreadable(path, error) from error
+            raise unreadable(public(path), error) from error
         if size is None:
             raise InputError("the size of this file is not known", file=public(path))
         return cls(fs, path, int(size))
@@ -62,7 +63,7 @@ class Ranges:
         try:
             data = self.fs.cat_file(self.path, start=offset, end=offset + length)
         except Exception as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.name, error) from error
         if len(data) != length:
             raise FormatError(
                 "the file is truncated, or its server does not send parts of files",
@@ -76,12 +77,3 @@ class Ranges:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _unreadable(path: str, error: Exception) -> InputError:
-    return InputError(
-        "the file cannot be read",
-        file=public(path),
-        got=public(str(error) or type(error).__name__),
-        fix="check that the file exists and may be read",
-    )

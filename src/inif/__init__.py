@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from inif import errors
 from inif._version import __version__
 from inif.api import compress, evaluate, imread, inspect, open, verify
+from inif.many import compress_many, evaluate_many
 
 if TYPE_CHECKING:
     from inif.decode.file import File
@@ -16,9 +17,11 @@ __all__ = [
     "File",
     "__version__",
     "compress",
+    "compress_many",
     "compress_zarr",
     "errors",
     "evaluate",
+    "evaluate_many",
     "imread",
     "inspect",
     "open",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from inif.errors import InputError, UnsupportedError, extras_named
+from inif.errors import extras_named
 
 if TYPE_CHECKING:
     from threading import Event
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from inif.image import Image, LazyImage
     from inif.metrics.report import Evaluation
     from inif.metrics.tasks import Task
-
-METHODS = ("auto", "siren", "hybrid", "latent")
 
 
 @extras_named()
@@ -129,7 +127,7 @@ def compress(
     """
     import os
 
-    from inif.config import FitSettings, ProgressEvent, Target
+    from inif.config import ProgressEvent
     from inif.decode.file import open_file
     from inif.image import check_image
     from inif.outputs import check_room, check_target, write_file
@@ -137,60 +135,39 @@ def compress(
     if out is not None:
         source = getattr(image, "source", image)
         check_target(out, overwrite=overwrite, field="out", inputs=[source])
-    if lossless or max_error is not None:
-        _alone(
-            "lossless" if lossless else "max_error",
-            max_error=max_error if lossless else None,
-            ratio=ratio,
-            size=size,
-            psnr=psnr,
-            method=None if method == "auto" or (method == "latent" and not lossless) else method,
-            codec=codec,
-            select=None if select == "psnr" else select,
-            share=share or None,
-            guide=guide or None,
-            optimizer=None if optimizer == "auto" else optimizer,
-            time_limit=time_limit,
-            keep_partial=keep_partial or None,
-            settings=settings or None,
-        )
-    method = _method(method, codec=codec, share=share, select=select)
-    if max_error is not None:
-        target: Target | None = Target.of_bound(max_error)
-    elif lossless:
-        target = None
-    else:
-        given = (ratio, size, psnr)
-        target = Target(*given) if any(v is not None for v in given) else Target(ratio=128.0)
-    guides = (guide,) if isinstance(guide, str) else tuple(guide)
-    if guides and method == "latent" and psnr is not None:
-        raise InputError(
-            "a latent field is guided only within a number of bytes",
-            field="guide",
-            got=", ".join(guides),
-            fix="ask for a size or a ratio, or name hybrid or siren",
-        )
-    named = {
-        "optimizer": optimizer,
-        "seed": _seed(seed),
-        "time_limit": _positive(time_limit),
-        "keep_partial": keep_partial,
-    }
-    chosen = FitSettings.for_effort(effort, **(named | _known(settings)))
-    if optimizer != "auto":
-        from inif.optim.optimizers import parse
+    from inif.encode.asked import check_asked
 
-        parse(optimizer)
+    asked = check_asked(
+        ratio=ratio,
+        size=size,
+        psnr=psnr,
+        max_error=max_error,
+        method=method,
+        codec=codec,
+        select=select,
+        share=share,
+        effort=effort,
+        optimizer=optimizer,
+        guide=guide,
+        lossless=lossless,
+        seed=seed,
+        time_limit=time_limit,
+        keep_partial=keep_partial,
+        memory=memory,
+        settings=settings,
+    )
 
     from inif.container.spool import Spool
-    from inif.encode.run import Asked, check_memory_option, compressed
+    from inif.encode.run import compressed
 
-    bound = check_memory_option(memory)
-    asked = Asked(target, chosen, method, effort, codec, select, share, guides, bound)
     if progress is not None and isinstance(image, str | PathLike):
         progress(ProgressEvent("read", 0, 1, None, 0.0, None))
     checked = check_image(as_source(image, axes), lossless=asked.any_type)
-    if out is not None and target and (window := target.window(checked.raw_bytes, checked.source)):
+    if (
+        out is not None
+        and asked.target
+        and (window := asked.target.window(checked.raw_bytes, checked.source))
+    ):
         check_room(out, window.most, field="out")
     with Spool(None if out is None else os.path.dirname(os.path.realpath(out))) as spool:
         data = compressed(checked, asked, spool, progress, stop)
@@ -369,77 +346,3 @@ def as_source(image: Any, axes: str | None) -> Image | LazyImage:
         return open_image(image, axes=axes)
     data = np.asarray(image)
     return Image(data, check_axes(axes, data.shape, file="<array>"), source="<array>")
-
-
-def _method(method: str, *, codec: str | None, share: float, select: str) -> str:
-    """The method, checked against what only a hybrid has."""
-    if method not in METHODS:
-        raise UnsupportedError(
-            "this release does not have this method",
-            field="method",
-            expected=" or ".join(METHODS),
-            got=method,
-        )
-    if codec is not None:
-        from inif.codecs import load_codec
-
-        load_codec(codec)
-        if method in ("siren", "latent"):
-            raise InputError(
-                "only a hybrid has a codec", field="codec", fix='use method="hybrid"', got=codec
-            )
-    if not 0 <= share <= 0.9:
-        raise InputError("this share cannot be used", field="share", expected="0 … 0.9", got=share)
-    if share and method in ("siren", "latent"):
-        raise InputError("only a hybrid shares its bytes", field="share", got=share)
-    if select != "psnr" and method in ("siren", "latent"):
-        raise InputError("only a hybrid has frames to judge", field="select", got=select)
-    return "hybrid" if share or codec is not None else method
-
-
-def _known(settings: dict[str, Any] | None) -> dict[str, Any]:
-    """Changes to settings that there are."""
-    from dataclasses import fields
-
-    from inif.config import FitSettings
-
-    changes, names = dict(settings or {}), [f.name for f in fields(FitSettings)]
-    if unknown := changes.keys() - set(names):
-        raise InputError(
-            "there is no setting of this name",
-            field="settings",
-            expected=" or ".join(names),
-            got=", ".join(sorted(unknown)),
-        )
-    return changes
-
-
-def _alone(name: str, **asked: object) -> None:
-    """Refuse what is asked for besides exact or bounded samples; None stands for nothing."""
-    given = {name: value for name, value in asked.items() if value is not None}
-    if given:
-        raise InputError(
-            "samples that are stored exactly leave nothing to choose"
-            if name == "lossless"
-            else "a bound of every sample's error leaves nothing else to choose",
-            field=name,
-            expected=f"{name} without " + ", ".join(given),
-            got=", ".join(f"{name} {value}" for name, value in given.items()),
-            fix="leave out one or the other",
-        )
-
-
-def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise InputError(
-            "this seed cannot be used", field="seed", expected="0 … 2147483647", got=seed
-        )
-    return seed
-
-
-def _positive(seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise InputError(
-            "this time limit cannot be used", field="time_limit", expected="> 0", got=seconds
-        )
-    return seconds

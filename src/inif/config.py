@@ -145,6 +145,31 @@ class Target:
         """Whether the target is a bound of 0."""
         return 0 in (self.max_error, self.max_error_share)
 
+    @classmethod
+    def of_options(
+        cls,
+        *,
+        ratio: float | None = None,
+        size: int | None = None,
+        psnr: float | None = None,
+        max_error: float | str | None = None,
+        lossless: bool = False,
+    ) -> Target | None:
+        """What `inif.compress` is asked for: ratio 128 where it is nothing; None: exact samples.
+
+        Raises
+        ------
+        InputError
+            A number that cannot be used, or several targets.
+        """
+        if max_error is not None:
+            return cls.of_bound(max_error)
+        if lossless:
+            return None
+        if ratio is None and size is None and psnr is None:
+            ratio = 128.0
+        return cls(ratio, size, psnr)
+
     def window(self, raw_bytes: int, file: object = None) -> Window | None:
         """The sizes that a file for an image of so many bytes may have; None where any may be.
 

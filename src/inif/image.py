@@ -8,40 +8,28 @@ format.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
 from inif.axes import check_axes
-from inif.errors import InputError, SelectionError
+from inif.errors import InputError
 from inif.metadata import Channel as Channel
 from inif.metadata import Metadata as Metadata
 from inif.metadata import check_metadata
-
-Region = tuple[slice, ...]
-"""A box of samples: one slice per axis, with a start, a stop and no step."""
-
-DTYPES = ("uint8", "uint16", "int16", "float32")
-"""Sample types that lossy methods take."""
-
-LOSSLESS_DTYPES = (
-    "bool",
-    *("uint8", "uint16", "uint32", "uint64"),
-    *("int8", "int16", "int32", "int64"),
-    *("float16", "float32", "float64"),
-)
-"""Sample types that can be stored exactly."""
-
-BOUNDED_DTYPES = (
-    *("uint8", "uint16", "uint32", "int8", "int16", "int32"),
-    *("float16", "float32", "float64"),
-)
-"""Sample types that a latent field with corrections takes."""
-
-LOSSLESS_FIX = "store the samples exactly with --lossless (lossless=True)"
+from inif.samples import BOUNDED_DTYPES as BOUNDED_DTYPES
+from inif.samples import DTYPES as DTYPES
+from inif.samples import LOSSLESS_DTYPES as LOSSLESS_DTYPES
+from inif.samples import LOSSLESS_FIX as LOSSLESS_FIX
+from inif.samples import Region as Region
+from inif.samples import check_memory as check_memory
+from inif.samples import check_region as check_region
+from inif.samples import conversion
+from inif.samples import native as native
+from inif.samples import need_finite as need_finite
+from inif.samples import scale_of as scale_of
 
 
 class ImageSource(Protocol):
@@ -215,6 +203,11 @@ class LazyImage(_Derived):
         Closes the file; a second call does nothing.
     noticed
         Gives the late remarks.
+    images
+        Numbers of all images in its file, as readers count them; thumbnails and labels of slides
+        are none.
+    files
+        The files of an image that lies in several, beside each other; none where it lies in one.
     """
 
     axes: str
@@ -229,6 +222,8 @@ class LazyImage(_Derived):
     noticed: Callable[[], tuple[str, ...]] = tuple
     block: tuple[int, ...] | None = None
     windows: tuple[tuple[float, float], ...] = ()
+    images: tuple[int, ...] = (0,)
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", check_axes(self.axes, self.shape, file=self.source))
@@ -265,59 +260,6 @@ class LazyImage(_Derived):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def check_region(region: Region, shape: Sequence[int], file: str | None = None) -> Region:
-    """The region, with whole numbers for every start and stop.
-
-    Raises
-    ------
-    SelectionError
-        It has another number of axes, a step, or lies outside the image.
-    """
-    if len(region) == len(shape) and all(s.step in (None, 1) for s in region):
-        ends = [
-            (s.start or 0, n if s.stop is None else s.stop)
-            for s, n in zip(region, shape, strict=True)
-        ]
-        if all(0 <= a <= b <= n for (a, b), n in zip(ends, shape, strict=True)):
-            return tuple(slice(int(a), int(b)) for a, b in ends)
-    raise SelectionError(
-        "this is no region of the image",
-        file=file,
-        field="region",
-        expected=f"one slice per axis, without steps, within {tuple(shape)}",
-        got=region,
-    )
-
-
-def native(samples: np.ndarray) -> np.ndarray:
-    """The samples in native byte order and C-contiguous: themselves, if they are so already."""
-    return np.ascontiguousarray(samples, samples.dtype.newbyteorder("="))
-
-
-def check_memory(shape: Sequence[int], dtype: np.dtype[Any], file: str | None) -> None:
-    """Refuse an array that is larger than the memory of this machine, before it is allocated.
-
-    Raises
-    ------
-    InputError
-        The array cannot fit.
-    """
-    need = math.prod(int(n) for n in shape) * dtype.itemsize
-    try:
-        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        have = 1 << 48
-    if need > have:
-        raise InputError(
-            "this image does not fit into memory",
-            file=file,
-            field="shape",
-            expected=f"at most {have} bytes",
-            got=f"{need} bytes, shape {tuple(shape)}, {dtype}",
-            fix="crop it, or use a machine with more memory",
-        )
 
 
 _Source = TypeVar("_Source", bound=ImageSource)
@@ -358,7 +300,7 @@ def check_image(image: _Source, *, lossless: bool = False) -> _Source:
             field="dtype",
             expected=" or ".join(dtypes),
             got=image.dtype.name,
-            fix=_conversion(image.dtype),
+            fix=conversion(image.dtype),
         )
     if len(image.meta.channels) not in (0, image.n_channels):
         raise InputError(
@@ -376,56 +318,3 @@ def check_image(image: _Source, *, lossless: bool = False) -> _Source:
         need_finite(image.data, image.axes, file=image.source)
     native = image.dtype.newbyteorder("=")
     return cast(_Source, image.with_data(image.data.astype(native, copy=False)))
-
-
-def need_finite(samples: np.ndarray, axes: str, first: int = 0, *, file: str | None = None) -> None:
-    """Refuse samples that are no finite numbers, which only exact storage keeps.
-
-    Parameters
-    ----------
-    samples
-        A region of an image, one axis per letter of `axes`; of integers there is nothing to check.
-    first
-        Where the region starts along its first axis, for the message.
-
-    Raises
-    ------
-    InputError
-        NaN or infinity; the message names the first index along the first axis that has some.
-    """
-    if samples.dtype.kind != "f":
-        return
-    for index, part in enumerate(samples):
-        if not np.isfinite(part).all():
-            raise InputError(
-                "the image holds NaN or infinite samples",
-                file=file,
-                field=f"{axes[0]}={first + index}",
-                expected="finite numbers",
-                got="NaN or infinity",
-                fix=f"replace them, for instance with numpy.nan_to_num, or {LOSSLESS_FIX}",
-            )
-
-
-def scale_of(value_range: tuple[float, float]) -> float:
-    """What errors are divided by: max - min, or 1 for a constant channel."""
-    size = value_range[1] - value_range[0]
-    return size if size > 0 else 1.0
-
-
-def _conversion(dtype: np.dtype[Any]) -> str:
-    if dtype.kind == "b":
-        return f"{LOSSLESS_FIX}, or convert with image.astype('uint8')"
-    if dtype.name in LOSSLESS_DTYPES and dtype.kind == "f":
-        return f"convert with image.astype('float32'), or {LOSSLESS_FIX}"
-    if dtype.kind in "iu":
-        return (
-            "convert with image.astype('uint16') if all values lie in 0…65535, "
-            "else image.astype('float32') (exact up to 2**24); "
-            f"for labels {LOSSLESS_FIX}"
-        )
-    if dtype.kind == "f":
-        return "convert with image.astype('float64') and store it with --lossless"
-    if dtype.kind == "c":
-        return "compress numpy.abs(image) and numpy.angle(image) as float32 images of their own"
-    return "convert to one of the supported sample types"

@@ -12,7 +12,9 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
+from urllib.parse import unquote
 
 from inif.errors import InputError
 
@@ -21,12 +23,45 @@ ZARR_MARKERS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
 
 REPLACE = "choose another name, or replace it with --force (in Python: overwrite=True)"
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:::|://)")
+# An ending is what names a format; in "day.2024" it is no ending.
+_ENDING = re.compile(r"(\.ome)?(\.zarr)?(\.zip)?$|(\.ome)?\.[a-z][a-z0-9]{0,7}$", re.IGNORECASE)
 _O_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows needs it; elsewhere every file is binary
 
 
 def is_url(path: str) -> bool:
     """Whether a path is the address of something remote."""
     return bool(URL.match(path))
+
+
+def default_output(source: str, series: int = 0, ending: str = ".inif") -> Path:
+    """The input's name with another ending, beside the input (here, for a remote input).
+
+    The number of the series is added unless it is 0. An image inside a Zarr store is named after
+    the store and its place in it, and is written beside the store.
+
+    Raises
+    ------
+    InputError
+        The input has no name, as the root of a file system.
+    """
+    if is_url(source):
+        address = re.split(r"[?#]", source.split("://", 1)[-1])[0]
+        parts = [unquote(part).replace("/", "_") for part in address.split("/") if part]
+        folder, names = Path(), _from_store(parts)
+    else:
+        path = Path(source)
+        if path.name in ("", ".."):  # ".", "a/.."
+            path = Path(os.path.realpath(source))
+        full = Path(os.path.realpath(path.parent), path.name)
+        names = _from_store(full.parts[1:])
+        folder = path.parent
+        if len(names) > 1 or path.name != Path(source).name:
+            folder = full.parents[max(len(names), 1) - 1]
+            folder = folder if os.path.isabs(source) else Path(os.path.relpath(folder))
+    if not names:
+        raise InputError("this input has no name to write beside", file=source, fix="name one: -o")
+    name = "_".join([stem(names[0]), *names[1:-1], *map(stem, names[1:][-1:])])
+    return folder / (name + (f"_series{series}" if series else "") + ending)
 
 
 def check_target(
@@ -181,7 +216,7 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Itera
     try:
         yield temporary
         if not overwrite:
-            _publish(temporary, target, os.fspath(path))
+            publish(temporary, target, os.fspath(path))
         elif os.path.isdir(target):
             os.rename(target, aside)
             try:
@@ -241,8 +276,19 @@ def write_file(
             os.fsync(file.fileno())
 
 
-def _publish(temporary: str, target: str, name: str) -> None:
-    """Give a whole file its name, unless another program has taken the name meanwhile."""
+def publish(temporary: str, target: str, name: str) -> None:
+    """Give a whole file its name, unless another program has taken the name meanwhile.
+
+    Parameters
+    ----------
+    name
+        `target`, as messages name it.
+
+    Raises
+    ------
+    InputError
+        It has.
+    """
     if os.path.isfile(temporary):
         try:
             os.link(temporary, target)
@@ -269,3 +315,15 @@ def _holds(target: str, name: str) -> bool:
 
 def _exists(path: str, field: str | None) -> InputError:
     return InputError("the output exists already", file=path, field=field, fix=REPLACE)
+
+
+def _from_store(parts: Iterable[str]) -> list[str]:
+    """The last part of a path; from the Zarr store on, where one lies above it."""
+    parts = list(parts)
+    stores = [i for i, p in enumerate(parts[:-1]) if PurePosixPath(p).suffix.lower() == ".zarr"]
+    return parts[stores[0] if stores else -1 :]
+
+
+def stem(name: str) -> str:
+    """A file's name without the ending that names its format."""
+    return _ENDING.sub("", name, count=1) or name

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import inif
 from inif.container.writer import Section, assemble
 from inif.decode.chunk import FEATURES, known, open_chunk
+from inif.decode.verify import verified
 from inif.encode.chunk import ChunkCoder, Encoded
 from inif.encode.latent.plan import part_of
 from inif.errors import FormatError, InputError, UnsupportedError
@@ -190,6 +191,14 @@ def test_the_payload_says_nothing_that_the_array_knows() -> None:
         inif.open(made.data)
 
 
+def test_chunks_are_verified_as_files_are() -> None:
+    chunk = samples(SHAPE, "uint16")
+    for way in ({"steps": (10.0,)}, {"max_error": 4}, {"lossless": True}):
+        made = ChunkCoder("ZYX", "uint16", **way).encode(chunk)
+        found = verified(open_chunk(made.data, "ZYX", SHAPE, "uint16"))
+        assert (found["ok"], found["exact"]) == (True, True)
+
+
 def test_damaged_chunks_are_refused() -> None:
     chunk = samples(SHAPE, "uint16")
     data = ChunkCoder("ZYX", "uint16", steps=(10.0,)).encode(chunk).data
@@ -212,6 +221,7 @@ def test_damaged_chunks_are_refused() -> None:
         {"shape": [2, 40]},
         {"axes": "TYX"},
         {"dtype": "uint8"},
+        {"brick": [1, 1, 1]},
     ],
 )
 def test_a_chunk_that_declares_other_samples_is_refused(declared: dict[str, Any]) -> None:
@@ -226,7 +236,7 @@ def test_a_chunk_that_declares_other_samples_is_refused(declared: dict[str, Any]
     if len(declared.get("shape", SHAPE)) != len(SHAPE):
         header["axes"] = "YX"
     forged = assemble(header | declared, sections, supported=FEATURES, known=stated).to_bytes()
-    with pytest.raises(FormatError, match="does not belong"):
+    with pytest.raises(FormatError, match=r"does not belong|lacks bricks"):
         open_chunk(forged, "ZYX", SHAPE, "uint16")
 
 
@@ -236,6 +246,8 @@ def test_what_is_asked_for_is_checked() -> None:
             ChunkCoder("YX", "uint16", **wrong)
     with pytest.raises(InputError, match="exactly"):
         ChunkCoder("YX", "uint32", steps=(1.0,))
+    with pytest.raises(InputError, match="fewer steps"):
+        ChunkCoder("CX", "uint8", steps=(1, 2)).encode(np.zeros((3, 9), np.uint8))
     with pytest.raises(InputError, match="axes"):
         ChunkCoder("YY", "uint8", lossless=True)
     with pytest.raises(InputError, match="not of the array"):

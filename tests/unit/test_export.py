@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import inif
 from inif.axes import Selection, select
+from inif.decode.samples import Samples
 from inif.image import Channel, Image, Metadata, Region
 from inif.io import pyramid, read_image, write_image
 
@@ -132,6 +133,30 @@ def test_the_command_line(
         assert [c.name for c in back.meta.channels] == (["actin"] if part else ["DNA", "actin"])
 
 
+@pytest.mark.filterwarnings("ignore:NPY holds samples alone")
+def test_what_a_mask_leaves_out_is_not_decoded(
+    cli: Callable[..., Any], many_bricks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = np.zeros(SHAPE[1:], np.uint8)
+    mask[0, 30:50, 200:340:3] = mask[2, 130, 7] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask, photometric="minisblack")
+    read = Samples.read
+    regions: list[tuple[range, ...]] = []
+
+    def noted(self: Samples, selection: Selection) -> np.ndarray:
+        regions.append(selection.ranges)
+        return read(self, selection)
+
+    monkeypatch.setattr(Samples, "read", noted)
+    monkeypatch.setattr(pyramid, "PART", 1 << 16)
+    out = tmp_path / "a.npy"
+    words = ("decompress", many_bricks, "-o", out, "--mask", tmp_path / "mask.tif", "--json")
+    assert cli(*words).json["samples"] == 2 * np.count_nonzero(mask)
+    assert sum(int(np.prod([len(r) for r in one])) for one in regions) <= 2 * (20 * 139 + 1)
+    with inif.open(many_bricks) as file:
+        np.testing.assert_array_equal(np.load(out), np.where(mask != 0, file[...], 0))
+
+
 def test_labels_of_an_exact_file_stay_labels(cli: Callable[..., Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.kron(rng.integers(0, 90, (10, 40)), np.ones((14, 14))).astype(np.uint16)
@@ -161,8 +186,19 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr", ".npy"])
-def test_ctrl_c_leaves_what_was_there(many_bricks: Path, tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("ending", "sent", "code"),
+    [
+        (".ome.tif", signal.SIGINT, 130),
+        (".ome.zarr", signal.SIGINT, 130),
+        (".npy", signal.SIGINT, 130),
+        (".ome.tif", signal.SIGTERM, 143),
+        (".ome.zarr", signal.SIGTERM, 143),
+    ],
+)
+def test_a_signal_leaves_what_was_there(
+    many_bricks: Path, tmp_path: Path, ending: str, sent: signal.Signals, code: int
+) -> None:
     out = tmp_path / f"a{ending}"
     write_image(Image(np.ones((4, 4), np.uint8), "YX"), out)
     before = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))
@@ -175,9 +211,9 @@ def test_ctrl_c_leaves_what_was_there(many_bricks: Path, tmp_path: Path, ending:
     assert child.stdout is not None
     for _ in range(3):
         assert child.stdout.readline() == "at work\n"
-    child.send_signal(signal.SIGINT)
+    child.send_signal(sent)
     _, err = child.communicate(timeout=300)
-    assert child.returncode == 130
+    assert child.returncode == code
     assert "nothing was written" in err
     assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == before
     assert read_image(out, axes="YX").data.shape == (4, 4)

@@ -93,7 +93,7 @@ def test_completion(shell: str) -> None:
     asked = os.environ | words | {"_INIF_COMPLETE": f"complete_{shell}"}
     asked["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
     done = subprocess.run(
-        [sys.executable, "-c", "from inif.cli.app import main; main()"],
+        [sys.executable, "-c", "from inif.__main__ import main; main()"],
         env=asked,
         capture_output=True,
         text=True,

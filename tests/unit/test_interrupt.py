@@ -268,8 +268,17 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
-@pytest.mark.parametrize("flags", [[], ["--json"]], ids=str)
-def test_the_program_ends_at_once_with_130(tmp_path: Path, flags: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("flags", "sent", "code"),
+    [
+        ([], signal.SIGINT, 130),
+        (["--json"], signal.SIGINT, 130),
+        ([], signal.SIGTERM, 143),
+    ],
+)
+def test_the_program_ends_at_once(
+    tmp_path: Path, flags: list[str], sent: signal.Signals, code: int
+) -> None:
     np.save(tmp_path / "a.npy", stack())
     words = ["compress", "a.npy", "--axes", "ZYX", "-o", "o.inif", *flags]
     child = subprocess.Popen(
@@ -281,9 +290,9 @@ def test_the_program_ends_at_once_with_130(tmp_path: Path, flags: list[str]) -> 
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "at work\n"
-    child.send_signal(signal.SIGINT)
+    child.send_signal(sent)
     out, err = child.communicate(timeout=300)  # not the ten minutes of its sleep
-    assert child.returncode == 130
+    assert child.returncode == code
     assert "nothing was written" in (out if flags else err)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npy"]
 

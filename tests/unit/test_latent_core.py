@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inif.latent import _core, reference, stream, tables, transform
+from inif.latent.decoder import Latents
 from inif.latent.plan import Plan
 from inif.latent.reference import mixing
-from inif.latent.stream import Coder, Latents, Rates
+from inif.latent.stream import Coder, Rates
 
 SEEDS = st.integers(0, 2**32 - 1)
 MOST_LATENT = (1 << 20) + 1

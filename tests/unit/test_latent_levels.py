@@ -16,9 +16,10 @@ import inif
 import inif.latent.plan
 from inif.container import Section, open_container, pack
 from inif.errors import FormatError
+from inif.latent.decoder import Decoder
 from inif.latent.plan import Plan
 from inif.latent.sections import COARSE, FINE, packed, streams_of, unpacked
-from inif.latent.stream import Coder, Decoder, Pass, Rates
+from inif.latent.stream import Coder, Pass, Rates
 from inif.latent.tables import load
 from inif.latent.transform import analyse, synthesise
 

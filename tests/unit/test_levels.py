@@ -68,7 +68,7 @@ def test_many_threads_see_the_samples_of_one(latent: inif.File) -> None:
 
         def look(seed: int) -> bool:
             own = np.random.default_rng(seed)
-            for _ in range(25):
+            for _ in range(200):
                 z = int(own.integers(3))
                 (a, b), (c, d) = (np.sort(own.integers(0, n, 2)) for n in (700, 600))
                 key = (z, slice(a, b), slice(c, d))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from serving import served_folder
 
 import inif
 from inif.errors import InputError
@@ -28,17 +26,6 @@ from inif.zarr import InifStore
 
 STACK = "stack.ome.zarr"
 CHUNK = f"{STACK}/0/c/1/0/0"
-
-
-@pytest.fixture
-def folder(random_file: Callable[..., bytes], tmp_path: Path) -> Path:
-    return served_folder(random_file, tmp_path)
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[TestClient]:
-    with TestClient(app_of([folder])) as made:
-        yield made
 
 
 # ---------------------------------------------------------------- files as they are

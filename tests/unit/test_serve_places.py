@@ -6,12 +6,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from serving import served_folder
 
 from inif.errors import InputError, MissingExtraError
 from inif.image import Metadata
@@ -26,17 +25,6 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 STACK = "stack.ome.zarr"
-
-
-@pytest.fixture
-def folder(random_file: Callable[..., bytes], tmp_path: Path) -> Path:
-    return served_folder(random_file, tmp_path)
-
-
-@pytest.fixture
-def client(folder: Path) -> Iterator[TestClient]:
-    with TestClient(app_of([folder])) as made:
-        yield made
 
 
 # ---------------------------------------------------------------- what is served

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 FLAGS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+WAIT = 180_000  # milliseconds; a machine may be busy
 
 
 @contextmanager
@@ -20,8 +21,12 @@ def chromium(width: int = 1000, height: int = 800) -> Iterator[Any]:
     if program is None:
         pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=[*FLAGS, "--no-sandbox"])
+        browser = running.chromium.launch(
+            executable_path=program, args=[*FLAGS, "--no-sandbox"], timeout=WAIT
+        )
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(WAIT)
+            yield page
         finally:
             browser.close()

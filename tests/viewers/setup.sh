@@ -37,8 +37,9 @@ if ((${#absent[@]})); then
         fail "the viewers need system packages; run this once: sudo apt-get install ${absent[*]}"
     echo "installing ${absent[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${absent[@]}" >/dev/null
+    wait=(-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+    apt-get "${wait[@]}" update -qq
+    apt-get "${wait[@]}" install -y -qq --no-install-recommends "${absent[@]}" >/dev/null
 fi
 
 # Everything that the environment is made from; it is made again when this changes.

@@ -23,8 +23,11 @@ pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 
 STACK = Path(__file__).parents[2] / "examples" / "hipsc_dna_zyx_u16.ome.tif"
-WAIT = 30_000  # milliseconds; a machine may be busy
+WAIT = 180_000  # milliseconds; a machine may be busy
 SIZE = {"width": 1400, "height": 900}
+
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""What waits until the window has drawn what is known now."""
 
 Open = Callable[[str], Any]
 
@@ -38,7 +41,9 @@ def browser() -> Iterator[Any]:
     names = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with playwright.sync_playwright() as running:
         found = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", f"--host-resolver-rules={names}"]
+            executable_path=program,
+            args=["--no-sandbox", f"--host-resolver-rules={names}"],
+            timeout=WAIT,
         )
         yield found
         found.close()
@@ -117,7 +122,7 @@ def until(page: Any, truth: str) -> None:
 
 def picture(page: Any, kind: str, rows: int, columns: int) -> np.ndarray:
     """What a panel shows of a plane in its middle, a pixel for each sample: (rows, columns, 3)."""
-    page.wait_for_timeout(100)  # until it is on the screen
+    page.evaluate(DRAWN)
     screen = imagecodecs.png_decode(page.screenshot())[..., :3]
     top, left = corner(page, kind, rows, columns)
     found: np.ndarray = screen[top : top + rows, left : left + columns]
@@ -271,6 +276,7 @@ def test_help_and_names_for_every_control(visit: Open) -> None:
     page = visit("mode=all")
     page.keyboard.press("?")
     assert "The worst plane" in page.locator("dialog[open]").inner_text()
+    assert all(key.strip() for key in page.locator("dialog kbd").all_inner_texts())
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     nameless = page.evaluate(

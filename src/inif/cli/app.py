@@ -1,8 +1,9 @@
 """The ``inif`` program: its commands, and one place where failures become messages and exit codes.
 
 Exit codes: 0 good, 2 bad input, 1 an error inside inif, 3 interrupted with the best so far kept
-(``--keep-partial``), 130 interrupted with nothing written. With ``--json`` a failure
-is one JSON object on stdout, like a success; without it, one message on stderr.
+(``--keep-partial``), 130 interrupted with nothing written; `inif.__main__` makes it 143 where that
+was SIGTERM. With ``--json`` a failure is one JSON object on stdout, like a success; without it, one
+message on stderr.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from inif.cli import (
     verify,
     view,
 )
-from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, PARTIAL, emit_json
+from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, emit_json
 from inif.errors import InifError, extras_named
 
 
@@ -93,21 +94,6 @@ for module in (
     perceptual,
 ):
     module.register(app)
-
-
-def main() -> None:
-    """The entry point of the ``inif`` script; ends in `SystemExit`.
-
-    After Ctrl-C it ends the process itself, and with it any encoder that is still at work.
-    """
-    try:
-        app()
-    except SystemExit as end:
-        if end.code not in (PARTIAL, INTERRUPTED):
-            raise
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(end.code)
 
 
 def _run(command: Any, words: list[str], prog: str) -> int:

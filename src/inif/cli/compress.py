@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,15 +17,23 @@ from inif.cli.common import (
     QuietFlag,
     SeriesOption,
     VerboseFlag,
-    decibels,
     emit_json,
-    emit_table,
-    format_size,
     parse_size,
     remarks_noted,
 )
+from inif.cli.compressed import quality_of, show, summary
+from inif.cli.forecast import foretell_one
+from inif.cli.many import (
+    DryRunFlag,
+    JobsOption,
+    OutDirOption,
+    SkipFlag,
+    SummaryOption,
+    compress_all,
+    is_many,
+)
 from inif.cli.outputs import ForceFlag, inif_output
-from inif.cli.plain import stated_bound, stored_as, stored_psnr
+from inif.cli.plain import stored_as
 from inif.cli.progress import progress_bar
 from inif.cli.scale import (
     CheckFlag,
@@ -42,14 +48,9 @@ from inif.cli.scale import (
 )
 from inif.errors import InputError
 from inif.outputs import is_url
-from inif.progress import format_time
-
-if TYPE_CHECKING:
-    from inif import File
 
 DEFAULT_RATIO = 128.0
 DEFAULT_EFFORT = 3
-_DETAILS = ("method", "codec", "layers", "width", "auto", "effort", "steps", "optimizer", "seed")
 
 
 class Method(StrEnum):
@@ -67,8 +68,13 @@ def register(app: typer.Typer) -> None:
 
 
 def compress(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="The image: a path, or a URL of a Zarr image.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN",
+            help="The image: a path, or a URL of a Zarr image. With --out-dir several, folders, "
+            "and patterns in quotes.",
+        ),
     ],
     out: Annotated[
         str | None,
@@ -196,6 +202,11 @@ def compress(
     shards: ShardsOption = None,
     verify: CheckFlag = False,
     log: LogOption = None,
+    out_dir: OutDirOption = None,
+    jobs: JobsOption = None,
+    skip_existing: SkipFlag = False,
+    dry_run: DryRunFlag = False,
+    summary_table: SummaryOption = None,
     force: ForceFlag = False,
     verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
@@ -224,11 +235,48 @@ def compress(
             expected="seconds, more than 0",
             got=time_limit,
         )
+    options: dict[str, Any] = {
+        **target,
+        "method": method.value,
+        "share": share,
+        "effort": effort,
+        "optimizer": optimizer,
+        "codec": codec,
+        "select": select,
+        "guide": guide or (),
+        "lossless": lossless,
+        "seed": seed,
+        "time_limit": time_limit,
+    }
+    room = None if memory is None else parse_size(memory)
+    alone = {"-o": out, "--series": series, "--keep-partial": keep_partial}
+    many = {"--jobs": jobs, "--skip-existing": skip_existing, "--summary": summary_table}
+    if is_many(sources, out_dir, alone=alone, many=many):
+        assert out_dir is not None
+        compress_all(
+            sources,
+            out_dir,
+            jobs=jobs,
+            skip_existing=skip_existing,
+            dry_run=dry_run,
+            summary=summary_table,
+            force=force,
+            axes=axes,
+            memory=room,
+            options=options,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
+    (source,) = sources
     if not is_url(source):
         from inif.io import detect
 
         detect(source)
     target_file = inif_output(out, source, series, force=force)
+    if dry_run:
+        foretell_one(source, target_file, series, axes, room, options, as_json=as_json)
+        return
 
     import inif
     from inif.io import open_image
@@ -243,72 +291,23 @@ def compress(
             image,
             out=target_file,
             overwrite=force,
-            **target,
-            method=method.value,
-            codec=codec,
-            select=select,
-            share=share,
-            effort=effort,
-            optimizer=optimizer,
-            guide=guide or (),
-            lossless=lossless,
-            seed=seed,
-            time_limit=time_limit,
             keep_partial=keep_partial,
-            memory=None if memory is None else parse_size(memory),
+            memory=room,
             progress=progress,
+            **options,
         )
     with file:
         way = stored_as(file.header)
         outliers = len(file.outliers.positions)
-        quality = _quality(file.header, outliers=outliers > 0)
+        quality = quality_of(file.header, outliers=outliers > 0)
         facts = summary(file, target_file, seconds=time.perf_counter() - start)
     facts |= {"outliers": outliers, "remarks": remarks}
     if as_json:
         emit_json(facts)
     elif not quiet:
-        _show(facts, way, quality, verbose=verbose)
+        show(facts, way, quality, verbose=verbose)
     if facts.get("stopped") == "interrupt":
         raise typer.Exit(PARTIAL)
-
-
-def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
-    """The facts of ``inif compress --json`` and of its table."""
-    lossy = dict(file.header.get("lossy", {}))
-    target = dict(lossy.get("target", {}))
-    field = file.header.get("field", {})
-    facts = {
-        "file": str(out),
-        "raw_bytes": file.raw_bytes,
-        "file_bytes": file.file_bytes,
-        "ratio": file.ratio,
-        "target_ratio": target.get("ratio"),
-        "target": target,
-        "method": lossy.get("method"),
-        "seconds": round(seconds, 3),
-        "psnr": lossy.get("psnr"),
-        "psnr_range": file.header.get("range"),
-        "max_error": lossy.get("max_error"),
-        "bits_per_voxel": 8 * file.file_bytes / file.size,
-        "codec": file.header.get("codec", {}).get("kind"),
-        "layers": field.get("layers"),
-        "width": field.get("width"),
-        "seed": lossy.get("seed"),
-    }
-    extra = (
-        "psnr_least",
-        "bound",
-        "auto",
-        "steps",
-        "effort",
-        "optimizer",
-        "guides",
-        "select",
-        "stopped",
-    )
-    if "lossless" in file.header:
-        facts |= file.header["lossless"]
-    return facts | {name: lossy[name] for name in extra if name in lossy}
 
 
 def _target(
@@ -336,30 +335,3 @@ def _target(
     if max_error is not None:
         return {"max_error": max_error}
     return {} if lossless else {"ratio": DEFAULT_RATIO if ratio is None else ratio}
-
-
-def _show(facts: dict[str, Any], way: str, quality: str, *, verbose: bool) -> None:
-    sizes = f"{format_size(facts['raw_bytes'])} → {format_size(facts['file_bytes'])}"
-    rows = [
-        ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
-        ("quality", quality),
-        ("stored as", way),
-        *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
-        *([("judged by", facts["select"])] if "select" in facts else []),
-        ("time", format_time(facts["seconds"])),
-    ]
-    if verbose:
-        rows += [(name, facts[name]) for name in _DETAILS if facts.get(name) is not None]
-    emit_table(facts["file"], rows)
-
-
-def _quality(header: Mapping[str, Any], *, outliers: bool) -> str:
-    lossy = header.get("lossy", {})
-    if lossy.get("max_error") == 0:
-        return "every sample is exact"
-    whole = stored_psnr(header, outliers=outliers)
-    if (bound := stated_bound(lossy)) is not None:
-        return f"{bound}, {whole}"
-    if "psnr_least" not in lossy:
-        return whole
-    return f"{whole}, at least {decibels(lossy['psnr_least'])} in every channel"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inif import File
+    from inif.image import LazyImage, Region
 
 
 def register(app: typer.Typer) -> None:
@@ -101,7 +102,7 @@ def decompress(
         if points is not None:
             facts = _points(file, points, out, force)
         elif mask is not None:
-            facts = _mask(file, mask, out, force)
+            facts = _mask(file, mask, out, force, quiet=quiet or as_json)
         else:
             facts = _region(file, region, stride, out, force, quiet=quiet or as_json)
     facts = {"file": str(out), **facts, "seconds": round(time.perf_counter() - start, 3)}
@@ -128,8 +129,6 @@ def _region(
     file: File, region: str | None, stride: str | None, out: Path, force: bool, *, quiet: bool
 ) -> dict[str, Any]:
     from inif.axes import compose, parse_region, parse_stride
-    from inif.cli.progress import progress_bar
-    from inif.io import write_image
 
     selection = None
     if region is not None or stride is not None:
@@ -147,7 +146,48 @@ def _region(
                     expected=f"at least one of the samples 0 … {length - 1}",
                     got=region,
                 )
-    image = file.to_source(selection)
+    return _written(file.to_source(selection), out, force, quiet=quiet)
+
+
+def _mask(file: File, mask: Path, out: Path, force: bool, *, quiet: bool) -> dict[str, Any]:
+    from inif.io import check_output
+
+    check_output(out, shape=file.shape, axes=file.axes, dtype=file.dtype, overwrite=force)
+    chosen = read_mask(mask, file.axes, file.shape)
+    facts = _written(masked_source(file.to_source(), chosen), out, force, quiet=quiet)
+    return facts | {"samples": int(chosen.sum())}
+
+
+def masked_source(source: LazyImage, chosen: np.ndarray) -> LazyImage:
+    """An image that is 0 outside a mask of its shape.
+
+    Of a region only the box is read that holds the mask's part of it.
+    """
+    import numpy as np
+
+    def reader(region: Region) -> np.ndarray:
+        inside = chosen[region]
+        found = np.zeros(inside.shape, source.dtype)
+        where = [
+            np.flatnonzero(inside.any(axis=tuple(a for a in range(inside.ndim) if a != axis)))
+            for axis in range(inside.ndim)
+        ]
+        if where[0].size:
+            box = tuple(slice(int(w[0]), int(w[-1]) + 1) for w in where)
+            wanted = tuple(
+                slice((r.start or 0) + b.start, (r.start or 0) + b.stop)
+                for r, b in zip(region, box, strict=True)
+            )
+            np.copyto(found[box], source.read(wanted), where=inside[box])
+        return found
+
+    return replace(source, reader=reader)
+
+
+def _written(image: LazyImage, out: Path, force: bool, *, quiet: bool) -> dict[str, Any]:
+    from inif.cli.progress import progress_bar
+    from inif.io import write_image
+
     with progress_bar(quiet=quiet, counted=True) as progress:
         write_image(image, out, overwrite=force, progress=progress)
     return {
@@ -155,27 +195,6 @@ def _region(
         "shape": list(image.shape),
         "dtype": image.dtype.name,
         "samples": math.prod(image.shape),
-    }
-
-
-def _mask(file: File, mask: Path, out: Path, force: bool) -> dict[str, Any]:
-    import numpy as np
-
-    from inif.image import Image
-    from inif.io import check_output, write_image
-
-    check_output(out, shape=file.shape, axes=file.axes, dtype=file.dtype, overwrite=force)
-    chosen = read_mask(mask, file.axes, file.shape)
-    values = file.mask(chosen)
-    data = np.zeros(file.shape, file.dtype)
-    data[chosen] = values
-    meta = replace(file.meta, ome_xml=file.ome)
-    write_image(Image(data, file.axes, meta), out, overwrite=force)
-    return {
-        "axes": file.axes,
-        "shape": list(file.shape),
-        "dtype": data.dtype.name,
-        "samples": int(values.size),
     }
 
 

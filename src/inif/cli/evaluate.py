@@ -19,6 +19,8 @@ from inif.cli.common import (
     note,
     read_input,
 )
+from inif.cli.evaluate_many import are_folders, evaluate_all
+from inif.cli.many import JobsOption, SummaryOption
 from inif.cli.outputs import ForceFlag, check_outputs
 from inif.errors import MissingExtraError
 
@@ -29,9 +31,15 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help="The original image.")],
+    original: Annotated[
+        str, typer.Argument(metavar="ORIGINAL", help="The original image, or a folder of them.")
+    ],
     compressed: Annotated[
-        str, typer.Argument(metavar="FILE.inif", help="The file compressed from it.")
+        str,
+        typer.Argument(
+            metavar="FILE.inif",
+            help="The file compressed from it, or the folder that --out-dir named.",
+        ),
     ],
     figure: Annotated[
         Path | None,
@@ -78,11 +86,34 @@ def evaluate(
     ] = False,
     axes: AxesOption = None,
     series: SeriesOption = 0,
+    jobs: JobsOption = None,
+    summary: SummaryOption = None,
     force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare a file with its original: how good it is, and where structure was lost."""
+    alone = {
+        "--figure": figure,
+        "--report": report,
+        "--against": against,
+        "--series": series,
+        "--verbose": verbose,
+    }
+    if are_folders(original, compressed, alone=alone, many={"--jobs": jobs, "--summary": summary}):
+        evaluate_all(
+            original,
+            compressed,
+            tasks=task or (),
+            quick=quick,
+            axes=axes,
+            jobs=jobs,
+            summary=summary,
+            force=force,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
     check_outputs(
         [("--figure", figure), ("--report", report)],
         force=force,

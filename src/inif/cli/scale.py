@@ -81,6 +81,11 @@ _ONLY_FILES = {
     "seed": 0,
     "time_limit": None,
     "keep_partial": False,
+    "out_dir": None,
+    "jobs": None,
+    "skip_existing": False,
+    "dry_run": False,
+    "summary_table": None,
 }
 _ONLY_STORES = ("workers", "scheduler", "chunks", "shards", "verify", "log")
 _LENGTH = re.compile(r"\s*([tczyx])\s*=\s*(\d+)\s*", re.IGNORECASE)
@@ -126,16 +131,23 @@ def compress_store(asked: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     for name, usual in _ONLY_FILES.items():
         if asked[name] != usual:
             raise InputError(
-                "a store has no such option: its chunks are latent fields",
-                field="--" + name.replace("_", "-"),
+                "a store has no such option",
+                field="--" + name.removesuffix("_table").replace("_", "-"),
                 fix="leave it out",
             )
+    if len(asked["sources"]) != 1:
+        raise InputError(
+            "a store is made of one input",
+            field="IN",
+            expected="one path, URL or pattern",
+            got=len(asked["sources"]),
+        )
     import inif
 
     quiet, memory = asked["quiet"], asked["memory"]
     with remarks_noted(quiet=quiet) as remarks, progress_bar(quiet=quiet) as progress:
         facts = inif.compress_zarr(
-            asked["source"],
+            asked["sources"][0],
             asked["out"],
             **target,
             lossless=asked["lossless"],

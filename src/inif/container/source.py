@@ -126,7 +126,7 @@ class FileSource:
             file.seek(0, os.SEEK_END)
             self.size = file.tell()
         except (OSError, ValueError) as error:
-            raise _unreadable(name, error) from error
+            raise unreadable(name, error) from error
 
     def read(self, offset: int, length: int) -> bytes:
         """See `ByteSource.read`."""
@@ -137,7 +137,7 @@ class FileSource:
                 self._file.seek(offset)
                 data = self._file.read(length)
         except (OSError, ValueError) as error:
-            raise _unreadable(self.name, error) from error
+            raise unreadable(self.name, error) from error
         if not isinstance(data, bytes):
             raise InputError(
                 "this file object does not give bytes",
@@ -194,7 +194,7 @@ class RemoteSource:
                 package, "remote", need="reading a URL", file=self.name
             ) from error
         except Exception as error:  # each protocol has errors of its own
-            raise _unreadable(self.name, error) from error
+            raise unreadable(self.name, error) from error
         try:
             self.size = int(self._file.size)
         except (AttributeError, TypeError):
@@ -215,7 +215,7 @@ class RemoteSource:
                 except FormatError:
                     raise
                 except Exception as error:
-                    raise _unreadable(self.name, error) from error
+                    raise unreadable(self.name, error) from error
             return _exactly(self._whole[offset : offset + length], offset, length, self)
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ class RemoteSource:
                 while len(data) <= most and (part := file.read(1 << 20)):
                     data += part
         except Exception as error:
-            raise _unreadable(self.name, error) from error
+            raise unreadable(self.name, error) from error
         if len(data) > most:
             raise InputError(
                 "the server cannot serve parts of this file, and it is too large to read whole",
@@ -253,7 +253,7 @@ def _open_path(path: str | os.PathLike[str]) -> FileSource:
     except FileNotFoundError:
         raise MissingFileError("there is no such file", file=name, fix="check the path") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     return FileSource(file, name=name, path=os.path.abspath(name))
 
 
@@ -274,7 +274,8 @@ def _truncated(offset: int, length: int, source: ByteSource, end: int | None = N
     )
 
 
-def _unreadable(name: str, error: Exception) -> InputError:
+def unreadable(name: str, error: Exception) -> InputError:
+    """What to say where a file system, or a server, refuses."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     return InputError(
         "the file cannot be read",

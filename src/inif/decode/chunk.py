@@ -6,6 +6,7 @@ a shape only where it holds less than the whole chunk. See docs/zarr-codec.md, "
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,10 @@ def open_chunk(
 
 
 def _check(container: Container, stated: dict[str, Any]) -> None:
-    """Refuse a payload of other samples than the array has, or of more than the chunk has."""
+    """Refuse a payload of other samples than the array has, or of more than the chunk has.
+
+    Also one that is cut into more bricks than it can hold: they are counted off one by one.
+    """
     header, full = container.header, stated["shape"]
     own = header["shape"]
     fits = len(own) == len(full) and all(a <= b for a, b in zip(own, full, strict=True))
@@ -74,3 +78,13 @@ def _check(container: Container, stated: dict[str, Any]) -> None:
                 got=header[field],
                 fix="get the chunk again from its source",
             )
+    bricks, sections = math.prod(container.grid), len(container.sections)
+    if bricks > sections:
+        raise FormatError(
+            "the payload lacks bricks",
+            file=container.name,
+            field="header.brick",
+            expected=f"at most {sections} bricks, each with a section",
+            got=bricks,
+            fix="get the chunk again from its source",
+        )

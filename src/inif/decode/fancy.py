@@ -13,8 +13,8 @@ import numpy as np
 
 from inif.errors import SelectionError
 
-_DENSE = 4
-"""Along one axis, wanted indices are read as a run where it is at most so many times as long."""
+_NEAR = 64
+"""Rows or columns that are read as one run where they are no further apart."""
 
 
 def is_fancy(key: Any) -> bool:
@@ -24,6 +24,7 @@ def is_fancy(key: Any) -> bool:
 
 def read_fancy(
     key: Any,
+    axes: str,
     shape: Sequence[int],
     read: Callable[[tuple[Any, ...]], np.ndarray],
     at: Callable[[np.ndarray], np.ndarray],
@@ -44,10 +45,15 @@ def read_fancy(
     SelectionError
         Arrays that are neither integers nor booleans, do not fit, or leave the image.
     """
-    keys = _expanded(key, shape, file)
+    keys = _expanded(key, axes, shape, file)
     arrays = [i for i, k in enumerate(keys) if isinstance(k, np.ndarray)]
     if len(arrays) == 1 and keys[arrays[0]].ndim == 1:
-        return _along(keys, arrays[0], read)
+        taken = read_along(keys, arrays[0], axes[arrays[0]], read)
+        # An integer apart from the array by a slice moves the axis of the array forward.
+        picked = [i for i, k in enumerate(keys) if not isinstance(k, slice)]
+        if picked == list(range(picked[0], picked[-1] + 1)):
+            return taken
+        return np.moveaxis(taken, sum(isinstance(k, slice) for k in keys[: arrays[0]]), 0)
     keys = [np.asarray(k) if isinstance(k, int) else k for k in keys]  # they broadcast with arrays
     arrays = [i for i, k in enumerate(keys) if isinstance(k, np.ndarray)]
     try:
@@ -71,28 +77,40 @@ def read_fancy(
     return found
 
 
-def _along(keys: list[Any], axis: int, read: Callable[[tuple[Any, ...]], np.ndarray]) -> np.ndarray:
-    """Indices along one axis: read as one run, or one by one where they lie far apart."""
+def read_along(
+    keys: Sequence[Any], axis: int, letter: str, read: Callable[[tuple[Any, ...]], np.ndarray]
+) -> np.ndarray:
+    """Samples by an array of indices along one axis, which stays where it is.
+
+    They are read in runs, each index once. Of planes only those are read that were asked for; rows
+    and columns between two that lie near each other are read too.
+
+    Parameters
+    ----------
+    keys
+        Of every axis; of `axis` an array of integers from 0 on, (N,).
+    letter
+        Of the axis: "T", "C", "Z", "Y" or "X".
+    read
+        Samples of the same keys with a slice in the place of the array.
+    """
     wanted = keys[axis]
-    place = sum(isinstance(k, slice) for k in keys[:axis])
+    place = sum(not isinstance(k, int | np.integer) for k in keys[:axis])
+
+    def run(first: int, last: int) -> np.ndarray:
+        return read((*keys[:axis], slice(first, last), *keys[axis + 1 :]))
+
     if wanted.size == 0:
-        return read((*keys[:axis], slice(0, 0), *keys[axis + 1 :]))
+        return run(0, 0)
     each, back = np.unique(wanted, return_inverse=True)
-    first, last = int(each[0]), int(each[-1]) + 1
-    if last - first <= _DENSE * len(each):
-        found, back = read((*keys[:axis], slice(first, last), *keys[axis + 1 :])), wanted - first
-    else:
-        parts = [read((*keys[:axis], slice(i, i + 1), *keys[axis + 1 :])) for i in each.tolist()]
-        found = np.concatenate(parts, axis=place)
-    # An integer before or after, apart from the array by a slice, moves the array's axis forward.
-    taken: np.ndarray = found.take(back, axis=place)
-    apart = [i for i, k in enumerate(keys) if not isinstance(k, slice)]
-    if apart != list(range(apart[0], apart[-1] + 1)):
-        taken = np.moveaxis(taken, place, 0)
+    apart = np.flatnonzero(np.diff(each) > (_NEAR if letter in "YX" else 1))
+    runs = np.split(each, apart + 1)
+    parts = [run(int(r[0]), int(r[-1]) + 1).take(r - r[0], axis=place) for r in runs]
+    taken: np.ndarray = np.concatenate(parts, axis=place).take(back, axis=place)
     return taken
 
 
-def _expanded(key: Any, shape: Sequence[int], file: object) -> list[Any]:
+def _expanded(key: Any, axes: str, shape: Sequence[int], file: object) -> list[Any]:
     """One slice, integer or int64 array for each axis, all within the image."""
     given = [_array(k) if isinstance(k, np.ndarray | list) else k for k in _keys(key)]
     masks = [isinstance(k, np.ndarray) and k.dtype == bool for k in given]
@@ -109,7 +127,7 @@ def _expanded(key: Any, shape: Sequence[int], file: object) -> list[Any]:
         if one is Ellipsis:
             keys += [slice(None)] * free
         elif not mask:
-            keys.append(_checked(one, shape[at], at, file))
+            keys.append(checked(one, shape[at], axes[at], file=file))
         elif one.shape == tuple(shape[at : at + count]):
             keys += np.nonzero(one)
         else:
@@ -124,8 +142,15 @@ def _array(values: Any) -> np.ndarray:
     return found if found.size or found.dtype == bool else found.astype(np.int64)
 
 
-def _checked(key: Any, length: int, axis: int, file: object) -> Any:
-    where = f"axis {axis}"
+def checked(key: Any, length: int, letter: str, *, file: object = None) -> Any:
+    """A slice as it is; an integer, or an array of them, as it counts from the front.
+
+    Raises
+    ------
+    SelectionError
+        It is something else, or leaves the axis.
+    """
+    where = f"axis {letter}"
     if isinstance(key, slice):
         try:
             key.indices(length)

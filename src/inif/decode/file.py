@@ -85,7 +85,8 @@ class File(Described):
 
     def __getitem__(self, key: Any) -> Any:
         if is_fancy(key):
-            return read_fancy(key, self.shape, self.__getitem__, self._samples_at, file=self.name)
+            read, at = self.__getitem__, self._samples_at
+            return read_fancy(key, self.axes, self.shape, read, at, file=self.name)
         names = [f"axis {a}" for a in self.axes]
         return self.read(select(key, self.shape, names, file=self.name))
 

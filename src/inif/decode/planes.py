@@ -31,7 +31,7 @@ def dask_of(level: Level) -> Any:
 
 
 class _Planes:
-    """A level as dask's tasks hold it."""
+    """A level as dask's tasks hold it; another process opens the file when it reads."""
 
     def __init__(self, level: Level) -> None:
         self.level = level
@@ -40,13 +40,22 @@ class _Planes:
     def __getitem__(self, key: Any) -> Any:
         return self.level[key]
 
-    def __reduce__(self) -> tuple[Callable[..., _Planes], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[type[_Elsewhere], tuple[object, ...]]:
         reopen, place = self.level.file.__reduce__()
-        return _planes, (self.level.number, reopen, *place)
+        return _Elsewhere, (self.shape, self.dtype, self.level.number, reopen, *place)
 
 
-def _planes(number: int, reopen: Reopen, *place: object) -> _Planes:
-    return _Planes(_file(reopen, *place).levels[number])
+class _Elsewhere:
+    """The same in another process, which may be one that only hands it on and has no such file."""
+
+    def __init__(
+        self, shape: tuple[int, ...], dtype: Any, number: int, reopen: Reopen, *place: object
+    ) -> None:
+        self.shape, self.dtype, self.ndim = shape, dtype, len(shape)
+        self.number, self.place = number, (reopen, *place)
+
+    def __getitem__(self, key: Any) -> Any:
+        return _file(*self.place).levels[self.number][key]
 
 
 @lru_cache(maxsize=1)

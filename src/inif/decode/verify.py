@@ -70,32 +70,36 @@ def verify_file(source: object) -> dict[str, Any]:
         What is wrong, and what could not be told; one sentence each.
     """
     with open_file(source) as file:
-        container = file.container
-        found = _Findings("sample values" if file.dtype.kind == "f" else "counts")
-        found.problems += [str(error) for error in container.check_all()]
-        for brick in range(-1, len(file.grid)):
-            try:
-                if brick < 0:
-                    _ = file.outliers
-                else:
-                    _check_brick(file, brick, found)
-            except InifError as error:
-                if str(error) not in found.problems:
-                    found.problems.append(str(error))
-                found.exact, found.worst = False, None
-        stated = _bound(file, found)
-        return {
-            "ok": not found.problems,
-            "sections": len(container.sections),
-            "bricks": len(file.grid),
-            "exact": found.exact,
-            "max_deviation": found.worst,
-            "unit": found.unit,
-            "samples_off": found.off,
-            "problems": found.problems,
-            "remarks": found.remarks,
-            **stated,
-        }
+        return verified(file)
+
+
+def verified(file: File) -> dict[str, Any]:
+    """As `verify_file`, of an open file: a chunk (`inif.decode.chunk`) is one too."""
+    found = _Findings("sample values" if file.dtype.kind == "f" else "counts")
+    found.problems += [str(error) for error in file.container.check_all()]
+    for brick in range(-1, len(file.grid)):
+        try:
+            if brick < 0:
+                _ = file.outliers
+            else:
+                _check_brick(file, brick, found)
+        except InifError as error:
+            if str(error) not in found.problems:
+                found.problems.append(str(error))
+            found.exact, found.worst = False, None
+    stated = _bound(file, found)
+    return {
+        "ok": not found.problems,
+        "sections": len(file.container.sections),
+        "bricks": len(file.grid),
+        "exact": found.exact,
+        "max_deviation": found.worst,
+        "unit": found.unit,
+        "samples_off": found.off,
+        "problems": found.problems,
+        "remarks": found.remarks,
+        **stated,
+    }
 
 
 def _bound(file: File, found: _Findings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from inif.errors import SelectionError
+from inif.decode.fancy import checked, read_along
 from inif.metadata import Metadata
 
 NAME = "image"
@@ -94,7 +94,7 @@ def read_points(image: Readable, key: Sequence[Any]) -> np.ndarray:
 def read_outer(image: Readable, key: Sequence[Any]) -> np.ndarray:
     """Samples by one integer, slice or array of whole numbers for each axis, on its own.
 
-    Planes are read if they were asked for; within planes, arrays cost the box that holds them.
+    What it costs: see `read_along`.
 
     Raises
     ------
@@ -102,32 +102,11 @@ def read_outer(image: Readable, key: Sequence[Any]) -> np.ndarray:
         A number outside the image.
     """
     for axis, picked in enumerate(key):
-        if isinstance(picked, int | np.integer | slice):
-            continue
-        index = _within(np.asarray(picked, np.int64), image.shape[axis], f"axis {image.axes[axis]}")
-        at = sum(not isinstance(k, int | np.integer) for k in key[:axis])
-        before, after = tuple(key[:axis]), tuple(key[axis + 1 :])
-        if image.axes[axis] in "YX" or not index.size:
-            low, high = (index.min(), index.max() + 1) if index.size else (0, 0)
-            box = read_outer(image, (*before, slice(int(low), int(high)), *after))
-            taken: np.ndarray = box.take(index - low, axis=at)
-            return taken
-        runs = np.split(index, np.flatnonzero(np.diff(index) != 1) + 1)
-        spans = [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
-        return np.concatenate([read_outer(image, (*before, s, *after)) for s in spans], axis=at)
+        if not isinstance(picked, int | np.integer | slice):
+            letter, keys = image.axes[axis], list(key)
+            keys[axis] = checked(np.asarray(picked, np.int64), image.shape[axis], letter)
+            return read_along(keys, axis, letter, partial(read_outer, image))
     return np.asarray(image[tuple(key)])
-
-
-def _within(index: np.ndarray, length: int, where: str) -> np.ndarray:
-    """Indices as they count from the front."""
-    if index.size and not -length <= index.min() <= index.max() < length:
-        raise SelectionError(
-            "an index lies outside the image",
-            field=where,
-            expected=f"-{length} … {length - 1}",
-            got=f"{index.min()} … {index.max()}",
-        )
-    return index % length
 
 
 def coordinates_of(

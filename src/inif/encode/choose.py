@@ -8,7 +8,7 @@ to try it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from inif.encode.job import TINY, Job
 from inif.encode.record import recorded_psnr
 from inif.encode.survey import Survey
 from inif.errors import BudgetError, InifError
-from inif.image import Image
+from inif.image import Image, Region
 
 LATENT, HYBRID, SIREN, BOTH = "latent", "hybrid", "siren", "both"
 """Methods; `BOTH` is the better of the first two."""
@@ -158,21 +158,10 @@ def sample_of(job: Job, place: float = 0.5) -> tuple[Job, float]:
     image, ranges = job.coded, job.ranges
     size = math.prod(image.shape)
     wanted = min(max(size // 8, _LEAST), _SAMPLE)
-    where = [slice(0, n) for n in image.shape]
-
-    def length(i: int) -> int:
-        return where[i].stop - where[i].start
-
-    while math.prod(map(length, range(len(where)))) > 2 * wanted:
-        axis = max(range(len(where)), key=lambda i: length(i) / _LONG.get(image.axes[i], 8))
-        if length(axis) < 2:
-            break
-        keep = -(-length(axis) // 2)
-        start = where[axis].start + int((length(axis) - keep) * place)
-        where[axis] = slice(start, start + keep)
+    where = part_of(image.axes, image.shape, wanted, place)
     if (c := image.channel_axis) is not None:
         ranges = ranges[where[c]]
-    data = image.read(tuple(where))
+    data = image.read(where)
     sample = Image(data, image.axes)
     surveyed = Survey(sample, ranges, "0" * 64)
     small = replace(
@@ -185,6 +174,29 @@ def sample_of(job: Job, place: float = 0.5) -> tuple[Job, float]:
         remarks=(),
     )
     return small, data.size / size
+
+
+def part_of(axes: str, shape: Sequence[int], wanted: int, place: float = 0.5) -> Region:
+    """A region of an image of `wanted` voxels, about, that is long along Y and X.
+
+    Parameters
+    ----------
+    place
+        Where along each axis, from 0 at its beginning to 1 at its end.
+    """
+    where = [slice(0, n) for n in shape]
+
+    def length(i: int) -> int:
+        return where[i].stop - where[i].start
+
+    while math.prod(map(length, range(len(where)))) > 2 * wanted:
+        axis = max(range(len(where)), key=lambda i: length(i) / _LONG.get(axes[i], 8))
+        if length(axis) < 2:
+            break
+        keep = -(-length(axis) // 2)
+        start = where[axis].start + int((length(axis) - keep) * place)
+        where[axis] = slice(start, start + keep)
+    return tuple(where)
 
 
 def better(own: float, other: float, octave: float) -> float:

@@ -168,6 +168,14 @@ class ChunkCoder:
         InputError
             The samples are of other axes or type than was said.
         """
+        channels = dict(zip(self.axes, samples.shape, strict=False)).get("C", 1)
+        if self.steps and len(self.steps) != 1 and len(self.steps) < channels:
+            raise InputError(
+                "there are fewer steps than channels",
+                field="steps",
+                expected=f"one, or {channels}",
+                got=self.steps,
+            )
         if samples.dtype.newbyteorder("=") != self.dtype or samples.ndim != len(self.axes):
             raise InputError(
                 "the chunk is not of the array",

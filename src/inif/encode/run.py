@@ -5,16 +5,16 @@ This is the one way in: the public verb, and whatever compresses many images, ca
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
-from inif.config import FitSettings, Target, Window
+from inif.config import Window
 from inif.container.spool import Spool
 from inif.container.writer import Packed
 from inif.encode.advice import advice
+from inif.encode.asked import Asked, checked_guides, default_memory
 from inif.encode.choose import encode
 from inif.encode.interrupt import Progress, interruptible
 from inif.encode.job import Job, ome_section
@@ -22,7 +22,7 @@ from inif.encode.lossless import encode_lossless
 from inif.encode.metadata import fitting
 from inif.encode.quality import encode_quality
 from inif.encode.survey import survey
-from inif.errors import InputError, RemarkWarning
+from inif.errors import RemarkWarning
 from inif.image import Image, LazyImage
 from inif.io.ome import unkept_remark
 
@@ -35,38 +35,6 @@ _EXACT = 8
 
 _WINDOW_BYTES, _WINDOW_SHARE = 10, 0.001
 """Bytes of a channel's display limits in a header, about; and of the file, what they may take."""
-
-LEAST_MEMORY = 1 << 30
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked for.
-
-    Attributes
-    ----------
-    target
-        None: the very samples.
-    settings, method, effort, codec, select, share, guides
-        As `inif.encode.job.Job` has them; `codec` is None where none is named.
-    memory
-        Bytes that bricks that are coded at once may take; None: a quarter of the machine's.
-    """
-
-    target: Target | None
-    settings: FitSettings
-    method: str = "auto"
-    effort: int = 3
-    codec: str | None = None
-    select: str = "psnr"
-    share: float = 0.0
-    guides: tuple[str, ...] = ()
-    memory: int | None = None
-
-    @property
-    def any_type(self) -> bool:
-        """Whether samples of any type are taken."""
-        return self.target is None or self.target.bounded
 
 
 def compressed(
@@ -183,42 +151,3 @@ def made(job: Job, window: Window | None) -> Packed:
 def _warn(remarks: Sequence[str]) -> None:
     for remark in remarks:
         warnings.warn(remark, RemarkWarning, stacklevel=4)
-
-
-def checked_guides(guides: Sequence[str]) -> None:
-    """Refuse guides that cannot be used, before the work."""
-    from inif.guidance.masks import masks_only
-
-    if not masks_only(guides):
-        from inif.guidance.guides import check
-
-        check(guides)
-
-
-def default_memory() -> int:
-    """A quarter of the machine's memory in bytes, at least 1 GB."""
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        whole = 0
-    return max(whole // 4, LEAST_MEMORY)
-
-
-def check_memory_option(memory: object) -> int | None:
-    """The memory asked for, in bytes.
-
-    Raises
-    ------
-    InputError
-        It is no number of bytes, or too few.
-    """
-    if memory is None:
-        return None
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory < LEAST_MEMORY // 4:
-        raise InputError(
-            "this bound of the memory cannot be used",
-            field="memory",
-            expected=f"at least {LEAST_MEMORY // 4} bytes",
-            got=memory,
-        )
-    return memory

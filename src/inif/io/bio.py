@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -83,7 +84,8 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
 
     blocks = Blocks(data.shape, np.dtype(data.dtype), data.chunksize, load, threads=1)
     what = f"{kind.upper()} file"
-    return build(blocks, what, stored, axes, meta, location.name, remarks)
+    built = build(blocks, what, stored, axes, meta, location.name, remarks)
+    return replace(built, images=tuple(range(len(image.scenes))))
 
 
 def _metadata(image: Any, scene: int, remarks: list[str]) -> Metadata:

@@ -13,6 +13,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from inif.image import Channel, ImageSource, LazyImage, Region
 from inif.io.units import known
 from inif.outputs import replacing as _replacing
 from inif.web import public
+
+_SEVERAL = "this file holds "
 
 
 @contextlib.contextmanager
@@ -99,7 +102,12 @@ def several_images(count: int, scene: int, name: str | None = None) -> str:
     """
     title = one_line(name)
     taken = f"number {scene} (“{title}”)" if title else f"number {scene}"
-    return f"this file holds {count} images, {taken} was taken; --series N takes another"
+    return f"{_SEVERAL}{count} images, {taken} was taken; --series N takes another"
+
+
+def without_several(image: LazyImage) -> LazyImage:
+    """The image without that remark, for those who take all images of its file."""
+    return replace(image, remarks=tuple(r for r in image.remarks if not r.startswith(_SEVERAL)))
 
 
 def sound_scale(

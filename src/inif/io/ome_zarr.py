@@ -42,6 +42,8 @@ class _Found:
         The Zarr array, its axes, names and colours, and what its user must know.
     labels
         Whether these are labels, by the metadata.
+    images
+        How many images the store has.
     groups, index, listed
         Of a store of several image groups: `image_of_group` explains them.
     """
@@ -51,6 +53,7 @@ class _Found:
     meta: Metadata = field(default_factory=Metadata)
     remarks: tuple[str, ...] = ()
     labels: bool = False
+    images: int = 1
     groups: tuple[str, ...] = ("",)
     index: int = 0
     listed: bool = False
@@ -107,13 +110,14 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
             listed=found.listed,
         )
         remarks += more
-        return build(
+        image = build(
             samples(found.array, store, location.name),
             *("Zarr store", None, chosen, meta, location.name, remarks),
             close=stack.pop_all().close,
             labels=found.labels or bool(LABELS.search(location.path.split("?")[0])) or None,
             noticed=lambda: missing_chunks(found.array, store),
         )
+        return replace(image, images=tuple(range(found.images)))
 
 
 def _find(store: Watched, scene: int, name: str) -> _Found:
@@ -140,7 +144,12 @@ def _find(store: Watched, scene: int, name: str) -> _Found:
         if len(paths) > 1:
             remarks.insert(0, several_images(len(paths), scene, f"group {paths[scene]}"))
         return replace(
-            found, remarks=tuple(remarks), groups=tuple(paths), index=scene, listed=listed
+            found,
+            remarks=tuple(remarks),
+            images=len(paths),
+            groups=tuple(paths),
+            index=scene,
+            listed=listed,
         )
     if "multiscales" in attributes:
         return _from_multiscales(store, node, scene, name)
@@ -196,7 +205,8 @@ def _from_multiscales(store: Watched, group: Any, scene: int, name: str) -> _Fou
     if len(images) > 1:
         remarks.insert(0, several_images(len(images), scene, title))
     meta = Metadata(title, {}, _omero(attributes.get("omero")))
-    return _Found(array, dimensions, meta, tuple(remarks), "image-label" in attributes)
+    labels = "image-label" in attributes
+    return _Found(array, dimensions, meta, tuple(remarks), labels, len(images))
 
 
 def array_path(dataset: Any, name: str) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from zarr.abc.store import SuffixByteRequest
-from zarr.registry import get_codec_class
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from inif.errors import FormatError, InifError, InputError
@@ -77,10 +76,7 @@ _OWN = EntryPoint("inif", "inif.zarr:InifCodec", "zarr.codecs")
 
 def open_store(location: Location, *, zipped: bool) -> Watched:
     """The store of a directory, of a ZIP file, or behind a URL; Zarr then knows the codec inif."""
-    try:
-        get_codec_class(_OWN.name)
-    except KeyError:
-        _OWN.load()  # importing it registers it
+    _OWN.load()  # which registers it
     if zipped:
         return Watched(ZipArchive(location))
     if is_web(location.path):

@@ -20,7 +20,14 @@ from inif.io.imagej import imagej_metadata, ramp_color
 from inif.io.location import Location
 from inif.io.ome import parse_ome_xml
 from inif.io.samples import Samples, build
-from inif.io.tiff_ome import image_number, missing_files, open_tiff, spare_pages, stated_planes
+from inif.io.tiff_ome import (
+    files_of,
+    image_number,
+    missing_files,
+    open_tiff,
+    spare_pages,
+    stated_planes,
+)
 from inif.io.tiff_said import pixel_size, rational, sample_channels, sample_remarks, vendor_scale
 from inif.io.tiff_samples import run_of, samples_of
 from inif.io.tiff_whole import (
@@ -65,12 +72,13 @@ def open_file(location: Location, kind: str, axes: str | None, scene: int) -> La
         else:
             _spare(tif, series, location.name, remarks)
             samples = samples_of(tif, series, location.name)
-        images = [s for s in tif.series if s is series or not _aside(s)]
-        if len(images) > 1 and not _aside(series):
+        images = tuple(i for i, s in enumerate(tif.series) if not _aside(s)) or (scene,)
+        if len({*images, scene}) > 1 and not _aside(series):
             remarks.insert(0, several_images(len(images), scene, meta.name or series.name))
         close = stack.pop_all().close
         what = "TIFF file"
-        return build(samples, what, stored, axes, meta, location.name, remarks, close=close)
+        image = build(samples, what, stored, axes, meta, location.name, remarks, close=close)
+        return replace(image, images=images, files=files_of(xml, target))
 
 
 _ASIDE = ("thumbnail", "label", "macro", "map", "overview", "label image", "macro image")

@@ -145,6 +145,14 @@ def missing_files(xml: str | None, target: Any) -> list[str]:
     return [f for f in named if f.lower() != own and not os.path.exists(_beside(target, f))]
 
 
+def files_of(xml: str | None, target: Any) -> tuple[str, ...]:
+    """Paths of the files that a document names, where these are several."""
+    if xml is None or not isinstance(target, str):
+        return ()
+    named = dict.fromkeys(_files(parse_tree(xml)))
+    return tuple(_beside(target, file) for file in named) if len(named) > 1 else ()
+
+
 def image_number(xml: str, tif: Any, scene: int) -> int | None:
     """The number of the OME Image whose pages a series has; None if that cannot be told.
 

@@ -28,7 +28,7 @@ SEAM = np.float32(1.2)
 """By how much finer the ends of bricks are quantised where they meet: the last sample of a mirrored
 axis has a larger error than others."""
 
-_LEAST = 1 << 17
+_LEAST = 1 << 19
 """Samples from which on threads pay."""
 
 Bands = dict[str, np.ndarray]

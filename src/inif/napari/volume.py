@@ -6,13 +6,13 @@ The volume is decoded beside the window, plane by plane, and then lies in memory
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inif.errors import InputError, format_size
+from inif.samples import machine_memory
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -45,7 +45,8 @@ def show_volume(viewer: napari.viewer.Viewer) -> Any:
             fix="select it in the list of layers",
         )
     levels = list(layer.data) if layer.multiscale else [layer.data]
-    number = finest([level.shape for level in levels], levels[0].dtype, layer.ndim, _memory())
+    memory = (machine_memory() or 4 << 30) // 4
+    number = finest([level.shape for level in levels], levels[0].dtype, layer.ndim, memory)
     point = [round(p) for p in layer.world_to_data(viewer.dims.point)]
     outer = [min(max(p, 0), n - 1) for p, n in zip(point, levels[number].shape, strict=False)]
     outer = outer[: layer.ndim - 3]
@@ -118,11 +119,3 @@ def planes(level: Any, outer: Sequence[int]) -> Generator[None, None, np.ndarray
         plane[:] = level[(*outer, z)]
         yield
     return found
-
-
-def _memory() -> int:
-    """A quarter of the machine's memory in bytes; 1 GB where that is not known."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, OSError, ValueError):
-        return 1 << 30

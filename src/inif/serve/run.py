@@ -83,8 +83,13 @@ def serve(
             return  # how people end a server
 
 
-def listener(host: str, port: int | None) -> socket.socket:
+def listener(host: str, port: int | None, *, field: str = "--host, --port") -> socket.socket:
     """A socket that listens; see `serve`.
+
+    Parameters
+    ----------
+    field
+        The options that an error names.
 
     Raises
     ------
@@ -104,10 +109,10 @@ def listener(host: str, port: int | None) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
     except OSError as error:
         if port is None:
-            return listener(host, 0)
+            return listener(host, 0, field=field)
         raise InputError(
             "the server cannot listen at this address",
-            field="--host, --port",
+            field=field,
             got=f"{host}, {port}: {error.strerror or error}",
             fix="choose another port, or --port 0 for any that is free",
         ) from error

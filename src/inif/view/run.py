@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from inif.errors import InputError
+from inif.serve.run import listener, url_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -31,31 +31,16 @@ def bound(port: int = 0) -> socket.socket:
     InputError
         The port is taken, or not ours to take.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere it would let two programs share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(WAITING)
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            "this port cannot be used",
-            field="--port",
-            expected="a free port of this machine",
-            got=f"{port} ({error.strerror})",
-            fix="name another, or none",
-        ) from None
-    return listener
+    return listener(HOST, port, field="--port")
 
 
-def address(listener: socket.socket) -> str:
+def address(sock: socket.socket) -> str:
     """The URL of the page."""
-    return f"http://{HOST}:{listener.getsockname()[1]}/"
+    return url_of(sock, HOST)
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until Ctrl-C; then connections are given a second to end."""
+def serve(app: ASGIApp, sock: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM; then connections are given a second to end."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -65,7 +50,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[sock])
 
 
 def show(url: str) -> bool:

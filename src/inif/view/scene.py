@@ -3,7 +3,8 @@
 Without an original a tile of a smaller level is the file's own (`inif.decode.levels`). Beside an
 original both sides are the very samples at every 2nd, 4th, 8th … row and column, so that nothing
 is compared but samples of one place; an error is the largest of those that its pixel stands for,
-so that no zoom hides one. All three are made in one pass over the samples, in bands.
+so that no zoom hides one. Decoded samples and errors are made in one pass, in bands; the original,
+which costs little, in one of its own, so that it need not wait for them.
 """
 
 from __future__ import annotations
@@ -175,9 +176,11 @@ class Scene:
             return self._decoded(tile.level, tile.slot, rows, columns)
         if tile.level == 0 and tile.kind == "original":
             return self._original(tile.slot, rows, columns)
+        place = (tile.level, tile.slot, rows, columns)
         key = (tile.level, tile.slot, tile.row, tile.column)
-        both = self._reduced.get(key, lambda: self._compare(tile.level, tile.slot, rows, columns))
-        return np.asarray(both[tile.kind])
+        if tile.kind == "original":
+            return self._reduced.get((*key, tile.kind), lambda: self._overview(*place))
+        return np.asarray(self._reduced.get(key, lambda: self._compare(*place))[tile.kind])
 
     def bands(self, slot: Slot, rows: slice, columns: slice, step: int = 1) -> Iterator[Band]:
         """Parts of a plane of both images, from the top, each of a multiple of `step` rows.
@@ -187,9 +190,7 @@ class Scene:
         rows, columns
             The part, with start and stop.
         """
-        height = max(1, BAND // max(1, columns.stop - columns.start) // step) * step
-        for top in range(rows.start, rows.stop, height):
-            part = slice(top, min(top + height, rows.stop))
+        for part in _bands(rows, columns, step):
             yield Band(
                 part, self._original(slot, part, columns), self._decoded(0, slot, part, columns)
             )
@@ -208,24 +209,41 @@ class Scene:
         sides = dict(zip(self.plane, [rows, columns][2 - len(self.plane) :], strict=True))
         return sides | {a: slice(i, i + 1) for a, i in zip(self.slot_axes, slot, strict=True)}
 
+    def _inside(self, step: int, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """The part of the plane that a tile of every `step`-th row and column stands for."""
+        height, width = self.layout.plane_shape
+        return (
+            slice(rows.start * step, min(rows.stop * step, height)),
+            slice(columns.start * step, min(columns.stop * step, width)),
+        )
+
+    def _overview(self, level: int, slot: Slot, rows: slice, columns: slice) -> np.ndarray:
+        """A tile of the original."""
+        step = self.steps[level]
+        down, across = self._inside(step, rows, columns)
+        bands = (self._original(slot, part, across) for part in _bands(down, across, step))
+        return np.concatenate([band[::step, ::step].copy() for band in bands])
+
     def _compare(self, level: int, slot: Slot, rows: slice, columns: slice) -> np.ndarray:
-        """A tile of each kind, as fields "decoded", "original" and "error" of one array."""
-        step, dtype = self.steps[level], self.file.dtype
-        inside = [
-            slice(s.start * step, min(s.stop * step, n))
-            for s, n in zip((rows, columns), self.layout.plane_shape, strict=True)
-        ]
+        """A tile of the decoded image and one of errors: fields "decoded" and "error"."""
+        step = self.steps[level]
         out = np.empty(
             (rows.stop - rows.start, columns.stop - columns.start),
-            [("decoded", dtype), ("original", dtype), ("error", np.float32)],
+            [("decoded", self.file.dtype), ("error", np.float32)],
         )
-        for band in self.bands(slot, inside[0], inside[1], step):
+        for band in self.bands(slot, *self._inside(step, rows, columns), step):
             first = band.rows.start // step - rows.start
             part = out[first : first - (-len(band.decoded) // step)]
             part["decoded"] = band.decoded[::step, ::step]
-            part["original"] = band.original[::step, ::step]
             part["error"] = largest(band.error, step)
         return out
+
+
+def _bands(rows: slice, columns: slice, step: int) -> Iterator[slice]:
+    """Rows from the top, about `BAND` samples at once, each time a multiple of `step` rows."""
+    height = max(1, BAND // max(1, columns.stop - columns.start) // step) * step
+    for top in range(rows.start, rows.stop, height):
+        yield slice(top, min(top + height, rows.stop))
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
 
+from inif.decode.file import File
 from inif.errors import InputError
-from inif.zarr.coding import NAME, Box, Coding, box_of
+from inif.zarr.coding import NAME, Box, Coding, box_of, whole
+from inif.zarr.kept import Kept
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteGetter
@@ -25,9 +28,15 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
 
     ``zarr.create_array(..., serializer=InifCodec(axes="TCZYX", step=20), compressors=None)``;
     within shards too. What it gives is not compressed any further.
+
+    Attributes
+    ----------
+    kept
+        Chunks of which parts were read last, of at most half a chunk each: up to 256 MB.
     """
 
     is_fixed_size = False
+    kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -79,12 +88,12 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         raise NotImplementedError
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
-        fill = fill_value(chunk_spec)
-        data = await asyncio.to_thread(self.packed, chunk_data.as_numpy_array(), fill)
+        data = await asyncio.to_thread(self._encoded, chunk_data.as_numpy_array(), chunk_spec)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        samples = await asyncio.to_thread(self._decoded, chunk_data, chunk_spec, None)
+        box = whole(chunk_spec.shape)
+        samples = await asyncio.to_thread(self._decoded, chunk_data, chunk_spec, box)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(samples)
 
     async def _decode_partial_single(
@@ -97,9 +106,21 @@ class InifCodec(Coding, ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):
         samples = await asyncio.to_thread(self._decoded, data, chunk_spec, box)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(np.asarray(samples[inside]))
 
-    def _decoded(self, data: Buffer, chunk_spec: ArraySpec, box: Box | None) -> np.ndarray:
-        dtype, fill = chunk_spec.dtype.to_native_dtype(), fill_value(chunk_spec)
-        return self.samples(data.to_bytes(), chunk_spec.shape, dtype, fill, box)
+    def _encoded(self, chunk: np.ndarray, chunk_spec: ArraySpec) -> bytes:
+        with self.kept.turns:
+            return self.packed(chunk, fill_value(chunk_spec))
+
+    def _decoded(self, data: Buffer, chunk_spec: ArraySpec, box: Box) -> np.ndarray:
+        shape, dtype = chunk_spec.shape, chunk_spec.dtype.to_native_dtype()
+
+        def opened(payload: bytes) -> File:
+            return self.opened(payload, shape, dtype)
+
+        payload = data.to_bytes()
+        part = 2 * math.prod(s.stop - s.start for s in box) <= math.prod(shape)
+        with self.kept.turns:
+            file = self.kept.get(payload, opened) if part else opened(payload)
+            return self.samples(file, box, fill_value(chunk_spec))
 
 
 def fill_value(chunk_spec: ArraySpec) -> Any:

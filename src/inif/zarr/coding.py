@@ -17,6 +17,7 @@ import numpy as np
 from inif._version import __version__
 from inif.axes import check_axes
 from inif.decode.chunk import open_chunk
+from inif.decode.file import File
 from inif.errors import InputError, UnsupportedError
 from inif.image import BOUNDED_DTYPES, DTYPES, LOSSLESS_DTYPES
 
@@ -173,30 +174,29 @@ class Coding:
         )
         return coder.chunk(trimmed(chunk, fill), chunk.shape).encode().data
 
-    def samples(
-        self,
-        data: bytes,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        fill: Any,
-        box: Box | None = None,
-    ) -> np.ndarray:
-        """A chunk, or a box of it: in the box's shape, of the native dtype.
+    def opened(self, data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> File:
+        """A payload, opened as a chunk of this shape and type.
+
+        Raises
+        ------
+        FormatError, UnsupportedError
+            It is damaged, or not of this array.
+        """
+        return open_chunk(data, self.axes, shape, dtype)
+
+    def samples(self, file: File, box: Box, fill: Any) -> np.ndarray:
+        """A box of an open chunk, in the box's shape, of the native dtype.
 
         Parameters
         ----------
-        data
-            The payload.
-        shape, dtype, fill
-            Of the chunk, and the value of samples that the payload lacks.
+        fill
+            The value of samples that the payload lacks.
 
         Raises
         ------
         FormatError, UnsupportedError
             The payload cannot be decoded.
         """
-        file = open_chunk(data, self.axes, shape, dtype)
-        box = box or tuple(slice(0, n) for n in shape)
         held = tuple(slice(s.start, min(s.stop, n)) for s, n in zip(box, file.shape, strict=True))
         if held == box:
             return np.asarray(file[box])
@@ -204,6 +204,11 @@ class Coding:
         if all(s.start < s.stop for s in held):
             out[tuple(slice(0, s.stop - s.start) for s in held)] = file[held]
         return out
+
+
+def whole(shape: tuple[int, ...]) -> Box:
+    """The box of all samples."""
+    return tuple(slice(0, n) for n in shape)
 
 
 def trimmed(chunk: np.ndarray, fill: Any) -> np.ndarray:
@@ -234,8 +239,8 @@ def box_of(selection: Any, shape: tuple[int, ...]) -> tuple[Box, Any]:
         As NumPy takes it: slices, numbers and arrays of numbers, as Zarr gives them to a codec.
     """
     parts = selection if isinstance(selection, tuple) else (selection,)
-    if Ellipsis in [one for one in parts if one is Ellipsis] or len(parts) < len(shape):
-        return tuple(slice(0, n) for n in shape), selection
+    if any(one is Ellipsis for one in parts) or len(parts) < len(shape):
+        return whole(shape), selection
     box, inside = [], []
     for one, n in zip(parts, shape, strict=True):
         if isinstance(one, slice):
@@ -246,7 +251,7 @@ def box_of(selection: Any, shape: tuple[int, ...]) -> tuple[Box, Any]:
             continue
         numbers = np.asarray(one)
         if numbers.dtype.kind == "b":
-            return tuple(slice(0, n) for n in shape), selection
+            return whole(shape), selection
         first = int(numbers.min()) if numbers.size else 0
         box.append(slice(first, int(numbers.max()) + 1 if numbers.size else 1))
         inside.append(one - first)

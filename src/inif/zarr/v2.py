@@ -13,7 +13,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ndarray_copy
 
 from inif.errors import InputError
-from inif.zarr.coding import NAME, Coding
+from inif.zarr.coding import NAME, Coding, whole
 
 
 class InifV2(Codec):
@@ -79,7 +79,8 @@ class InifV2(Codec):
             The payload cannot be decoded.
         """
         data = np.asarray(memoryview(buf)).tobytes()
-        samples = self.coding.samples(data, self.shape, self.dtype, self.fill_value)
+        file = self.coding.opened(data, self.shape, self.dtype)
+        samples = self.coding.samples(file, whole(self.shape), self.fill_value)
         return ndarray_copy(samples.astype(self.dtype, copy=False), out)
 
     def get_config(self) -> dict[str, Any]:

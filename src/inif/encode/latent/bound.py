@@ -24,7 +24,8 @@ from inif.decode import apart
 from inif.decode.brick import Intensities
 from inif.decode.check import check_of, little_endian
 from inif.decode.corrections import ALONE, FOLDED, KIND, SIGNED, Base, Widths, slabs
-from inif.decode.latent import FEATURE, outputs_of
+from inif.decode.latent import FEATURE
+from inif.decode.latent_samples import outputs_of
 from inif.decode.latent_spec import TABLES, LatentSpec
 from inif.encode.advice import AS_SMALL, estimate
 from inif.encode.job import Job

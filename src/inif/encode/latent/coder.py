@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock, RLock
 from typing import Any
@@ -22,10 +22,12 @@ from inif.coding.check import SIZE as CHECK_SIZE
 from inif.coding.check import Check
 from inif.container.writer import Section, packed_size
 from inif.decode.check import check_of, little_endian
-from inif.decode.latent import FEATURE, Repaired, corrected, outputs_of
-from inif.decode.latent import samples_of as decoded_of
+from inif.decode.latent import FEATURE
+from inif.decode.latent_samples import Repaired, corrected, outputs_of
+from inif.decode.latent_samples import samples_of as decoded_of
 from inif.decode.latent_spec import OCTAVE, TABLES, LatentSpec
 from inif.encode.job import TINY, Job, draft_header, extra_sections, guides_record
+from inif.encode.latent.held import Held, places
 from inif.encode.latent.plan import (
     Chosen,
     Coefficients,
@@ -40,13 +42,14 @@ from inif.encode.rate.coder import Coded, Trial
 from inif.encode.rate.control import SAMPLED, spread
 from inif.encode.record import channel_psnrs, errors_of
 from inif.fields.parallel import cores
+from inif.latent.decoder import Latents
 from inif.latent.layout import MOST_VOXELS, SCALE, from_five, latent_grid
 from inif.latent.plan import Plan
 from inif.latent.repair import MOST_GAIN, gains_of, products
 from inif.latent.sections import COARSE, COARSE_LEVEL, FINE, packed, streams_of
-from inif.latent.stream import Coder, Latents, Pass, Rates
+from inif.latent.stream import Coder, Pass, Rates
 from inif.latent.tables import load
-from inif.latent.transform import Bands, analyse, synthesise
+from inif.latent.transform import analyse, synthesise
 
 PRICE, PLANE_PRICE = 0.1, 0.08
 """λ in squared steps per bit, of stacks and series, and of planes. Chosen in a study on the
@@ -75,42 +78,6 @@ BYTES = 30
 passes, outputs."""
 
 
-@dataclass
-class Held:
-    """A brick's coefficients, its samples, and the last pass that wrote nothing.
-
-    Attributes
-    ----------
-    coefficients
-        What is coded.
-    weights
-        What their squared errors count; None for 1.
-    thrift
-        λ beside its usual value.
-    samples
-        As they are coded, (C, T, Z, Y, X) of the image's dtype, so that they are read once; None
-        where the brick is kept, which they would make larger: then they are read again.
-    knob, last
-        Of the last pass.
-    free_knob, free
-        Of the last pass that no other had a part in: where it has latents, int8 to take less room.
-        What is empty in it stays so at steps that are as coarse or a little coarser, but not at
-        finer ones.
-    repaired
-        Of the last pass, where a brick is coded by one.
-    """
-
-    coefficients: Coefficients
-    weights: list[Bands] | None = None
-    thrift: float = 1.0
-    samples: np.ndarray | None = None
-    knob: np.ndarray | None = None
-    last: Pass | None = None
-    free_knob: np.ndarray | None = None
-    free: Latents | None = None
-    repaired: Repaired | None = None
-
-
 Prepare = Callable[[int, Coefficients], Held]
 
 
@@ -126,11 +93,11 @@ class LatentCoder:
     repairs
         Whether decoded samples are repaired.
     chosen
-        How the image is lifted, where that is known; then what a brick takes and reaches follows
-        from the knob alone, not from earlier passes.
+        How the image is lifted, where that and the knob are known: then what a brick takes and
+        reaches follows from the knob alone, not from earlier passes or a number of bits.
     once
         Whether a brick that takes what its knob gives is coded by one pass instead of two: in half
-        the time, and at ratios beyond 100 in 2 % more bytes.
+        the time, and at ratios beyond 100 in up to 2 % more bytes.
     """
 
     encodes, final = 16, False
@@ -144,7 +111,8 @@ class LatentCoder:
         chosen: Chosen | None = None,
         once: bool = False,
     ) -> None:
-        self.job, self.budget, self.repairs, self.once = job, budget, repairs, once
+        self.job, self.budget, self.repairs = job, budget, repairs
+        self.known, self.once = chosen is not None, once
         self.axes, shape = job.image.axes, job.image.shape
         self.grid: BrickGrid = latent_grid(self.axes, shape)
         self.chosen: Chosen = chosen or chosen_plan(job, self.grid)
@@ -156,7 +124,7 @@ class LatentCoder:
         self._held: OrderedDict[int, Held] = OrderedDict()
         self._squares = np.zeros(job.image.n_channels)
         self._voxels = np.zeros(job.image.n_channels)
-        self._alike = 0.0 if job.asks_quality or chosen else _ALIKE  # as qualities must
+        self._alike = 0.0 if job.asks_quality or self.known else _ALIKE  # as qualities must
         self._gains: dict[bytes, tuple[int, ...]] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], list[Section]]] = {}
         self._lock, self._settling = Lock(), RLock()
@@ -227,7 +195,7 @@ class LatentCoder:
         if self._alike and not self._covers(brick, held, knob):
             held.free_knob = knob + _FINER
             spec = self.spec(held.free_knob, gains=False)
-            held.free = _places(self._pass(brick, held, spec, writes=False).latents, np.int8)
+            held.free = places(self._pass(brick, held, spec, writes=False).latents, np.int8)
         first = self.first(brick, held, knob)
         squares = np.zeros(self.job.image.n_channels)
         if errors:
@@ -246,9 +214,9 @@ class LatentCoder:
         assert held.knob is not None
         own = self.channels(brick)
         moved = float((knob - held.knob)[own.start : own.stop].mean())
-        made = first
-        if not self.once or stretch != 1 or moved:
-            pace = first.pace(stretch * 2 ** (_OCTAVES * moved))
+        share, made = stretch * 2 ** (_OCTAVES * moved), first
+        if not self.once or share != 1:
+            pace = None if self.known and share == 1 else first.pace(share)
             made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         repaired = held.repaired if made is first else None
         samples = self._samples(spec, made.latents, brick, repaired)
@@ -355,13 +323,13 @@ class LatentCoder:
         covered = self._covers(brick, held, knob)
         if held.last is not None and apart <= near and (covered or apart <= _FINER):
             return held.last
-        most = _places(held.free, np.int32) if covered and held.free else None
+        most = places(held.free, np.int32) if covered and held.free else None
         spec = self.spec(knob, gains=False)
         held.repaired = None
         held.last = self._pass(brick, held, spec, most=most, writes=self.once)
         held.knob = knob.copy()
         if most is None:
-            held.free_knob, held.free = held.knob, _places(held.last.latents, np.int8)
+            held.free_knob, held.free = held.knob, places(held.last.latents, np.int8)
         return held.last
 
     def _covers(self, brick: int, held: Held, knob: np.ndarray) -> bool:
@@ -420,12 +388,6 @@ class LatentCoder:
         shown = tuple(slice(n) for n in self.plan(brick).shown)  # coded is a little more
         original = from_five(self._read(brick, held)[shown], self.axes)
         return errors_of(samples, original, self.channels(brick), self.job)
-
-
-def _places(latents: Latents, dtype: type[np.integer[Any]]) -> Latents:
-    """Where there are latents other than 0: 1, else 0. Of the low grid nothing is kept."""
-    levels = [{key: (q != 0).astype(dtype) for key, q in part.items()} for part in latents.levels]
-    return Latents(latents.low[:0], levels)
 
 
 def stated(step: float) -> float:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inif.config import Window
-from inif.decode.latent import outputs_of
+from inif.decode.latent_samples import outputs_of
 from inif.encode.job import Job
-from inif.encode.latent.coder import Held, LatentCoder
+from inif.encode.latent.coder import LatentCoder
+from inif.encode.latent.held import Held
 from inif.encode.latent.plan import Coefficients, scaled
 from inif.encode.rate.control import modelled, spread
 from inif.fields.parallel import in_order

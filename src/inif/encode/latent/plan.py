@@ -16,9 +16,10 @@ from inif.decode.latent_spec import TABLES
 from inif.encode.job import Job
 from inif.encode.rate.control import spread
 from inif.fields.parallel import in_order
+from inif.latent.decoder import Latents, coefficients_of
 from inif.latent.layout import SCALE, coded_slices, to_five
 from inif.latent.plan import CDF97, HAAR, Plan, plane_levels
-from inif.latent.stream import Coder, Latents, Rates, coefficients_of
+from inif.latent.stream import Coder, Rates
 from inif.latent.tables import load
 from inif.latent.transform import Bands, analyse
 
