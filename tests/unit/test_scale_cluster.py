@@ -29,7 +29,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ASKED = ["--ratio", "20", "--effort", "1", "--chunks", "z=2,y=64,x=64", "--shards", "z=2,y=64,x=128"]
+ASKED = [
+    "--ratio",
+    "20",
+    "--effort",
+    "1",
+    "--chunks",
+    "z=2,y=64,x=64",
+    "--shards",
+    "z=2,y=64,x=128",
+]
 SMALL: dict[str, Any] = {
     "ratio": 20,
     "effort": 1,

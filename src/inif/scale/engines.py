@@ -119,7 +119,7 @@ class Cluster:
 
     def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         while True:
             if self._client.status != "running":

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from inif._version import __version__
-from inif.errors import InifError, InputError, format_size
+from inif.errors import BudgetError, InifError, InputError, format_size
 from inif.scale.check import Check, check_shard, sizes_differ
-from inif.scale.control import LANDED, ROUNDS, Bytes, Control, Fixed, Quality, psnr_of_channels
+from inif.scale.control import ROUNDS, Bytes, Control, Fixed, Quality, psnr_of_channels
 from inif.scale.engines import ATTEMPTS, Call, Engine
 from inif.scale.lazy import narrowed
 from inif.scale.manifest import Manifest
 from inif.scale.plan import ArrayPlan, Tree
 from inif.scale.rate import Done, Setting, Unit, shuffled
+from inif.scale.record import codec_of, summary
 from inif.scale.request import Request, raw_bytes
 from inif.scale.settle import Settled, bound_of, channels_of, settle
 from inif.scale.shard import TEMPORARY, write_shard
@@ -32,8 +33,8 @@ from inif.scale.skeleton import write_skeleton
 from inif.scale.tasks import Array, Shard, Way
 from inif.scale.watch import Watch
 
-_DRAFT_STEP = 123.45
-"""Stands for steps that are not settled where the size of metadata is measured."""
+_DRAFT_STEP, _DRAFT_PSNR = 123.45, 99.99
+"""Stand for what is not known yet where the size of metadata is measured."""
 
 
 @dataclass
@@ -126,10 +127,9 @@ class Run:
         """
         with suppress(FileNotFoundError):
             shutil.rmtree(self.part / TEMPORARY)
-        metadata = self._skeleton(_DRAFT_STEP)
-        self._settle(metadata)
+        self._settle()
         self._encode()
-        metadata = self._skeleton(None)
+        metadata = self._skeleton(self.psnrs())
         shutil.rmtree(self.part / TEMPORARY, ignore_errors=True)
         records = {unit.key: self.last[n]["bytes"] for n, unit in enumerate(self.units)}
         if lost := sizes_differ(str(self.part), records):
@@ -141,35 +141,49 @@ class Run:
             )
         if verify:
             self._verify()
-        return self._summary(metadata)
+        return summary(self, metadata)
 
-    def _settle(self, metadata: int) -> None:
+    def _settle(self) -> None:
         """Steps and control, by trials or as they were settled before."""
         target = self.request.target
         if not self.images or target is None:
             return
-        goal = None
-        if target.ratio is not None or target.size is not None:
-            whole = raw_bytes(self.tree)
-            goal = (target.size or whole / (target.ratio or 1.0)) - metadata
-            if goal - sum(unit.index for unit in self.images) <= 0:
-                raise InputError(
-                    "the store cannot be as small as that: its metadata alone take as much",
-                    field="size" if target.size else "ratio",
-                    expected=f"more than {format_size(metadata)}",
-                    got=format_size(goal + metadata),
-                )
+        goal = self._goal()
         if self.manifest.settled is None:
             payload = None if goal is None else goal - sum(unit.index for unit in self.images)
             found = settle(self.tree, self.arrays, self.channels, self.request, payload, self._many)
             self.manifest.settle(found.to_json())
         assert self.manifest.settled is not None
         self.settled = Settled.from_json(self.manifest.settled)
-        model = self.settled.model
+        model, goal = self.settled.model, self._goal()  # now that it is known what documents say
         if goal is not None and model is not None:
             self.control = Bytes(self.images, len(self.names), model, goal)
         elif target.psnr is not None and model is not None:
             self.control = Quality(self.images, model, target.psnr, self.settled.ranges)
+
+    def _goal(self) -> float | None:
+        """Bytes of the images' shards; None where any may be.
+
+        Raises
+        ------
+        BudgetError
+            There are none left for samples.
+        """
+        target = self.request.target
+        assert target is not None
+        if target.ratio is None and target.size is None:
+            return None
+        whole = target.size or raw_bytes(self.tree) / (target.ratio or 1.0)
+        besides = self._skeleton([_DRAFT_PSNR] * len(self.names))
+        if whole <= besides + sum(unit.index for unit in self.images):
+            raise BudgetError(
+                "the store cannot be as small as that: its metadata alone take as much",
+                field="size" if target.size else "ratio",
+                expected=f"more than {format_size(besides)}",
+                got=format_size(whole),
+                fix="ask for a smaller ratio, or for larger chunks",
+            )
+        return whole - besides
 
     def _encode(self) -> None:
         """Write all shards, until the goal is met."""
@@ -357,18 +371,19 @@ class Run:
                 fix="look at the disk; the same command writes them again",
             )
 
-    def _skeleton(self, step: float | None) -> int:
+    def _skeleton(self, psnrs: Sequence[float | None]) -> int:
         """Write all documents; how many bytes they have."""
-        codecs = {
-            plan.path: _codec(plan, self._way(n), self.request.effort, step if own else None)
-            for n, (plan, own) in enumerate(zip(self.tree.arrays, self.channels, strict=True))
-        }
+        codecs = {}
+        for n, (plan, own) in enumerate(zip(self.tree.arrays, self.channels, strict=True)):
+            way = self._way(n)
+            if own and self.settled is None and not self.request.bounded:
+                way = replace(way, steps=(_DRAFT_STEP,) * len(own))
+            codecs[plan.path] = codec_of(plan, way, self.request.effort)
         provenance: dict[str, Any] = {"encoder": f"inif {__version__}", **self.request.to_json()}
-        known: list[Any] = self.psnrs() if step is None else [99.99] * len(self.names)
-        if any(known):
+        if any(psnr is not None for psnr in psnrs):
             provenance["psnr"] = {
                 name: round(psnr, 2)
-                for name, psnr in zip(self.names, known, strict=True)
+                for name, psnr in zip(self.names, psnrs, strict=True)
                 if psnr is not None
             }
         return write_skeleton(self.tree, self.part, codecs, provenance)
@@ -377,43 +392,6 @@ class Run:
         """Of each channel, in dB, against its range."""
         return psnr_of_channels(self.images, self.control.done, len(self.names))
 
-    def _summary(self, metadata: int) -> dict[str, Any]:
-        sizes = {n: self.last[n]["bytes"] for n in range(len(self.units))}
-        extra = sum(
-            size
-            for n, size in sizes.items()
-            if self.tree.arrays[self.units[n].array].kind != "image"
-        )
-        images = metadata + sum(sizes.values()) - extra
-        whole = raw_bytes(self.tree)
-        target = self.request.target
-        facts = {
-            "raw_bytes": whole,
-            "file_bytes": images,
-            "ratio": whole / images,
-            "exact_bytes": extra,
-            "metadata_bytes": metadata,
-            **self.request.to_json(),
-            "psnr": dict(zip(self.names, self.psnrs(), strict=True)),
-            "max_error": max((self.last[n]["worst"] for n in range(len(self.images))), default=0.0),
-            "exact_chunks": sum(record["exact"] for record in self.last.values()),
-            "absent_chunks": sum(record["absent"] for record in self.last.values()),
-            "shards": len(self.units),
-            "resumed": self.resumed,
-            "again": sum(len(turns) - 1 for turns in self.history.values()),
-            "retries": self.retries,
-            "remarks": list(self.tree.remarks),
-        }
-        if self.settled is not None and self.settled.steps:
-            facts["steps"] = dict(zip(self.names, self.settled.steps, strict=True))
-        goal = target and (target.size or (target.ratio and whole / target.ratio))
-        if self.images and goal and abs(images / goal - 1) > LANDED:
-            facts["remarks"].append(
-                f"the images take {format_size(images)} instead of {format_size(goal)}"
-                + (", which keep them nearly exact" if images < goal else "")
-            )
-        return facts
-
 
 def _array(plan: ArrayPlan) -> Array:
     """What workers know of an array."""
@@ -421,18 +399,3 @@ def _array(plan: ArrayPlan) -> Array:
         *(plan.path, plan.axes, plan.shape, plan.dtype, plan.chunks, plan.shards),
         *(plan.source, plan.fill_value),
     )
-
-
-def _codec(plan: ArrayPlan, way: Way, effort: int, draft: float | None) -> dict[str, Any]:
-    """The array's serializer, as zarr.json has it."""
-    body: dict[str, Any] = {"axes": plan.axes}
-    if draft is not None:
-        body["step"] = draft
-    elif way.steps:
-        body["step"] = list(way.steps) if len(way.steps) > 1 else way.steps[0]
-    elif way.max_error is not None:
-        body["max_error"] = way.max_error
-    else:
-        body["lossless"] = True
-    body |= {"effort": effort, "version": 1, "encoder": f"inif {__version__}"}
-    return {"name": "inif", "configuration": body}
