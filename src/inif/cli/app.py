@@ -31,7 +31,7 @@ from inif.cli import (
     verify,
     view,
 )
-from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, emit_json
+from inif.cli.common import BAD_INPUT, GOOD, INTERNAL, INTERRUPTED, StoppedError, emit_json
 from inif.errors import InifError, extras_named
 
 
@@ -107,8 +107,10 @@ def _run(command: Any, words: list[str], prog: str) -> int:
     except typer.TyperException as error:
         message = _usage_message(error)
         return _fail(BAD_INPUT, {"error": "UsageError", "problem": message}, message, as_json)
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        code, why = INTERRUPTED, str(stop.__cause__ or stop) or why
+    except StoppedError as stop:
+        code, why = INTERRUPTED, str(stop)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except MemoryError:
         message = "not enough memory for this image; close other programs or compress a part of it"
         return _fail(INTERNAL, {"error": "MemoryError", "problem": message}, message, as_json)

@@ -56,6 +56,10 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.ASCII | re.IGNORECASE)
 
 
+class StoppedError(Exception):
+    """Ctrl-C, with what the user must know of what is left; exit code 130."""
+
+
 def emit_json(body: Mapping[str, Any]) -> None:
     """One JSON object on stdout, standard JSON only: NaN and infinities become null."""
     print(json.dumps(_plain(body), ensure_ascii=False, allow_nan=False))

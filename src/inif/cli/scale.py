@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from inif.cli.common import (
+    StoppedError,
     decibels,
     emit_json,
     emit_table,
@@ -127,6 +128,8 @@ def compress_store(asked: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     ------
     InputError
         An option that stores do not have; whatever `inif.compress_zarr` raises.
+    StoppedError
+        Ctrl-C.
     """
     for name, usual in _ONLY_FILES.items():
         if asked[name] != usual:
@@ -145,25 +148,28 @@ def compress_store(asked: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     import inif
 
     quiet, memory = asked["quiet"], asked["memory"]
-    with remarks_noted(quiet=quiet) as remarks, progress_bar(quiet=quiet) as progress:
-        facts = inif.compress_zarr(
-            asked["sources"][0],
-            asked["out"],
-            **target,
-            lossless=asked["lossless"],
-            effort=asked["effort"],
-            axes=asked["axes"],
-            scene=asked["series"] or None,
-            chunks=_lengths("--chunks", asked["chunks"]),
-            shards=_lengths("--shards", asked["shards"]),
-            workers=asked["workers"],
-            scheduler=asked["scheduler"],
-            memory=None if memory is None else parse_size(memory),
-            overwrite=asked["force"],
-            verify=asked["verify"],
-            progress=progress,
-            log=asked["log"],
-        )
+    try:
+        with remarks_noted(quiet=quiet) as remarks, progress_bar(quiet=quiet) as progress:
+            facts = inif.compress_zarr(
+                asked["sources"][0],
+                asked["out"],
+                **target,
+                lossless=asked["lossless"],
+                effort=asked["effort"],
+                axes=asked["axes"],
+                scene=asked["series"] or None,
+                chunks=_lengths("--chunks", asked["chunks"]),
+                shards=_lengths("--shards", asked["shards"]),
+                workers=asked["workers"],
+                scheduler=asked["scheduler"],
+                memory=None if memory is None else parse_size(memory),
+                overwrite=asked["force"],
+                verify=asked["verify"],
+                progress=progress,
+                log=asked["log"],
+            )
+    except KeyboardInterrupt as stop:
+        raise StoppedError(str(stop)) from None
     for remark in facts["remarks"]:
         print(f"warning: {remark}", file=sys.stderr)
     if asked["as_json"]:

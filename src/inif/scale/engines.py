@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import logging
 import queue
+import signal
 import threading
 import time
 import uuid
@@ -206,4 +207,17 @@ def engine(
                 got=f"{scheduler}: {error}",
                 fix="name the address that the scheduler prints, as in tcp://host:8786",
             ) from None
+        if scheduler is None:
+            client.register_plugin(_unmoved())
         yield Cluster(client)
+
+
+def _unmoved() -> Any:
+    """Lets workers of this machine leave Ctrl-C to the process that began them."""
+    from distributed import WorkerPlugin
+
+    class Unmoved(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return Unmoved()
