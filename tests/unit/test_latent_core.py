@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inif.latent import _core, reference, stream, tables, transform
+from inif.latent import _core, decoder, reference, stream, tables, transform
 from inif.latent.decoder import Latents
 from inif.latent.plan import Plan
 from inif.latent.reference import mixing
@@ -27,6 +27,7 @@ MOST_LATENT = (1 << 20) + 1
 def plain_python() -> Iterator[None]:
     """Coder and transform of `inif.latent` run on the reference."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder, "_core", reference)
         patch.setattr(stream, "_core", reference)
         patch.setattr(transform, "_core", reference)
         transform._norms.cache_clear()

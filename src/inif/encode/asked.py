@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from inif.config import FitSettings, Target
 from inif.errors import InputError, UnsupportedError
+from inif.samples import machine_memory
 
 METHODS = ("auto", "siren", "hybrid", "latent")
 
@@ -129,11 +129,7 @@ def checked_guides(guides: Sequence[str]) -> None:
 
 def default_memory() -> int:
     """A quarter of the machine's memory in bytes, at least 1 GB."""
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        whole = 0
-    return max(whole // 4, LEAST_MEMORY)
+    return max((machine_memory() or 0) // 4, LEAST_MEMORY)
 
 
 def check_memory_option(memory: object) -> int | None:
