@@ -111,8 +111,9 @@ def fingerprint(tree: Tree, source: str | os.PathLike[str] | None) -> dict[str, 
         (p.path, p.axes, p.shape, p.dtype.str, p.chunks, p.shards, p.kind, p.image, p.level)
         for p in tree.arrays
     ]
+    local = source is not None and os.path.exists(source)
     found: dict[str, Any] = {
-        "input": tree.name,
+        "input": os.path.realpath(source) if source is not None and local else tree.name,
         "arrays": hashlib.sha256(repr(facts).encode()).hexdigest()[:32],
     }
     if source is not None and os.path.isfile(source):

@@ -23,14 +23,14 @@ from inif.scale.control import ROUNDS, Bytes, Control, Fixed, Quality, psnr_of_c
 from inif.scale.engines import ATTEMPTS, Call, Engine
 from inif.scale.lazy import narrowed
 from inif.scale.manifest import Manifest
-from inif.scale.plan import ArrayPlan, Tree
+from inif.scale.plan import Tree
 from inif.scale.rate import Done, Setting, Unit, shuffled
 from inif.scale.record import codec_of, summary
 from inif.scale.request import Request, raw_bytes
 from inif.scale.settle import Settled, bound_of, channels_of, settle
 from inif.scale.shard import TEMPORARY, write_shard
 from inif.scale.skeleton import write_skeleton
-from inif.scale.tasks import Array, Shard, Way
+from inif.scale.tasks import Shard, Way, array_of
 from inif.scale.watch import Watch
 
 _DRAFT_STEP, _DRAFT_PSNR = 123.45, 99.99
@@ -85,7 +85,8 @@ class Run:
         self.engine, self.manifest, self.watch = engine, manifest, watch
         self.retries = self.resumed = 0
         self.lost: set[int] = set()
-        self.arrays = [_array(plan) for plan in tree.arrays]
+        self.open: list[int] = []
+        self.arrays = [array_of(plan) for plan in tree.arrays]
         self.channels, self.names = channels_of(tree, request)
         units = [unit for n in range(len(self.arrays)) for unit in self._units(n)]
         self.images = shuffled([unit for unit in units if unit.channels])
@@ -217,15 +218,7 @@ class Run:
         self.watch.note({"shard": key, "attempt": job.attempt + 1, "error": str(error)})
         if job.attempt + 1 < ATTEMPTS:
             return replace(job, attempt=job.attempt + 1)
-        if isinstance(error, InifError) or not isinstance(error, Exception):
-            raise error
-        raise InputError(
-            "a shard cannot be written",
-            file=self.part / key,
-            got=f"{type(error).__name__}: {error}",
-            fix="if its worker was killed, give workers more memory or take smaller chunks; the "
-            "same command goes on where it stopped",
-        ) from error
+        raise _told(error, key)
 
     def _jobs(self) -> Iterator[Job | None]:
         """Shards that are to be written; None: first others must be done."""
@@ -239,20 +232,21 @@ class Run:
         for number in range(images, len(self.units)):
             if number not in self.history:
                 yield Job(number, None, 0)
-        done, length = self.control.done, self.control.length
-        for wave in range(-(-images // length)):
-            while None in done[: max(wave - 1, 0) * length]:
+        length = self.control.length
+        waves = range(-(-images // length))
+        self.open = [min(length, images - wave * length) for wave in waves]
+        for wave in waves:
+            while any(self.open[: max(wave - 1, 0)]):
                 yield None
             setting = self.control.setting(wave)
             for number in range(wave * length, min((wave + 1) * length, images)):
                 if not self._known(number, 0):
                     yield Job(number, setting, 0)
         for turn in range(1, ROUNDS + 1):
-            while None in done or self.lost:
+            while any(self.open) or self.lost:
                 yield None
             again = self.control.again(turn - 1)
-            for number in again:
-                done[number] = None
+            self.open = [len(again)]
             for number, setting in again.items():
                 if not self._known(number, turn):
                     yield Job(number, setting, turn)
@@ -272,7 +266,9 @@ class Run:
         three = (tuple(record[name]) for name in ("squares", "low", "high"))
         done = Done(record["bytes"], setting, *three)
         self.control.done[number] = done
-        if not record["turn"]:
+        turn = record["turn"]
+        self.open[0 if turn else number // self.control.length] -= 1
+        if not turn:
             self.watch.seen(self.units[number], done)
 
     def _setting(self, number: int, record: Mapping[str, Any]) -> Setting | None:
@@ -342,7 +338,7 @@ class Run:
                 failed[number] = failed.get(number, 0) + 1
                 self.retries += 1
                 if failed[number] >= ATTEMPTS:
-                    raise result
+                    raise _told(result, f"{stage}, chunk {number}")
                 waiting.append((number, tasks[number]))
                 continue
             found[number] = result
@@ -393,9 +389,14 @@ class Run:
         return psnr_of_channels(self.images, self.control.done, len(self.names))
 
 
-def _array(plan: ArrayPlan) -> Array:
-    """What workers know of an array."""
-    return Array(
-        *(plan.path, plan.axes, plan.shape, plan.dtype, plan.chunks, plan.shards),
-        *(plan.source, plan.fill_value),
+def _told(error: BaseException, place: str) -> BaseException:
+    """An error of a worker, as it is raised to the user."""
+    if isinstance(error, InifError) or not isinstance(error, Exception):
+        return error
+    return InputError(
+        "a part of the work fails again and again",
+        field=place,
+        got=f"{type(error).__name__}: {error}",
+        fix="if its worker was killed, give workers more memory or take smaller chunks; the same "
+        "command goes on where it stopped",
     )

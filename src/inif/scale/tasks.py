@@ -15,6 +15,7 @@ import numpy as np
 
 from inif.encode.chunk import Chunk, ChunkCoder
 from inif.image import Region
+from inif.scale.plan import ArrayPlan
 from inif.scale.source import ArraySource
 
 
@@ -76,6 +77,14 @@ class Array:
             at = tuple(p * n + k for p, n, k in zip(place, self.per_shard, own, strict=True))
             if all(k < n for k, n in zip(at, grid, strict=True)):
                 yield number, at
+
+
+def array_of(plan: ArrayPlan) -> Array:
+    """What workers know of an array."""
+    return Array(
+        *(plan.path, plan.axes, plan.shape, plan.dtype, plan.chunks, plan.shards),
+        *(plan.source, plan.fill_value),
+    )
 
 
 @dataclass(frozen=True)
