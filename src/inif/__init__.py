@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from inif import errors
 from inif._version import __version__
 from inif.api import compress, evaluate, imread, inspect, open, verify
-from inif.many import compress_many, evaluate_many
 
 if TYPE_CHECKING:
     from inif.decode.file import File
+    from inif.many import compress_many, evaluate_many
     from inif.scale.verbs import compress_zarr, to_zarr
 
 __all__ = [
@@ -31,10 +31,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    # Rooms that many programs never enter are opened when they are first asked for.
     if name == "File":
         from inif.decode.file import File
 
         return File
+    if name in ("compress_many", "evaluate_many"):
+        from inif import many
+
+        return getattr(many, name)
     if name in ("compress_zarr", "to_zarr"):
         from inif.scale import verbs
 
