@@ -8,7 +8,9 @@ that has nothing to do with where they are: so those that are done are a sample 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from inif.scale.rate import Done, Model, Setting, Unit, psnr_of, wave_length
@@ -106,6 +108,15 @@ class Fixed(_Waves):
         return {}
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A wave that is done: its octaves, its bytes, and those of each level without the stretch."""
+
+    octaves: float
+    payload: float
+    plain: Mapping[int, float]
+
+
 class Bytes(_Waves):
     """A goal in bytes: of all units' files together.
 
@@ -122,10 +133,10 @@ class Bytes(_Waves):
         self.model, self.goal = model, goal
         self._settings: list[Setting] = []
         self._payload = max(goal - sum(unit.index for unit in units), 1.0)
-        self._voxels: dict[int, int] = {}
-        for unit in units:
-            self._voxels[unit.level] = self._voxels.get(unit.level, 0) + unit.voxels
-        self._all = sum(self._voxels.values())
+        starts = range(0, len(units), self.length)
+        self._voxels = [_by_level(units[start : start + self.length]) for start in starts]
+        self._all = sum(self._voxels, Counter())
+        self._found: list[_Found] = []
 
     def setting(self, wave: int) -> Setting:
         """As of every control."""
@@ -135,39 +146,49 @@ class Bytes(_Waves):
 
     def _next(self, wave: int) -> Setting:
         moved = self._settings[-1].octaves[0] if self._settings else 0.0
-        seen = sum(_payload(unit, done) for unit, done in self.known(wave))
-        coming = [*self.running(wave), *self.rest(wave)]
-        if wave > 1 and sum(unit.voxels for unit in coming) > _MOVES * self._all:
-            wrong = self._plain(wave, moved, self.units) / self._payload
+        while len(self._found) < wave - 1:
+            self._found.append(self._look(len(self._found)))
+        running = sum(self._voxels[max(wave - 1, 0) : wave], Counter())
+        rest = sum(self._voxels[wave:], Counter())
+        if wave > 1 and (running + rest).total() > _MOVES * self._all.total():
+            wrong = self._plain(moved, self._all) / self._payload
             if abs(wrong - 1) > APART:
                 moved = _whole(moved - math.log2(min(max(wrong, 0.25), 4.0)) / self.model.slope)
-        left = self._payload - seen
-        if running := self.running(wave):
+        left = self._payload - sum(one.payload for one in self._found)
+        if running:
             before = self._settings[-1]
-            left -= self._plain(wave, before.octaves[0], running) * before.stretch
-        share = left / max(self._plain(wave, moved, self.rest(wave)), 1e-9)
+            left -= self._plain(before.octaves[0], running) * before.stretch
+        share = left / max(self._plain(moved, rest), 1e-9)
         return Setting((moved,) * self.channels, round(min(max(share, 1 - APART), 1 + APART), 4))
 
-    def _plain(self, wave: int, octaves: float, units: Sequence[Unit]) -> float:
-        """Bytes of units at such steps, judged by the model and by what is known before a wave.
+    def _look(self, wave: int) -> _Found:
+        """What became of a wave, all of whose units had one setting."""
+        one = slice(wave * self.length, (wave + 1) * self.length)
+        payload, plain = 0.0, dict.fromkeys(self._voxels[wave], 0.0)
+        for unit, done in zip(self.units[one], self.done[one], strict=True):
+            assert done is not None
+            payload += _payload(unit, done)
+            plain[unit.level] += _payload(unit, done) / done.setting.stretch
+        return _Found(self._settings[wave].octaves[0], payload, plain)
+
+    def _plain(self, octaves: float, voxels: Counter[int]) -> float:
+        """Bytes of voxels by level at such steps, judged by the model and by what is known.
 
         Units that are known count as they are. A sampled chunk says half as much as a unit.
         """
-        of_level: dict[int, list[float]] = {}
-        for level, voxels in self._voxels.items():
-            own = self.model.samples / 2 * voxels / len(self.units)
-            of_level[level] = [own * self._at(self.model.rate, octaves), own]
-        for unit, done in self.known(wave):
-            size = self._at(_payload(unit, done) / done.setting.stretch, octaves, done.setting)
-            of_level[unit.level][0] += size
-            of_level[unit.level][1] += unit.voxels
-        rates = {level: size / voxels for level, (size, voxels) in of_level.items()}
-        return sum(rates[unit.level] * unit.voxels for unit in units)
+        total = 0.0
+        for level, wanted in voxels.items():
+            own = self.model.samples / 2 * self._all[level] / len(self.units)
+            size = own * self._at(self.model.rate, octaves)
+            for found, of in zip(self._found, self._voxels, strict=False):
+                size += self._at(found.plain.get(level, 0.0), octaves - found.octaves)
+                own += of[level]
+            total += size / own * wanted
+        return total
 
-    def _at(self, size: float, octaves: float, of: Setting | None = None) -> float:
-        """Bytes at other octaves."""
-        before = of.octaves[0] if of else 0.0
-        return size * math.exp2(self.model.slope * (octaves - before))
+    def _at(self, size: float, octaves: float) -> float:
+        """Bytes at steps that are so much finer."""
+        return size * math.exp2(self.model.slope * octaves)
 
     def again(self, turn: int) -> Mapping[int, Setting]:
         """As of every control: the fewest units that bring the total to the goal."""
@@ -306,6 +327,14 @@ def psnr_of_channels(
         psnr_of(squares[c] / voxels[c], high[c] - low[c]) if voxels[c] else None
         for c in range(channels)
     ]
+
+
+def _by_level(units: Iterable[Unit]) -> Counter[int]:
+    """Voxels of each level."""
+    found: Counter[int] = Counter()
+    for unit in units:
+        found[unit.level] += unit.voxels
+    return found
 
 
 def _payload(unit: Unit, done: Done) -> float:

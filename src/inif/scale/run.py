@@ -30,7 +30,7 @@ from inif.scale.request import Request, raw_bytes
 from inif.scale.settle import Settled, bound_of, channels_of, settle
 from inif.scale.shard import TEMPORARY, write_shard
 from inif.scale.skeleton import write_skeleton
-from inif.scale.tasks import Shard, Way, array_of
+from inif.scale.tasks import Shard, Unread, Way, array_of
 from inif.scale.watch import Watch
 
 _DRAFT_STEP, _DRAFT_PSNR = 123.45, 99.99
@@ -347,9 +347,10 @@ class Run:
 
     def _verify(self) -> None:
         """Read everything back; what is wrong is removed, so that it is made again."""
+        arrays = [replace(array, source=Unread()) for array in self.arrays]
         tasks = [
             Check(
-                *(str(self.part), self.arrays[unit.array], unit.place),
+                *(str(self.part), arrays[unit.array], unit.place),
                 *(self.last[n]["bytes"], self.last[n]["crc32c"]),
             )
             for n, unit in enumerate(self.units)

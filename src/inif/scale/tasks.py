@@ -88,6 +88,15 @@ def array_of(plan: ArrayPlan) -> Array:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A source of which nothing is read: little to send, where a real one is large."""
+
+    def read(self, region: Region) -> np.ndarray:
+        """As of every source."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Way:
     """How samples are coded.
 
