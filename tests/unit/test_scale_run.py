@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from stores import plate_store
 from typer.testing import CliRunner
 
 import inif
@@ -262,6 +263,18 @@ def test_types_that_cannot_lose_are_exact_beside_those_that_can(tmp_path: Path) 
     assert np.array_equal(arrays(out)["0"][:], samples().astype(np.uint32) << 10)
     assert facts["exact_bytes"] > 0
     assert any("uint32" in remark for remark in facts["remarks"])
+
+
+def test_a_plate_is_one_store_with_one_quality(tmp_path: Path) -> None:
+    source, out = plate_store(tmp_path / "in.zarr"), tmp_path / "out.ome.zarr"
+    facts = inif.compress_zarr(source, out, psnr=30, effort=1, verify=True)
+    assert set(facts["psnr"]) == {"uint16 0", "uint16 1", "uint16 2"}
+    assert facts["raw_bytes"] == 8 * 3 * 20 * 24 * 2
+    assert all(psnr >= 30 for psnr in facts["psnr"].values())
+    before, after = zarr.open_group(source, mode="r"), zarr.open_group(out, mode="r")
+    for field in ("A/1/0/0", "B/2/1/0"):
+        decoded = np.asarray(after[field][:], float)
+        assert np.abs(decoded - before[field][:]).max() <= facts["max_error"]
 
 
 def test_a_dask_array_gets_levels_and_its_size(tmp_path: Path) -> None:

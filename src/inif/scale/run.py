@@ -8,6 +8,7 @@ coded is settled by trials (`settle`) and kept on course by a control (`control`
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,9 +106,7 @@ class Run:
         for place in itertools.product(*map(range, array.grid(array.shards))):
             region = array.region(place, array.shards)
             own = tuple(channels[c] for c in array.channels(region)) if channels else ()
-            voxels = 1
-            for one in region:
-                voxels *= one.stop - one.start
+            voxels = math.prod(one.stop - one.start for one in region)
             level = self.tree.arrays[number].level
             yield Unit(number, place, array.key(place), voxels, level, own, array.index)
 
@@ -126,8 +125,7 @@ class Run:
         BudgetError
             The target cannot be met.
         """
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.part / TEMPORARY)
+        shutil.rmtree(self.part / TEMPORARY, ignore_errors=True)
         self._settle()
         self._encode()
         metadata = self._skeleton(self.psnrs())
