@@ -44,7 +44,10 @@ def sampler_of(data: np.ndarray, axes: str, brick: tuple[int, ...], as_outputs: 
     return Sampler(data, axes, grid, Intensities(ranges, data.dtype), as_outputs)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    ["YXC coordinate", *(pytest.param(c, marks=pytest.mark.slow) for c in CASES if c[0] != "Y")],
+)
 def test_points_of_a_device_are_those_of_the_sampler(case: str) -> None:
     """All voxels of small bricks come, and each with the host's coordinates and targets."""
     from inif.encode.siren.points import DevicePoints

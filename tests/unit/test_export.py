@@ -189,11 +189,11 @@ main()
 @pytest.mark.parametrize(
     ("ending", "sent", "code"),
     [
-        (".ome.tif", signal.SIGINT, 130),
         (".ome.zarr", signal.SIGINT, 130),
-        (".npy", signal.SIGINT, 130),
         (".ome.tif", signal.SIGTERM, 143),
-        (".ome.zarr", signal.SIGTERM, 143),
+        pytest.param(".ome.tif", signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(".npy", signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(".ome.zarr", signal.SIGTERM, 143, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_leaves_what_was_there(

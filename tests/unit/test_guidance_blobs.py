@@ -81,7 +81,7 @@ def by_the_book(image: np.ndarray, fixed: Fixed, settings: Blobs) -> np.ndarray:
         (STACK, Blobs(sigma=2.0, z=0.5, smoothing=0.0)),
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_mask_is_that_of_an_independent_version(
     shape: tuple[int, ...], settings: Blobs, seed: int
 ) -> None:

@@ -193,7 +193,7 @@ def steepest(settings: Filaments, fixed: Fixed, axes: int) -> float:
         (STACK, Filaments(cutoff=0.1, z=5.0)),
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_mask_is_that_of_an_independent_version(
     shape: tuple[int, ...], settings: Filaments, seed: int
 ) -> None:

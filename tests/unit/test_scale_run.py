@@ -182,6 +182,7 @@ def test_interrupted_and_resumed_it_is_the_same(
         inif.compress_zarr(source, out, **asked)
 
 
+@pytest.mark.slow
 def test_a_chunk_that_does_not_decode_is_named_and_the_rest_stays(tmp_path: Path) -> None:
     source, out = store(tmp_path / "in.ome.zarr"), tmp_path / "out.ome.zarr"
     chunk = source / "0" / "c" / "1" / "1" / "1" / "1"
@@ -277,6 +278,7 @@ def test_a_plate_is_one_store_with_one_quality(tmp_path: Path) -> None:
         assert np.abs(decoded - before[field][:]).max() <= facts["max_error"]
 
 
+@pytest.mark.slow
 def test_a_dask_array_gets_levels_and_its_size(tmp_path: Path) -> None:
     da = pytest.importorskip("dask.array")
     data = samples(1, 64, 1100)
