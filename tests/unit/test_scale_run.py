@@ -331,3 +331,9 @@ def test_options_of_files_and_of_stores_are_not_mixed(
     assert result.exit_code == 2
     assert message in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_arrays_than_dasks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no dask array"):
+        inif.to_zarr(np.zeros((4, 4), np.uint8), tmp_path / "a.ome.zarr", axes="YX", ratio=4)
+    assert not list(tmp_path.iterdir())

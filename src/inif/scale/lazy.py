@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inif.axes import check_axes
-from inif.errors import AxesError
+from inif.errors import AxesError, InputError
 from inif.image import Region, check_region, native
 from inif.io.ome_zarr_meta import attributes, dataset
 from inif.metadata import Metadata, check_metadata
@@ -96,8 +96,16 @@ def read_dask(
     AxesError
         The axes do not fit the array.
     InputError
-        Nothing can be done with its sample type, or the metadata do not fit.
+        It is no dask array, nothing can be done with its sample type, or the metadata do not fit.
     """
+    if not hasattr(array, "chunksize"):
+        raise InputError(
+            "this is no dask array",
+            field="array",
+            got=type(array).__name__,
+            fix="give inif.to_zarr the result of dask.array.from_array, or write a file with "
+            "inif.compress",
+        )
     axes, meta = check_axes(axes, array.shape, file=NAME), meta or Metadata()
     if not {"Y", "X"} <= set(axes):
         raise AxesError("an image needs rows and columns", file=NAME, expected="Y and X", got=axes)
