@@ -272,10 +272,7 @@ class FitSettings:
         InputError
             An effort that is not 1 … 9.
         """
-        if isinstance(effort, bool) or not isinstance(effort, int) or not 1 <= effort <= 9:
-            raise InputError(
-                "this effort cannot be used", field="effort", expected="1 … 9", got=effort
-            )
+        check_effort(effort)
         steps = int(_BASE_STEPS * _GROWTH ** (effort - 1))
         return cls(**{"steps": steps, **changes})
 
@@ -287,3 +284,15 @@ class FitSettings:
     def from_json(cls, obj: dict[str, Any]) -> FitSettings:
         """The inverse of `to_json`."""
         return cls(**obj)
+
+
+def check_effort(effort: object) -> None:
+    """Refuse an effort that is not 1 … 9.
+
+    Raises
+    ------
+    InputError
+        It is none of these whole numbers.
+    """
+    if isinstance(effort, bool) or not isinstance(effort, int) or not 1 <= effort <= 9:
+        raise InputError("this effort cannot be used", field="effort", expected="1 … 9", got=effort)

@@ -33,6 +33,11 @@ def is_url(path: str) -> bool:
     return bool(URL.match(path))
 
 
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has the name of a Zarr store."""
+    return os.fspath(path).lower().rstrip("/").endswith(".zarr")
+
+
 def default_output(source: str, series: int = 0, ending: str = ".inif") -> Path:
     """The input's name with another ending, beside the input (here, for a remote input).
 
@@ -92,7 +97,7 @@ def check_target(
         existing file without `overwrite`, something that is not a file, or an input.
     """
     text = os.fspath(path)
-    store = text.lower().rstrip("/").endswith(".zarr")
+    store = is_store(text)
     if is_url(text):
         raise InputError("only local files are written", file=text, field=field)
     if os.path.basename(text.rstrip("/") if store else text) in ("", ".", ".."):

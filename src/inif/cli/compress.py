@@ -44,10 +44,9 @@ from inif.cli.scale import (
     WorkersOption,
     check_file,
     compress_store,
-    is_store,
 )
 from inif.errors import InputError
-from inif.outputs import is_url
+from inif.outputs import is_store, is_url
 
 DEFAULT_RATIO = 128.0
 DEFAULT_EFFORT = 3
@@ -224,7 +223,7 @@ def compress(
     """
     asked = dict(locals())
     target = _target(ratio, size, psnr, max_error, lossless=lossless)
-    if is_store(out):
+    if out is not None and is_store(out):
         compress_store(asked, target)
         return
     check_file(asked)

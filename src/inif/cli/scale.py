@@ -92,11 +92,6 @@ _ONLY_STORES = ("workers", "scheduler", "chunks", "shards", "verify", "log")
 _LENGTH = re.compile(r"\s*([tczyx])\s*=\s*(\d+)\s*", re.IGNORECASE)
 
 
-def is_store(out: object) -> bool:
-    """Whether an output is a Zarr store."""
-    return out is not None and str(out).lower().rstrip("/").endswith(".zarr")
-
-
 def check_file(asked: Mapping[str, Any]) -> None:
     """Refuse options that only stores have.
 

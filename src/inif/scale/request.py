@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
 
-from inif.config import Target
+from inif.config import Target, check_effort
 from inif.errors import InputError
 from inif.scale.plan import ArrayPlan, Tree
 
@@ -55,23 +56,15 @@ class Request:
                 expected="one of ratio, size, psnr, max_error and lossless",
                 got=f"{len(given)} of them",
             )
-        if isinstance(effort, bool) or not isinstance(effort, int) or not 1 <= effort <= 9:
-            raise InputError(
-                "this effort cannot be used", field="effort", expected="1 … 9", got=effort
-            )
-        if lossless:
-            return cls(None, effort)
-        if max_error is not None:
-            bound = Target.of_bound(max_error)
-            return cls(None if bound.exact else bound, effort)
-        if not given:
-            ratio = 128.0
-        same = Target(  # so that 20 and 20.0 are one request
-            None if ratio is None else float(ratio),
-            None if size is None else int(size),
-            None if psnr is None else float(psnr),
+        check_effort(effort)
+        target = Target.of_options(
+            ratio=None if ratio is None else float(ratio),  # so that 20 and 20.0 are one request
+            size=None if size is None else int(size),
+            psnr=None if psnr is None else float(psnr),
+            max_error=max_error,
+            lossless=lossless,
         )
-        return cls(same, effort)
+        return cls(None if target is None or target.exact else target, effort)
 
     @property
     def bounded(self) -> bool:
@@ -96,10 +89,7 @@ def raw_bytes(tree: Tree) -> int:
 
 
 def _bytes(plan: ArrayPlan) -> int:
-    count = plan.dtype.itemsize
-    for n in plan.shape:
-        count *= n
-    return count
+    return math.prod(plan.shape) * plan.dtype.itemsize
 
 
 def fingerprint(tree: Tree, source: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from inif.errors import InifError, InputError
-from inif.outputs import check_room, check_target
+from inif.outputs import check_room, check_target, is_store
 from inif.scale.request import Request, fingerprint, raw_bytes
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def to_zarr(
 def _check_out(
     out: str | os.PathLike[str], overwrite: bool, inputs: list[str | os.PathLike[str]]
 ) -> None:
-    if not os.fspath(out).lower().rstrip("/").endswith(".zarr"):
+    if not is_store(out):
         raise InputError(
             "a store needs a name that says so", file=os.fspath(out), expected="NAME.ome.zarr"
         )
