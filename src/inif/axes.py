@@ -52,6 +52,20 @@ def check_axes(axes: str | None, shape: Sequence[int], *, file: object = None) -
     return upper
 
 
+def plane_axes(axes: str) -> tuple[int, ...]:
+    """Positions of the axes of a plane: Y and X, or else the last two, or one, that are not C."""
+    if {"Y", "X"} <= set(axes):
+        return axes.index("Y"), axes.index("X")
+    return tuple(i for i, axis in enumerate(axes) if axis != "C")[-2:]
+
+
+def plane_name(place: Mapping[str, int]) -> str:
+    """A plane in words: "slice z=31" of ``{"z": 31}``; "the only slice" where nothing is named."""
+    if not place:
+        return "the only slice"
+    return "slice " + ", ".join(f"{axis}={number}" for axis, number in place.items())
+
+
 def coordinates(length: int, index: np.ndarray | None = None) -> np.ndarray:
     """Coordinates of an axis's samples, i / (n - 1) · 2 - 1, float32 in [-1, 1]; 0 if n = 1.
 

@@ -42,7 +42,7 @@ def test_a_brick_is_never_larger_in_the_end(knob: float, stretch: float) -> None
     done = one.finish(0, coded)
     assert done.size <= coded.size
     assert done.size == len(done.sections[0].data)
-    assert np.isfinite(done.squares).all()
+    assert np.isfinite(done.errors.squares).all()
     held = BrickData.unpack(done.sections[0].read(), Content(2, 5, 12), file=None, brick=0)
     assert len(held.streams) == len(held.repairs) == 2
 

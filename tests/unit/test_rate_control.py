@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from inif.bricks import BrickGrid
 from inif.config import Window
 from inif.container.writer import Section
-from inif.encode.rate.coder import Coded, Trial
+from inif.encode.rate.coder import Coded, Errors, Trial
 from inif.encode.rate.control import TOLERANCE, to_quality, to_size
 from inif.encode.rate.curve import Curve
 
@@ -64,7 +64,8 @@ class Fake:
             size = 2 ** (round(math.log2(size) / self.jumps) * self.jumps)
         data = bytes(min(max(round(size), 1), 1 << 20))
         squares = self.squares(brick, knob[0])
-        return Coded((Section(b"TEST", data, brick),), len(data), stretch, squares, 1.0)
+        errors = Errors(squares, 1.0, np.zeros(1))
+        return Coded((Section(b"TEST", data, brick),), len(data), stretch, errors)
 
     def finish(self, brick: int, coded: Coded) -> Coded:
         return coded
@@ -143,7 +144,7 @@ def test_a_quality_is_reached_and_hardly_passed(decibels: float, count: int) -> 
         return {0: float(-10 * np.log10(max(squares[0], 1e-30) / voxels[0]))}
 
     found, _ = to_quality(coder, psnrs, decibels, 2.0, 1, silent)
-    squares = np.sum([one.squares for one in found.bricks], axis=0)
+    squares = np.sum([one.errors.squares for one in found.bricks], axis=0)
     reached = psnrs(squares, np.array([coder.grid.voxels.sum()]))[0]
     assert decibels <= reached <= decibels + TOLERANCE
 

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import zarr
 import inif
 from inif.config import ProgressEvent
 from inif.errors import InputError
+from inif.scale.engines import Cluster, engine
 from inif.scale.manifest import manifest_of
 
 distributed = pytest.importorskip("distributed")
@@ -28,6 +31,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+PATIENCE = 300
+"""Seconds after which something hangs."""
 
 ASKED = [
     "--ratio",
@@ -107,25 +113,60 @@ def workers_of(process: subprocess.Popen[str]) -> list[Any]:
     return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
 
 
+def work(task: int, stopped: Any = None) -> tuple[int, int]:
+    """Says who did it."""
+    return task, os.getpid()
+
+
+def test_a_result_that_is_lost_with_its_worker_is_made_again() -> None:
+    with engine(workers=1) as cluster:
+        assert isinstance(cluster, Cluster)
+        cluster.submit("a", work, 7)
+        name, future = cluster._done.get(timeout=PATIENCE)
+        first = future.result()[1]
+        os.kill(first, signal.SIGKILL)
+        until = time.monotonic() + PATIENCE
+        while future.status == "finished" and time.monotonic() < until:
+            time.sleep(0.01)
+        cluster._done.put((name, future))  # as if it had not been looked at before
+        found = future_of(cluster.wait)
+        assert found.result(timeout=PATIENCE)[0] == "a"
+        task, second = found.result()[1]
+        assert task == 7
+        assert second != first
+
+
+def future_of(call: Any) -> Future[Any]:
+    """A call in a thread of its own, which does not keep the tests from ending."""
+    future: Future[Any] = Future()
+    threading.Thread(target=lambda: future.set_result(call()), daemon=True).start()
+    return future
+
+
 def test_killed_workers_and_a_killed_client_change_nothing(
     source: Path, plain: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.ome.zarr"
-    words = [sys.executable, "-m", "inif", "compress", str(source), "-o", str(out), *ASKED]
-    words += ["--workers", "2", "--json"]
-    killed = 0
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    words = [sys.executable, "-X", "faulthandler", "-m", "inif", "compress", str(source)]
+    words += ["-o", str(out), *ASKED, "--workers", "2", "--json"]
+    killed, until = 0, time.monotonic() + PATIENCE
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as run:
         while run.poll() is None:
+            if time.monotonic() > until:
+                run.send_signal(signal.SIGABRT)  # it says where it hangs
+                break
             if killed < 3 and shards_done(out) >= 4 * (killed + 1) and workers_of(run):
                 workers_of(run)[0].kill()
                 killed += 1
             if killed == 3 and shards_done(out) >= 18:
                 run.kill()
             time.sleep(0.1)
-        assert run.returncode == -signal.SIGKILL, run.stderr and run.stderr.read()
+        assert run.wait() == -signal.SIGKILL, run.stderr and run.stderr.read()
     assert not out.exists()
     done = shards_done(out)
-    again = subprocess.run(words, capture_output=True, text=True, check=True)
+    again = subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE)
     facts = json.loads(again.stdout)
     assert facts["resumed"] >= done - 1
     assert files(out) == files(plain)
@@ -139,7 +180,9 @@ def test_a_scheduler_that_goes_away_is_told_and_the_work_goes_on_later(
     place = tmp_path / "scheduler.json"
     words += ["--port", "0", "--dashboard-address", ":0", "--scheduler-file", str(place)]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL) as scheduler:
+        until = time.monotonic() + PATIENCE
         while not place.exists() or not place.read_text().strip():
+            assert time.monotonic() < until
             time.sleep(0.1)
         address = json.loads(place.read_text())["address"]
         worker_words = [sys.executable, "-m", "distributed.cli.dask_worker", address]

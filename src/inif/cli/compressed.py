@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inif.cli.common import decibels, emit_table, format_size
-from inif.cli.plain import stated_bound, stored_psnr
+from inif.cli.plain import stated_bound, stated_worst, stored_psnr
 from inif.progress import format_time
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def summary(file: File, out: Path, *, seconds: float) -> dict[str, Any]:
     extra = (
         "psnr_least",
         "bound",
+        "worst_slice",
         "auto",
         "steps",
         "effort",
@@ -62,6 +63,7 @@ def show(facts: dict[str, Any], way: str, quality: str, *, verbose: bool) -> Non
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
         ("quality", quality),
         ("stored as", way),
+        *([("worst slice", stated_worst(facts))] if "worst_slice" in facts else []),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
         *([("judged by", facts["select"])] if "select" in facts else []),
         ("time", format_time(facts["seconds"])),

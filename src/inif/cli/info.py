@@ -17,7 +17,7 @@ from inif.cli.common import (
     format_size,
     remarks_noted,
 )
-from inif.cli.plain import stated_bound, stored_as, stored_psnr
+from inif.cli.plain import stated_bound, stated_worst, stored_as, stored_psnr
 from inif.web import public
 
 _RECORD = ("target", "guides", "select", "reference", "stopped", "encoder")
@@ -73,9 +73,13 @@ def rows(facts: Mapping[str, Any], *, verbose: bool = False) -> list[tuple[str, 
     table.append(("range", "; ".join(bounds)))
     table.append(("stored as", stored_as(header)))
     if lossy.get("psnr") is not None:
-        worst = "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
+        largest = (
+            "" if lossy.get("max_error") is None else f", largest error {lossy['max_error']:g}"
+        )
         outliers = any(s["kind"] == "OUTL" for s in facts.get("sections", ()))
-        table.append(("quality", stored_psnr(header, outliers=outliers) + worst))
+        table.append(("quality", stored_psnr(header, outliers=outliers) + largest))
+    if (worst := stated_worst(lossy)) is not None:
+        table.append(("worst slice", worst))
     if (bound := stated_bound(lossy)) is not None:
         table.append(("bound", bound))
     table += [(name, _text(lossy[name])) for name in _RECORD if name in lossy]

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
     from inif.many.status import Status
 
+_HEADS = (
+    "file",
+    "status",
+    "samples",
+    "file size",
+    "ratio",
+    "PSNR",
+    "worst slice",
+    "remarks",
+    "time",
+)
+
 
 def report(
     result: Result, columns: Sequence[str], console: Console | None, *, as_json: bool
@@ -91,7 +103,7 @@ def show_table(results: Sequence[Result], totals: Totals | None = None) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("file", "status", "samples", "file size", "ratio", "PSNR", "remarks", "time"):
+    for head in _HEADS:
         left = head in ("file", "status")
         table.add_column(head, justify="left" if left else "right", overflow="fold")
     for result in results:
@@ -100,7 +112,8 @@ def show_table(results: Sequence[Result], totals: Totals | None = None) -> None:
     if totals is not None and len(results) > 1:
         whole = Result("", None, "", None, totals.raw_bytes, totals.file_bytes)
         sizes = _cells(whole)[:3]
-        table.add_row(*map(Text, ("all", "", *sizes, "", "", format_time(totals.seconds))))
+        rest = ("",) * (len(_HEADS) - 6)
+        table.add_row(*map(Text, ("all", "", *sizes, *rest, format_time(totals.seconds))))
     Console().print(table)
 
 
@@ -114,6 +127,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         "" if result.file_bytes is None else format_size(result.file_bytes),
         of(result.ratio, "{:.2f}"),
         "exact" if exact else of(result.psnr, "{:.2f} dB"),
+        of(result.worst_slice_psnr, f"{{:.2f}} dB, {result.worst_slice}"),
         str(len(result.remarks) or ""),
         of(result.seconds, "{:.1f} s"),
     )

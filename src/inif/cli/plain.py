@@ -55,6 +55,16 @@ def stored_psnr(header: Mapping[str, Any], *, outliers: bool) -> str:
     return f"{decibels(header['lossy']['psnr'])} PSNR on the image's {of}"
 
 
+def stated_worst(lossy: Mapping[str, Any]) -> str | None:
+    """The plane of the lowest PSNR, as a file's record has it; None where it states none."""
+    from inif.axes import plane_name
+    from inif.cli.common import decibels
+
+    place = dict(lossy.get("worst_slice", {}))
+    psnr = place.pop("psnr", None)
+    return None if psnr is None else f"{plane_name(place)}: {decibels(psnr)}"
+
+
 def stated_bound(lossy: Mapping[str, Any]) -> str | None:
     """By how much samples may be off, as a file's record has it; None where it has no bound.
 

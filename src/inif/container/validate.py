@@ -205,6 +205,13 @@ class _Check:
             self.that(_integer(lossy["seed"]), "lossy.seed", "an integer", lossy["seed"])
         if "target" in lossy:
             self.mapping_of(lossy["target"], "lossy.target")
+        if "worst_slice" in lossy:
+            for key, value in self.mapping_of(lossy["worst_slice"], "lossy.worst_slice").items():
+                field = f"lossy.worst_slice.{key}"
+                if key == "psnr":
+                    self.that(_number(value), field, "a number", value)
+                else:
+                    self.that(_integer(value), field, "an integer", value)
 
     def mapping_of(self, value: object, field: str) -> dict[str, Any]:
         self.that(isinstance(value, dict), field, "an object", value)

@@ -253,9 +253,9 @@ class Chunk:
         header, extra = coder.header(knob)
         own = [section for coded in done for section in coded.sections]
         ordered = sorted(own, key=lambda section: section.kind)  # stable: coarse before fine
-        squares, worst = totals(done)
+        errors = totals(self.job, coder.grid, [one.errors for one in done])
         data = self._packed(header, (*extra, *ordered))
-        return Encoded(data, squares, self.low, self.high, worst)
+        return Encoded(data, errors.squares, self.low, self.high, errors.worst)
 
     @cached_property
     def _latent(self) -> LatentCoder | None:
@@ -316,8 +316,8 @@ class Chunk:
         if not self.finite:
             same = ~np.isfinite(original)
             decoded, original = np.where(same, 0, decoded), np.where(same, 0, original)
-        squares, worst = errors_of(decoded, original, channels, self.job)
-        return Encoded(data, squares, self.low, self.high, worst)
+        errors = errors_of(decoded, original, channels, self.job)
+        return Encoded(data, errors.squares, self.low, self.high, errors.worst)
 
     def _exactly(self, why: str | None) -> Encoded:
         return self._encoded(encode_lossless(self.job), why)

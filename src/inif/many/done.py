@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from inif.axes import plane_name
 from inif.config import Target
 from inif.container.reader import open_container
 from inif.errors import InifError
@@ -86,10 +87,14 @@ def facts(header: Mapping[str, Any], size: int) -> dict[str, Any]:
     from numpy import dtype
 
     lossy = header.get("lossy") or {}
+    place = dict(lossy.get("worst_slice", {}))
+    worst = place.pop("psnr", None)
     return {
         "raw_bytes": math.prod(header["shape"]) * dtype(header["dtype"]).itemsize,
         "file_bytes": size,
         "psnr": lossy.get("psnr"),
         "max_error": lossy.get("max_error"),
+        "worst_slice": plane_name(place) if place else None,
+        "worst_slice_psnr": worst,
         "remarks": tuple(lossy.get("remarks", ())),
     }

@@ -23,6 +23,8 @@ COMPRESSED = (
     "ratio",
     "psnr",
     "max_error",
+    "worst_slice",
+    "worst_slice_psnr",
     "remarks",
     "seconds",
     "error",
@@ -68,11 +70,13 @@ class Result:
         In dB; None where it is not known, and where every sample is exact (`max_error` is 0 then).
     max_error
         By how much any sample is off.
+    worst_slice, worst_slice_psnr
+        The plane with the lowest PSNR, and that in dB.
     remarks
         What the user must know, a sentence each.
     seconds
         The work took.
-    ssim, worst_slice, worst_slice_psnr, look_twice
+    ssim, look_twice
         Of evaluations: see `inif.metrics.evaluation.Evaluation`; what `look_twice` holds are its
         warnings.
     """
@@ -85,12 +89,12 @@ class Result:
     file_bytes: int | None = None
     psnr: float | None = None
     max_error: float | None = None
+    worst_slice: str | None = None
+    worst_slice_psnr: float | None = None
     remarks: tuple[str, ...] = ()
     seconds: float | None = None
     error: str | None = None
     ssim: float | None = None
-    worst_slice: str | None = None
-    worst_slice_psnr: float | None = None
     look_twice: tuple[str, ...] = ()
 
     @property

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inif.axes import plane_name
 from inif.metrics import findings_places as places
 from inif.metrics.evaluation import ChannelReport, Evaluation, Slice
 
@@ -64,10 +65,8 @@ def findings(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def place(slice_: Slice) -> str:
-    """A plane in words: "slice c=0, z=31"; "the only slice" for a 2-D image."""
-    if not slice_.index:
-        return "the only slice"
-    return "slice " + ", ".join(f"{a}={i}" for a, i in slice_.index.items())
+    """A plane in words, as `inif.axes.plane_name`."""
+    return plane_name(slice_.index)
 
 
 def _capital(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inif.axes import check_axes
+from inif.axes import check_axes, plane_axes
 from inif.errors import InputError
 
 BLOCK = 1 << 22  # samples read at once from each image
@@ -163,11 +163,7 @@ def plane_layout(axes: str, shape: Sequence[int]) -> PlaneLayout:
             expected="every axis ≥ 1",
             got=shape,
         )
-    plane: tuple[int, ...]
-    if "Y" in axes and "X" in axes:
-        plane = (axes.index("Y"), axes.index("X"))
-    else:
-        plane = tuple([i for i, a in enumerate(axes) if a != "C"][-2:])
+    plane = plane_axes(axes)
     slots = tuple(i for i in range(len(axes)) if i not in plane)
     return PlaneLayout(axes, shape, plane, slots)
 

@@ -115,11 +115,15 @@ class Cluster:
         """As of every engine."""
         self._count += 1
         key = f"{call.__name__}-{self._run}-{self._count}"
-        future = self._client.submit(call, task, key=key, pure=False)
+        self._when_done(name, self._client.submit(call, task, key=key, pure=False))
+
+    def _when_done(self, name: Hashable, future: Any) -> None:
         future.add_done_callback(lambda future: self._done.put((name, future)))
 
     def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
+        from concurrent.futures import CancelledError
+
         from distributed.comm.core import CommClosedError
 
         while True:
@@ -130,15 +134,19 @@ class Cluster:
                     got=self._client.status,
                     fix="start it again; then the same command goes on where it stopped",
                 )
-            with contextlib.suppress(queue.Empty):
+            try:
                 name, future = self._done.get(timeout=_TICK)
-                try:
-                    if future.status == "finished":
-                        return name, future.result()
-                    if future.status == "error":
-                        return name, future.exception()
-                except CommClosedError:
-                    continue
+            except queue.Empty:
+                continue
+            with contextlib.suppress(CommClosedError):
+                if future.status in ("finished", "error"):
+                    return name, future.exception() or future.result()
+            if future.cancelled():  # by its cluster, or because the scheduler is gone
+                time.sleep(_TICK)
+                if self._client.status == "running":
+                    return name, CancelledError()
+                continue
+            self._when_done(name, future)  # its worker went with the result: another does it again
 
 
 @contextlib.contextmanager

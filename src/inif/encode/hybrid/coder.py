@@ -29,7 +29,7 @@ from inif.encode.hybrid.guess import Texture, bits, guess, slope
 from inif.encode.hybrid.presets import ENCODES, codec_for
 from inif.encode.hybrid.select import Criterion, criterion
 from inif.encode.job import Job
-from inif.encode.rate.coder import Coded, Trial
+from inif.encode.rate.coder import Coded, Errors, Trial
 from inif.encode.rate.control import spread
 from inif.encode.record import errors_of
 from inif.fields.parallel import cores, in_order
@@ -135,7 +135,7 @@ class HybridCoder:
         coded = self.encode(brick, knob)
         squares = np.zeros(len(knob))
         if errors:
-            squares, _ = self._errors(brick, self._decoded(brick, coded))
+            squares = self._errors(brick, self._decoded(brick, coded)).squares
         return Trial(coded.size, squares)
 
     def encode(self, brick: int, knob: np.ndarray, stretch: float = 1.0) -> Coded:
@@ -147,9 +147,9 @@ class HybridCoder:
         data = BrickData(streams, Check(), _reserved(len(streams), total)).pack(frames)
         with self._lock:
             self._known.setdefault(brick, []).append((float(own[0]), math.log2(len(data))))
-        nothing = np.full(len(knob), math.nan)
+        unknown = Errors(np.full(len(knob), math.nan), math.nan, np.array(math.nan))
         sections = (self.job.keep(KIND, data, brick),)
-        coded = Coded(sections, len(data), stretch, nothing, math.nan)
+        coded = Coded(sections, len(data), stretch, unknown)
         before = self._last.get(brick)
         if before is None or len(self.grid) > 1 or not self._is_fuller(before, coded):
             self._last[brick] = coded
@@ -170,7 +170,7 @@ class HybridCoder:
         if self.rest:
             hybrid = replace(hybrid, rest=self.rest, origin=self.grid.origin(brick))
         samples = hybrid.grid([np.arange(n) for n in hybrid.extent])
-        squares, worst = self._errors(brick, samples)
+        errors = self._errors(brick, samples)
         inputs = [*hybrid.inputs(), self.job.outlier_section]
         check = Check(crc_of(samples), digest(self.header, brick, inputs))
         data = BrickData(held.streams, check, repairs).pack(self.bricks.frames(brick))
@@ -178,8 +178,7 @@ class HybridCoder:
             coded,
             sections=(self.job.keep(KIND, data, brick),),
             size=len(data),
-            squares=squares,
-            worst=worst,
+            errors=errors,
         )
 
     def total(self, knob: np.ndarray, bricks: Sequence[Coded]) -> int:
@@ -311,8 +310,7 @@ class HybridCoder:
         hybrid = self._hybrid(brick, self._held(brick, coded).streams)
         return hybrid.grid([np.arange(n) for n in hybrid.extent])
 
-    def _errors(self, brick: int, decoded: np.ndarray) -> tuple[np.ndarray, float]:
-        """The sum of the squared errors of each channel of the image, and the largest error."""
+    def _errors(self, brick: int, decoded: np.ndarray) -> Errors:
         return errors_of(decoded, self.bricks.samples(brick), self.channels(brick), self.job)
 
     def _repairs(self, brick: int, hybrid: HybridBrick) -> tuple[Repair, ...]:

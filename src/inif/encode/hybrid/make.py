@@ -157,7 +157,8 @@ def _with_rest(coder: HybridCoder, found: Settled, most: int) -> Settled:
 def _file(coder: HybridCoder, found: Settled, window: Window) -> Packed:
     """The file with the record of its errors, padded up to the window."""
     sections = [section for one in found.bricks for section in one.sections]
-    record = facts(coder.job, *totals(found.bricks))
+    errors = totals(coder.job, coder.grid, [one.errors for one in found.bricks])
+    record = facts(coder.job, errors)
     file = with_record(coder.header, [*coder.extra, *sections], record, window)
     if file.size > window.most:
         raise BudgetError(

@@ -186,7 +186,8 @@ def _corrected(job: Job, bounds: Bounds) -> Packed | None:
     header["lossy"]["bound"] = list(bounds.errors)
     sections = [section for one in done for section in one.sections]
     ordered = sorted(sections, key=lambda section: _KINDS.index(section.kind))
-    return with_record(header, [*extra, *ordered], facts(job, *totals(done)), Window(0, 0))
+    record = facts(job, totals(job, coder.grid, [one.errors for one in done]))
+    return with_record(header, [*extra, *ordered], record, Window(0, 0))
 
 
 def _finite(job: Job) -> Job:
@@ -236,7 +237,7 @@ def _made(
     sections = *coder.kept(brick, coded, check), job.keep(KIND, leb128.join([given], stream), brick)
     finite = np.where(np.isfinite(samples), samples, wanted)
     size = sum(len(section.data) for section in sections)
-    return Coded(sections, size, 1.0, *errors_of(finite, wanted, channels, job))
+    return Coded(sections, size, 1.0, errors_of(finite, wanted, channels, job))
 
 
 def broken_at(

@@ -38,7 +38,7 @@ from inif.encode.latent.plan import (
     samples_of,
     solved,
 )
-from inif.encode.rate.coder import Coded, Trial
+from inif.encode.rate.coder import Coded, Errors, Trial
 from inif.encode.rate.control import SAMPLED, spread
 from inif.encode.record import channel_psnrs, errors_of
 from inif.fields.parallel import cores
@@ -203,7 +203,7 @@ class LatentCoder:
             if self.repairs:
                 spec = replace(spec, gains=self._gains_of([brick], knob))
             samples = self._samples(spec, first.latents, brick, held.repaired)
-            squares, _ = self._errors(samples, brick, held)
+            squares = self._errors(samples, brick, held).squares
         return Trial(first.bits / 8, squares)
 
     def encode(self, brick: int, knob: np.ndarray, stretch: float = 1.0) -> Coded:
@@ -220,14 +220,14 @@ class LatentCoder:
             made = self._pass(brick, held, spec, most=first.latents, pace=pace)
         repaired = held.repaired if made is first else None
         samples = self._samples(spec, made.latents, brick, repaired)
-        squares, worst = self._errors(samples, brick, held)
+        errors = self._errors(samples, brick, held)
         with self._lock:
-            self._squares += squares
+            self._squares += errors.squares
             self._voxels[own.start : own.stop] += samples.size / len(own)
         header = self.header(knob)[0]
         check = check_of(samples, header, brick, [little_endian(samples), self.job.outlier_section])
         sections = self.kept(brick, made, check)
-        return Coded(sections, sum(len(s.data) for s in sections), stretch, squares, worst)
+        return Coded(sections, sum(len(s.data) for s in sections), stretch, errors)
 
     def at(self, brick: int, knob: np.ndarray) -> tuple[Pass, np.ndarray]:
         """A brick at a knob, whatever bytes that takes.
@@ -384,7 +384,7 @@ class LatentCoder:
             return held.samples
         return samples_of(self.job, self.grid, brick)
 
-    def _errors(self, samples: np.ndarray, brick: int, held: Held) -> tuple[np.ndarray, float]:
+    def _errors(self, samples: np.ndarray, brick: int, held: Held) -> Errors:
         shown = tuple(slice(n) for n in self.plan(brick).shown)  # coded is a little more
         original = from_five(self._read(brick, held)[shown], self.axes)
         return errors_of(samples, original, self.channels(brick), self.job)

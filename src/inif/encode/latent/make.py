@@ -67,7 +67,7 @@ def made(coder: LatentCoder, found: Settled, window: Window) -> Packed:
     header, extra = coder.header(found.knob)
     if coder.job.interrupt.kept:
         header["lossy"]["stopped"] = "interrupt"
-    squares, worst = totals(found.bricks)
+    errors = totals(coder.job, coder.grid, [one.errors for one in found.bricks])
     own = [section for one in found.bricks for section in one.sections]
     ordered = sorted(own, key=lambda section: section.kind)  # stable: coarse before fine
-    return with_record(header, [*extra, *ordered], facts(coder.job, squares, worst), window)
+    return with_record(header, [*extra, *ordered], facts(coder.job, errors), window)

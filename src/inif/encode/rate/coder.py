@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,25 @@ class Trial:
     squares: np.ndarray
 
 
+class Errors(NamedTuple):
+    """The errors of decoded samples of a brick, or of an image.
+
+    Attributes
+    ----------
+    squares
+        As `Trial` has them.
+    worst
+        The largest error of a sample, in counts.
+    planes
+        The sum of the squared errors of each plane, in squared counts: float64, in the image's
+        axes, 1 long along those of a plane.
+    """
+
+    squares: np.ndarray
+    worst: float
+    planes: np.ndarray
+
+
 @dataclass(frozen=True)
 class Coded:
     """A brick as the file will have it.
@@ -45,17 +64,14 @@ class Coded:
         Bytes of the payloads.
     stretch
         By how much that is more than what the knob alone gives.
-    squares
-        As `Trial` has them; NaN where they are known only after `BrickCoder.finish`.
-    worst
-        The largest error of a sample, in counts.
+    errors
+        NaN where they are known only after `BrickCoder.finish`.
     """
 
     sections: tuple[Section, ...]
     size: int
     stretch: float
-    squares: np.ndarray
-    worst: float
+    errors: Errors
 
 
 class BrickCoder(Protocol):

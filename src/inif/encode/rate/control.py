@@ -161,7 +161,7 @@ def to_quality(
             if best is None or order[0] < decibels or not keeps():
                 raise
             return best
-        squares = np.sum([one.squares for one in found.bricks], axis=0)
+        squares = np.sum([one.errors.squares for one in found.bricks], axis=0)
         reached = psnrs(squares, voxels.sum(axis=0))
         now = min(min(reached.values()), decibels), -float(sum(found.sizes))  # met, then small
         if now > order:

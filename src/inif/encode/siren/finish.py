@@ -14,7 +14,7 @@ from inif.container.writer import Packed, Section
 from inif.decode.brick import BrickDecoder
 from inif.decode.check import check_of
 from inif.encode.job import Job
-from inif.encode.record import errors_of, facts, with_record
+from inif.encode.record import errors_of, facts, totals, with_record
 from inif.encode.siren import step_sizes
 from inif.encode.siren.budget import StepControl, quantize_all
 from inif.encode.siren.plan import LAYERS, SLACK, FieldPlan, header_bytes, too_small
@@ -102,7 +102,7 @@ def _decode_all(
 ) -> tuple[list[Section], dict[str, Any]]:
     """Decode as every reader will; sections with their checks, and the errors for the record."""
     axes, intensities, c = job.image.axes, job.intensities, job.image.channel_axis
-    squares, worst, sections = np.zeros(job.image.n_channels), 0.0, []
+    errors, sections = [], []
     for b, weights in enumerate(quantized):
         channels, extent = plan.grid.channels(b, c), plan.grid.extent(b)
         decoder = BrickDecoder(
@@ -115,8 +115,7 @@ def _decode_all(
             plan.as_outputs,
         )
         samples = decoder.grid([np.arange(n) for n in extent])
-        own, largest = errors_of(samples, job.coded.read(plan.grid.slices(b)), channels, job)
-        squares, worst = squares + own, max(worst, largest)
+        errors.append(errors_of(samples, job.coded.read(plan.grid.slices(b)), channels, job))
         check = check_of(samples, header, b, [*decoder.inputs(), job.outlier_section])
         sections.append(job.keep(qweights.KIND, qweights.pack(weights, check), b))
-    return sections, facts(job, squares, worst)
+    return sections, facts(job, totals(job, plan.grid, errors))
