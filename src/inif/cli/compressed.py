@@ -62,8 +62,8 @@ def show(facts: dict[str, Any], way: str, quality: str, *, verbose: bool) -> Non
     rows = [
         ("size", f"{sizes}, {facts['ratio']:.2f} : 1, {facts['bits_per_voxel']:.3g} bits/voxel"),
         ("quality", quality),
-        ("stored as", way),
         *([("worst slice", stated_worst(facts))] if "worst_slice" in facts else []),
+        ("stored as", way),
         *([("guided by", ", ".join(facts["guides"]))] if "guides" in facts else []),
         *([("judged by", facts["select"])] if "select" in facts else []),
         ("time", format_time(facts["seconds"])),
