@@ -8,7 +8,7 @@ that has nothing to do with where they are: so those that are done are a sample 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +16,8 @@ from typing import Protocol
 from inif.scale.rate import Done, Model, Setting, Unit, psnr_of, wave_length
 
 APART = 0.12
-"""By how much more or less than its steps give a shard may take: errors then differ by 0.3 dB."""
+"""By how much more or less than steps of the plan give a shard may take: errors then differ by
+0.3 dB. Waves move the steps so far; what is coded again is stretched as much, at its own steps."""
 
 _MOVES = 0.25
 """Share of the voxels that must still come for the steps to move; at the end shards are coded
@@ -108,13 +109,16 @@ class Fixed(_Waves):
         return {}
 
 
+Kind = tuple[int, tuple[int, ...]]
+"""Level and channels of a unit: by them units differ most in how many bytes a voxel takes."""
+
+
 @dataclass(frozen=True)
 class _Found:
-    """A wave that is done: its octaves, its bytes, and those of each level without the stretch."""
+    """A wave that is done: its octaves, and the bytes of each kind of unit."""
 
     octaves: float
-    payload: float
-    plain: Mapping[int, float]
+    sizes: Mapping[Kind, float]
 
 
 class Bytes(_Waves):
@@ -134,9 +138,10 @@ class Bytes(_Waves):
         self._settings: list[Setting] = []
         self._payload = max(goal - sum(unit.index for unit in units), 1.0)
         starts = range(0, len(units), self.length)
-        self._voxels = [_by_level(units[start : start + self.length]) for start in starts]
+        self._voxels = [_by_kind(units[start : start + self.length]) for start in starts]
         self._all = sum(self._voxels, Counter())
         self._found: list[_Found] = []
+        self._base = 0.0
 
     def setting(self, wave: int) -> Setting:
         """As of every control."""
@@ -145,46 +150,54 @@ class Bytes(_Waves):
         return self._settings[wave]
 
     def _next(self, wave: int) -> Setting:
-        moved = self._settings[-1].octaves[0] if self._settings else 0.0
         while len(self._found) < wave - 1:
             self._found.append(self._look(len(self._found)))
         running = sum(self._voxels[max(wave - 1, 0) : wave], Counter())
         rest = sum(self._voxels[wave:], Counter())
-        if wave > 1 and (running + rest).total() > _MOVES * self._all.total():
-            wrong = self._plain(moved, self._all) / self._payload
-            if abs(wrong - 1) > APART:
-                moved = _whole(moved - math.log2(min(max(wrong, 0.25), 4.0)) / self.model.slope)
-        left = self._payload - sum(one.payload for one in self._found)
+        left = self._payload - sum(sum(one.sizes.values()) for one in self._found)
         if running:
-            before = self._settings[-1]
-            left -= self._plain(before.octaves[0], running) * before.stretch
-        share = left / max(self._plain(moved, rest), 1e-9)
-        return Setting((moved,) * self.channels, round(min(max(share, 1 - APART), 1 + APART), 4))
+            left -= self._judged(self._settings[-1].octaves[0], running)
+        most = math.log2(1 + APART) / self.model.slope
+        whole = self._octaves(self._payload, self._all)
+        if abs(whole - self._base) > most and rest.total() > _MOVES * self._all.total():
+            self._base = _near(whole, self._base, _LEAP)
+        octaves = _whole(_near(self._octaves(left, rest), self._base, most))
+        return Setting((octaves,) * self.channels)
+
+    def _octaves(self, size: float, voxels: Counter[Kind]) -> float:
+        """At which voxels take so many bytes."""
+        plain = max(self._judged(0.0, voxels), 1e-9)
+        return math.log2(max(size, 1.0) / plain) / self.model.slope
 
     def _look(self, wave: int) -> _Found:
         """What became of a wave, all of whose units had one setting."""
         one = slice(wave * self.length, (wave + 1) * self.length)
-        payload, plain = 0.0, dict.fromkeys(self._voxels[wave], 0.0)
+        sizes: defaultdict[Kind, float] = defaultdict(float)
         for unit, done in zip(self.units[one], self.done[one], strict=True):
             assert done is not None
-            payload += _payload(unit, done)
-            plain[unit.level] += _payload(unit, done) / done.setting.stretch
-        return _Found(self._settings[wave].octaves[0], payload, plain)
+            sizes[_kind(unit)] += _payload(unit, done)
+        return _Found(self._settings[wave].octaves[0], sizes)
 
-    def _plain(self, octaves: float, voxels: Counter[int]) -> float:
-        """Bytes of voxels by level at such steps, judged by the model and by what is known.
+    def _judged(self, octaves: float, voxels: Counter[Kind]) -> float:
+        """Bytes of voxels of each kind at such steps, judged by the model and by what is known.
 
-        Units that are known count as they are. A sampled chunk says half as much as a unit.
+        Known units count as they are, and a sampled chunk says half as much as a unit. Units of one
+        kind are taken to be alike; the less of them is known, the more they are taken for any.
         """
-        total = 0.0
-        for level, wanted in voxels.items():
-            own = self.model.samples / 2 * self._all[level] / len(self.units)
-            size = own * self._at(self.model.rate, octaves)
-            for found, of in zip(self._found, self._voxels, strict=False):
-                size += self._at(found.plain.get(level, 0.0), octaves - found.octaves)
-                own += of[level]
-            total += size / own * wanted
-        return total
+        unit = self._all.total() / len(self.units)
+        known: Counter[Kind] = Counter()
+        sizes: defaultdict[Kind, float] = defaultdict(float)
+        for found, of in zip(self._found, self._voxels, strict=False):
+            known += of
+            for kind, size in found.sizes.items():
+                sizes[kind] += self._at(size, octaves - found.octaves)
+        tried = self.model.samples / 2 * unit
+        whole = sum(sizes.values()) + tried * self._at(self.model.rate, octaves)
+        rate = whole / (known.total() + tried)
+        return sum(
+            wanted * (sizes[kind] + unit * rate) / (known[kind] + unit)
+            for kind, wanted in voxels.items()
+        )
 
     def _at(self, size: float, octaves: float) -> float:
         """Bytes at steps that are so much finer."""
@@ -329,11 +342,15 @@ def psnr_of_channels(
     ]
 
 
-def _by_level(units: Iterable[Unit]) -> Counter[int]:
-    """Voxels of each level."""
-    found: Counter[int] = Counter()
+def _kind(unit: Unit) -> Kind:
+    return unit.level, unit.channels
+
+
+def _by_kind(units: Iterable[Unit]) -> Counter[Kind]:
+    """Voxels of each kind."""
+    found: Counter[Kind] = Counter()
     for unit in units:
-        found[unit.level] += unit.voxels
+        found[_kind(unit)] += unit.voxels
     return found
 
 
@@ -346,6 +363,11 @@ def _voxels(units: Iterable[Unit], c: int) -> float:
     """Of a channel at full resolution."""
     own = (u for u in units if u.level == 0 and c in u.channels)
     return float(sum(u.voxels / len(u.channels) for u in own))
+
+
+def _near(value: float, middle: float, most: float) -> float:
+    """The value, or what is nearest to it within `most` of the middle."""
+    return min(max(value, middle - most), middle + most)
 
 
 def _whole(octaves: float) -> float:
