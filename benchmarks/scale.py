@@ -4,10 +4,10 @@
 
 Makes a 5-D OME-Zarr of so many gigabytes of two real images, tiled: mirrored, turned, and other
 times and depths in every tile, so that no two are the same. Then, in FOLDER, one after the other:
-a piece as a single file on one core; the store by 1 worker and by 2; the store by 2 workers of
-which three are killed, and then the client, and resumed; reading back; and what two processes that
-share nothing gain over one. What is done is in benchmarks/results/scale_GB.json, and is not done
-again by the same command.
+a piece as a single file on one core; the store by 2 workers; the same of which three are killed,
+and then the client, and resumed; reading back; what two processes that share nothing gain over one;
+and the store by 1 worker. What is done is in benchmarks/results/scale_GB.json, and is not done again
+by the same command.
 """
 
 from __future__ import annotations
@@ -283,11 +283,11 @@ def main() -> None:
     stores = {n: given.folder / f"{name}_{n}.ome.zarr" for n in (1, 2, "killed")}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "single": lambda: single(given),
-        "1 worker": lambda: written(source, stores[1], 1, given),
         "2 workers": lambda: written(source, stores[2], 2, given),
         "killed": lambda: disturbed(source, stores["killed"], stores[2], given),
         "read": lambda: read_back(stores[2]),
         "machine": lambda: machine(given),
+        "1 worker": lambda: written(source, stores[1], 1, given),
     }
     path = RESULTS / f"{name}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
