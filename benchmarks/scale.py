@@ -6,8 +6,8 @@ Makes a 5-D OME-Zarr of so many gigabytes of two real images, tiled: mirrored, t
 times and depths in every tile, so that no two are the same. Then, in FOLDER, one after the other:
 a piece as a single file on one core; the store by 2 workers; the same of which three are killed,
 and then the client, and resumed; reading back; what two processes that share nothing gain over one;
-and the store by 1 worker. What is done is in benchmarks/results/scale_GB.json, and is not done again
-by the same command.
+and the store by 1 worker. What is done is in benchmarks/results/scale_GB.json, and is not done
+again by the same command.
 """
 
 from __future__ import annotations
