@@ -268,6 +268,7 @@ def main() -> None:
     parser.add_argument("--ratio", type=float, default=32.0)
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("--unsharded", action="store_true", help="an input without shards")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="as 'killed' or '1 worker'")
     parser.add_argument("--chunks-alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.chunks_alone:
@@ -293,11 +294,11 @@ def main() -> None:
     before = json.loads(path.read_text()) if path.exists() else {}
     rows = {part: before[part] for part in parts if part in before}
     for part, measure in parts.items():
-        if part not in rows:
+        if part not in rows and part in (given.only or parts):
             rows[part] = measure()
             print(part, rows[part], flush=True)
             save(name, {"ratio": given.ratio, "effort": given.effort, **rows})
-    if "speed-up" not in before:
+    if "speed-up" not in before and {"1 worker", "2 workers"} <= set(rows):
         one, two = rows["1 worker"]["seconds"], rows["2 workers"]["seconds"]
         same = digests(stores[1]) == digests(stores[2])
         rows |= {"speed-up": round(one / two, 2), "1 and 2 workers give the same files": same}
