@@ -5,9 +5,8 @@
 Makes a 5-D OME-Zarr of so many gigabytes of two real images, tiled: mirrored, turned, and other
 times and depths in every tile, so that no two are the same. Then, in FOLDER, one after the other:
 a piece as a single file on one core; the store by 2 workers; the same of which three are killed,
-and then the client, and resumed; reading back; what two processes that share nothing gain over one;
-and the store by 1 worker. What is done is in benchmarks/results/scale_GB.json, and is not done
-again by the same command.
+and then the client, and resumed; reading back; and the store by 1 worker. What is done is in
+benchmarks/results/scale_GB.json, and is not done again by the same command.
 """
 
 from __future__ import annotations
@@ -219,28 +218,6 @@ def single(given: Any) -> dict[str, Any]:
     return out | {"psnr": psnr}
 
 
-def machine(given: Any) -> dict[str, Any]:
-    """What two processes that share nothing gain over one: chunks, on one core each."""
-    words = [sys.executable, __file__, "--chunks-alone", str(given.effort), "."]
-    took: dict[int, list[float]] = {1: [], 2: []}
-    for count in (1, 2) * 3:
-        runs = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-        took[count].append(max(float(run.communicate()[0]) for run in runs))
-    return {"speed-up of two processes": round(2 * min(took[1]) / min(took[2]), 2)}
-
-
-def chunks_alone(effort: int) -> float:
-    """Seconds for some chunks on one core."""
-    data = [volume(image, t)[:, :1024, :1024] for t in range(4) for image in tiles()]
-    coder = ChunkCoder("ZYX", data[0].dtype, steps=(40.0,), effort=effort)
-    with on_one_core():
-        coder.encode(data[0])
-        start = time.perf_counter()
-        for one in data:
-            coder.encode(one)
-        return time.perf_counter() - start
-
-
 def read_back(out: Path) -> dict[str, Any]:
     """Seconds for a plane, and MB/s of a time, by Zarr with all cores."""
     import zarr
@@ -269,11 +246,7 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("--unsharded", action="store_true", help="an input without shards")
     parser.add_argument("--only", nargs="+", metavar="PART", help="as 'killed' or '1 worker'")
-    parser.add_argument("--chunks-alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.chunks_alone:
-        print(chunks_alone(given.chunks_alone))
-        return
     warnings.simplefilter("ignore")
     given.folder.mkdir(parents=True, exist_ok=True)
     times = max(round(given.gb * 1e9 / PER_TIME), 1)
@@ -287,7 +260,6 @@ def main() -> None:
         "2 workers": lambda: written(source, stores[2], 2, given),
         "killed": lambda: disturbed(source, stores["killed"], stores[2], given),
         "read": lambda: read_back(stores[2]),
-        "machine": lambda: machine(given),
         "1 worker": lambda: written(source, stores[1], 1, given),
     }
     path = RESULTS / f"{name}.json"
