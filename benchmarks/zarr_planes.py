@@ -29,7 +29,7 @@ from inif.zarr import InifCodec
 
 TILE = 1024
 PLANES, RATIO = (1, 2, 4, 8), 64
-_NEAR = 0.02
+_NEAR = 0.005
 """Octaves of a step within which the ratio or the PSNR is met."""
 
 
