@@ -109,7 +109,7 @@ class Fixed(_Waves):
         return {}
 
 
-Kind = tuple[int, tuple[int, ...]]
+_Kind = tuple[int, tuple[int, ...]]
 """Level and channels of a unit: by them units differ most in how many bytes a voxel takes."""
 
 
@@ -118,7 +118,7 @@ class _Found:
     """A wave that is done: its octaves, and the bytes of each kind of unit."""
 
     octaves: float
-    sizes: Mapping[Kind, float]
+    sizes: Mapping[_Kind, float]
 
 
 class Bytes(_Waves):
@@ -159,12 +159,13 @@ class Bytes(_Waves):
             left -= self._judged(self._settings[-1].octaves[0], running)
         most = math.log2(1 + APART) / self.model.slope
         whole = self._octaves(self._payload, self._all)
-        if abs(whole - self._base) > most and rest.total() > _MOVES * self._all.total():
+        much = wave > 1 and rest.total() > _MOVES * self._all.total()
+        if much and abs(whole - self._base) > most:
             self._base = _near(whole, self._base, _LEAP)
         octaves = _whole(_near(self._octaves(left, rest), self._base, most))
         return Setting((octaves,) * self.channels)
 
-    def _octaves(self, size: float, voxels: Counter[Kind]) -> float:
+    def _octaves(self, size: float, voxels: Counter[_Kind]) -> float:
         """At which voxels take so many bytes."""
         plain = max(self._judged(0.0, voxels), 1e-9)
         return math.log2(max(size, 1.0) / plain) / self.model.slope
@@ -172,21 +173,21 @@ class Bytes(_Waves):
     def _look(self, wave: int) -> _Found:
         """What became of a wave, all of whose units had one setting."""
         one = slice(wave * self.length, (wave + 1) * self.length)
-        sizes: defaultdict[Kind, float] = defaultdict(float)
+        sizes: defaultdict[_Kind, float] = defaultdict(float)
         for unit, done in zip(self.units[one], self.done[one], strict=True):
             assert done is not None
             sizes[_kind(unit)] += _payload(unit, done)
         return _Found(self._settings[wave].octaves[0], sizes)
 
-    def _judged(self, octaves: float, voxels: Counter[Kind]) -> float:
+    def _judged(self, octaves: float, voxels: Counter[_Kind]) -> float:
         """Bytes of voxels of each kind at such steps, judged by the model and by what is known.
 
         Known units count as they are, and a sampled chunk says half as much as a unit. Units of one
         kind are taken to be alike; the less of them is known, the more they are taken for any.
         """
         unit = self._all.total() / len(self.units)
-        known: Counter[Kind] = Counter()
-        sizes: defaultdict[Kind, float] = defaultdict(float)
+        known: Counter[_Kind] = Counter()
+        sizes: defaultdict[_Kind, float] = defaultdict(float)
         for found, of in zip(self._found, self._voxels, strict=False):
             known += of
             for kind, size in found.sizes.items():
@@ -275,7 +276,7 @@ class Quality(_Waves):
             left = self._allowed(c, (done for _, done in known)) * whole - seen
             left -= error * self._errors(before) * _voxels(self.running(wave), c)
             moved = self._octaves(max(left / max(error * _voxels(rest, c), 1e-12), 1e-12))
-            out.append(_whole(min(max(moved, before - _SHIFT), before + _SHIFT)))
+            out.append(_whole(_near(moved, before, _SHIFT)))
         return Setting(tuple(out))
 
     def _allowed(self, c: int, done: Iterable[Done]) -> float:
@@ -342,13 +343,13 @@ def psnr_of_channels(
     ]
 
 
-def _kind(unit: Unit) -> Kind:
+def _kind(unit: Unit) -> _Kind:
     return unit.level, unit.channels
 
 
-def _by_kind(units: Iterable[Unit]) -> Counter[Kind]:
+def _by_kind(units: Iterable[Unit]) -> Counter[_Kind]:
     """Voxels of each kind."""
-    found: Counter[Kind] = Counter()
+    found: Counter[_Kind] = Counter()
     for unit in units:
         found[_kind(unit)] += unit.voxels
     return found
