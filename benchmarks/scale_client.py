@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import random
-import resource
 import time
 from collections.abc import Hashable
 from hashlib import blake2b
@@ -20,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 
+from inif.samples import peak_memory
 from inif.scale import manifest, run, settle
 from inif.scale.plan import ArrayPlan, Tree
 from inif.scale.request import Request
@@ -129,7 +129,7 @@ def client(shards: int, window: int, folder: Path, **target: Any) -> dict[str, A
     """A whole run and its resumption, in CPU seconds of this process, and its memory."""
     tree, request = tree_of(shards), Request.of(**target)
     out = folder / f"{shards}.ome.zarr"
-    part, base = folder / "part", peak()
+    part, base = folder / "part", peak_memory()
     part.mkdir(exist_ok=True)
     manifest.manifest_of(out).unlink(missing_ok=True)
     row: dict[str, Any] = {"shards": shards, "window": window}
@@ -143,7 +143,7 @@ def client(shards: int, window: int, folder: Path, **target: Any) -> dict[str, A
             row["whole_s"] = time.process_time() - start - engine.seconds
         row |= {"longest_pause_s": engine.longest, "again": facts["again"]}
         row |= {"ratio": facts["ratio"]}
-        row["peak_mb"] = (peak() - base) / 1e6
+        row["peak_mb"] = (peak_memory() - base) / 1e6
         row["manifest_mb"] = manifest.manifest_of(out).stat().st_size / 1e6
         del one, facts
         engine, start = Instant(window), time.process_time()
@@ -154,10 +154,5 @@ def client(shards: int, window: int, folder: Path, **target: Any) -> dict[str, A
         assert facts["resumed"] == shards
         assert not engine.seconds
     row["us_per_shard"] = row["whole_s"] / shards * 1e6
-    row["peak_with_resume_mb"] = (peak() - base) / 1e6
+    row["peak_with_resume_mb"] = (peak_memory() - base) / 1e6
     return row
-
-
-def peak() -> int:
-    """Bytes that this process has used at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

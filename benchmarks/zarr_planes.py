@@ -3,14 +3,13 @@
     INIF_DATA=/path/to/images python benchmarks/zarr_planes.py
 
 Two real images are tiled to 8 planes of 1024 × 1024 (see scale.py) and coded in chunks of 1, 2, 4
-and 8 planes, each at the PSNR that a chunk of 8 planes has at 64 times. Four of these
-tiles are an array of planes of 2048 × 2048: seconds are those of the first plane after it was
-opened, and of the next one, by all cores, and as processor time of all threads.
+and 8 planes, each at the PSNR that a chunk of 8 planes has at 64 times. Four of these tiles are an
+array of planes of 2048 × 2048: seconds are those of the first plane after it was opened, and of the
+next one, by all cores, and as processor time of all threads.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 import warnings
@@ -19,10 +18,8 @@ from typing import Any
 
 import numpy as np
 import zarr
-from scale import tiles, volume
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from record import save
+from scale import tiles, volume
 
 from inif.encode.chunk import ChunkCoder
 from inif.zarr import InifCodec

@@ -59,11 +59,21 @@ def plane_axes(axes: str) -> tuple[int, ...]:
     return tuple(i for i, axis in enumerate(axes) if axis != "C")[-2:]
 
 
-def plane_name(place: Mapping[str, int]) -> str:
-    """A plane in words: "slice z=31" of ``{"z": 31}``; "the only slice" where nothing is named."""
-    if not place:
-        return "the only slice"
-    return "slice " + ", ".join(f"{axis}={number}" for axis, number in place.items())
+def slot_axes(axes: str) -> tuple[int, ...]:
+    """Positions of the other axes, along which planes are numbered."""
+    return tuple(i for i in range(len(axes)) if i not in plane_axes(axes))
+
+
+def plane_name(place: Mapping[str, float]) -> str:
+    """A plane in words: "slice z=31" of ``{"z": 31}``; "the only slice" where no axis is named.
+
+    Parameters
+    ----------
+    place
+        Numbers by axis, in lower case; other keys, such as the plane's PSNR, are passed over.
+    """
+    named = [f"{axis}={number}" for axis, number in place.items() if axis.upper() in NAMES]
+    return "slice " + ", ".join(named) if named else "the only slice"
 
 
 def coordinates(length: int, index: np.ndarray | None = None) -> np.ndarray:

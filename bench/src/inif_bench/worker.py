@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from inif.errors import InifError
 from inif.image import Image
 from inif.io import read_image
 from inif.metrics.fidelity import Ranges
+from inif.samples import peak_memory
 from inif_bench.arms import Arm, Options, Session, find_arms
 from inif_bench.crop import cut, to_png
 from inif_bench.score import scores, spots, to_reference
@@ -102,7 +102,7 @@ def _cell(
         seconds = time.perf_counter() - begin
     finally:
         path.unlink()
-    peak = peak_bytes()
+    peak = peak_memory()
     cell: dict[str, Any] = {
         "status": "done" if encoded.met else "unreachable",
         "reason": None if encoded.met else "its smallest file is larger than the budget",
@@ -144,16 +144,3 @@ def reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return
-
-
-def peak_bytes() -> int:
-    """The process's largest resident memory since `reset_peak` (else since its start)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    import resource  # not on Windows
-
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used if sys.platform == "darwin" else used * 1024

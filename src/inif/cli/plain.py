@@ -60,9 +60,8 @@ def stated_worst(lossy: Mapping[str, Any]) -> str | None:
     from inif.axes import plane_name
     from inif.cli.common import decibels
 
-    place = dict(lossy.get("worst_slice", {}))
-    psnr = place.pop("psnr", None)
-    return None if psnr is None else f"{plane_name(place)}: {decibels(psnr)}"
+    worst = lossy.get("worst_slice")
+    return None if worst is None else f"{plane_name(worst)}: {decibels(worst['psnr'])}"
 
 
 def stated_bound(lossy: Mapping[str, Any]) -> str | None:

@@ -206,12 +206,12 @@ class _Check:
         if "target" in lossy:
             self.mapping_of(lossy["target"], "lossy.target")
         if "worst_slice" in lossy:
-            for key, value in self.mapping_of(lossy["worst_slice"], "lossy.worst_slice").items():
-                field = f"lossy.worst_slice.{key}"
-                if key == "psnr":
-                    self.that(_number(value), field, "a number", value)
-                else:
-                    self.that(_integer(value), field, "an integer", value)
+            worst = self.mapping_of(lossy["worst_slice"], "lossy.worst_slice")
+            psnr = worst.get("psnr")
+            self.that(_number(psnr), "lossy.worst_slice.psnr", "a number", psnr)
+            for key in worst.keys() - {"psnr"}:
+                number = worst[key]
+                self.that(_integer(number), f"lossy.worst_slice.{key}", "an integer", number)
 
     def mapping_of(self, value: object, field: str) -> dict[str, Any]:
         self.that(isinstance(value, dict), field, "an object", value)

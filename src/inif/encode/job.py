@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inif._version import __version__
-from inif.axes import plane_axes
+from inif.axes import slot_axes
 from inif.config import FitSettings, ProgressEvent, Target
 from inif.container.spool import Spool
 from inif.container.validate import clean_text
@@ -186,8 +186,7 @@ def draft_header(job: Job, budget: int) -> dict[str, Any]:
         lossy["target"] = job.target.to_json()
     if job.chosen is not None:
         lossy["auto"] = job.chosen
-    numbered = set(range(len(image.axes))) - set(plane_axes(image.axes))
-    last = {image.axes[i].lower(): image.shape[i] - 1 for i in sorted(numbered)}
+    last = {image.axes[i].lower(): image.shape[i] - 1 for i in slot_axes(image.axes)}
     if job.method != "lossless" and budget >= TINY and any(last.values()):
         lossy["worst_slice"] = last | {"psnr": 36.19}
     if job.remarks and budget >= TINY:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inif.axes import plane_axes
+from inif.axes import plane_axes, slot_axes
 from inif.bricks import BrickGrid
 from inif.config import Window
 from inif.container.padding import padded
@@ -80,8 +80,7 @@ def worst_slice(job: Job, planes: np.ndarray) -> dict[str, float] | None:
     relative = planes / np.where(each > 0, each, np.inf) ** 2
     place = np.unravel_index(np.argmax(relative), planes.shape)
     psnr = psnr_of(4 * float(relative[place]) * planes.size / math.prod(image.shape))
-    numbered = set(range(planes.ndim)) - set(plane_axes(image.axes))
-    found: dict[str, float] = {image.axes[i].lower(): int(place[i]) for i in sorted(numbered)}
+    found: dict[str, float] = {image.axes[i].lower(): int(place[i]) for i in slot_axes(image.axes)}
     return found | {"psnr": round(psnr, 2)}
 
 

@@ -87,14 +87,13 @@ def facts(header: Mapping[str, Any], size: int) -> dict[str, Any]:
     from numpy import dtype
 
     lossy = header.get("lossy") or {}
-    place = dict(lossy.get("worst_slice", {}))
-    worst = place.pop("psnr", None)
+    worst = lossy.get("worst_slice")
     return {
         "raw_bytes": math.prod(header["shape"]) * dtype(header["dtype"]).itemsize,
         "file_bytes": size,
         "psnr": lossy.get("psnr"),
         "max_error": lossy.get("max_error"),
-        "worst_slice": plane_name(place) if place else None,
-        "worst_slice_psnr": worst,
+        "worst_slice": worst and plane_name(worst),
+        "worst_slice_psnr": worst and worst["psnr"],
         "remarks": tuple(lossy.get("remarks", ())),
     }

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from inif.axes import plane_name
 from inif.errors import AxesError, InifError, RemarkWarning
 
 if TYPE_CHECKING:
@@ -140,7 +141,6 @@ def _compress(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> di
 def _evaluate(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """The figures of one pair: fields of `inif.many.result.Result`."""
     from inif.api import evaluate, open
-    from inif.metrics.findings import place
 
     original: Any = job["path"]
     if job["series"] is not None:  # axes that the file does not name are those of the output
@@ -155,7 +155,7 @@ def _evaluate(job: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> di
         "psnr": None if found.lossless else found.psnr,
         "max_error": found.max_error,
         "ssim": found.ssim,
-        "worst_slice": place(worst),
+        "worst_slice": plane_name(worst.index),
         "worst_slice_psnr": None if found.lossless else worst.psnr,
         "look_twice": found.warnings,
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from inif.axes import plane_name
 from inif.metrics.evaluation import ChannelReport, Evaluation
-from inif.metrics.findings import place
 
 
 def explain(e: Evaluation) -> dict[str, str]:
@@ -33,7 +33,8 @@ def explain(e: Evaluation) -> dict[str, str]:
     out["max_error"] = "The voxel that is farthest off; a hot pixel may be all it is."
     out["mean_error"] = "Whether the whole image came out brighter (+) or darker (-)."
     out["worst_slice"] = (
-        f"Look at {place(e.worst_slice)} first: its voxels are farther off than those of any other."
+        f"Look at {plane_name(e.worst_slice.index)} first: its voxels are farther off than those "
+        "of any other."
     )
     if any(c.resolution is not None for c in e.channels):
         out["detail"] = (

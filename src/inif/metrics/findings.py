@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from inif.axes import plane_name
 from inif.metrics import findings_places as places
-from inif.metrics.evaluation import ChannelReport, Evaluation, Slice
+from inif.metrics.evaluation import ChannelReport, Evaluation
 
 WORST_SLICE_DB = 3.0
 CHANNEL_DB = 6.0
@@ -62,11 +62,6 @@ def findings(evaluation: Evaluation) -> tuple[str, ...]:
     if evaluation.ssim_note:
         out.append(f"{_capital(evaluation.ssim_note)}.")
     return tuple(out)
-
-
-def place(slice_: Slice) -> str:
-    """A plane in words, as `inif.axes.plane_name`."""
-    return plane_name(slice_.index)
 
 
 def _capital(text: str) -> str:
@@ -149,8 +144,8 @@ def _worst_slice(c: ChannelReport) -> Iterator[Finding]:
         yield Finding(
             "worst slice",
             gap,
-            f"{place(c.worst_slice)} has {c.worst_slice.psnr:.1f} dB, {gap:.1f} dB less than the "
-            f"median slice ({c.median_slice_psnr:.1f} dB).",
+            f"{plane_name(c.worst_slice.index)} has {c.worst_slice.psnr:.1f} dB, {gap:.1f} dB less "
+            f"than the median slice ({c.median_slice_psnr:.1f} dB).",
         )
 
 

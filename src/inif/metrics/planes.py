@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inif.axes import check_axes, plane_axes
+from inif.axes import check_axes, plane_axes, slot_axes
 from inif.errors import InputError
 
 BLOCK = 1 << 22  # samples read at once from each image
@@ -163,9 +163,7 @@ def plane_layout(axes: str, shape: Sequence[int]) -> PlaneLayout:
             expected="every axis ≥ 1",
             got=shape,
         )
-    plane = plane_axes(axes)
-    slots = tuple(i for i in range(len(axes)) if i not in plane)
-    return PlaneLayout(axes, shape, plane, slots)
+    return PlaneLayout(axes, shape, plane_axes(axes), slot_axes(axes))
 
 
 def walk(

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inif.axes import plane_name
 from inif.metrics.evaluation import ChannelReport, Evaluation, Resolution
-from inif.metrics.findings import place
 from inif.metrics.findings_places import block_name
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def summary(e: Evaluation) -> Table:
         ("Mean error", f"{e.mean_error:+.3g} counts", words["mean_error"]),
     ]
     if e.worst_slice.index:
-        text = f"{place(e.worst_slice)}: {decibel(e.worst_slice.psnr)}"
+        text = f"{plane_name(e.worst_slice.index)}: {decibel(e.worst_slice.psnr)}"
         rows.append(("Worst slice", text, words["worst_slice"]))
     if "channels" in words:
         rows.append(("Channels", f"{len(e.channels)}", words["channels"]))

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from inif.errors import InputError, MissingExtraError
@@ -122,8 +122,6 @@ class Cluster:
 
     def wait(self) -> tuple[Any, Any]:
         """As of every engine."""
-        from concurrent.futures import CancelledError
-
         from distributed.comm.core import CommClosedError
 
         while True:

@@ -22,6 +22,7 @@ from inif.encode.chunk import Encoded
 from inif.errors import InifError, InputError
 from inif.fields.parallel import on_one_core
 from inif.image import Region
+from inif.samples import peak_memory
 from inif.scale.tasks import Array, Shard, Try
 
 ABSENT = 2**64 - 1
@@ -109,7 +110,7 @@ def write_shard(task: Shard, stopped: Callable[[], bool] = never) -> dict[str, A
         **errors.facts(),
         "seconds": round(time.perf_counter() - start, 3),
         "worker": f"{socket.gethostname()}:{os.getpid()}",
-        "memory": _memory(),
+        "memory": peak_memory(),
     }
 
 
@@ -253,19 +254,3 @@ def _unwritten(target: str, error: OSError) -> InputError:
         fix="see to it that the disk has room and may be written to; then the same command goes on "
         "where it stopped",
     )
-
-
-def _memory() -> int:
-    """Bytes that this process has used at most; 0 where that is not known."""
-    with suppress(OSError), open("/proc/self/status") as status:
-        for line in status:  # on Linux, `resource` counts what began the process, too
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:
-        return 0
-    import sys
-
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used if sys.platform == "darwin" else used * 1024
